@@ -1,0 +1,1 @@
+"""TFX components and the ingestion that comes before them."""

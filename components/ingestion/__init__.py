@@ -1,0 +1,1 @@
+"""From a hospital's image files to TFRecords that follow the feature contract."""

@@ -1,0 +1,1 @@
+"""Preprocessing, augmentation, architectures, training and export."""

@@ -1,0 +1,84 @@
+"""The feature contract: every key and vocabulary of the records, in one place.
+
+A record is one `tf.Example` for one X-ray. Ingestion writes it, the curated
+schema (`models/schema/schema.pbtxt`) describes it, and Transform, Trainer and
+Evaluator read it.
+"""
+
+from __future__ import annotations
+
+# Raw features, as ingestion writes them.
+IMAGE_BYTES = "image_bytes"  # bytes: the encoded JPEG or PNG, untouched
+IMAGE_ID = "image_id"  # bytes: where the image came from, relative to the source
+HEIGHT = "height"  # int64: native height, px
+WIDTH = "width"  # int64: native width, px
+SIZE_GROUP = "size_group"  # bytes: one of SIZE_GROUPS, from the shorter side
+LABEL = "label"  # int64: index into LABELS
+SUBTYPE = "subtype"  # bytes: one of SUBTYPES
+PATIENT_ID = "patient_id"  # bytes
+SOURCE_SPLIT = "source_split"  # bytes: the source's own split, or "" where it has none
+PIXEL_SHA256 = "pixel_sha256"  # bytes: hex digest of the decoded 8-bit grey pixels
+
+RAW_BYTES_FEATURES = (
+    IMAGE_BYTES,
+    IMAGE_ID,
+    SIZE_GROUP,
+    SUBTYPE,
+    PATIENT_ID,
+    SOURCE_SPLIT,
+    PIXEL_SHA256,
+)
+RAW_INT_FEATURES = (HEIGHT, WIDTH, LABEL)
+
+# Vocabularies.
+NORMAL = "normal"
+PNEUMONIA = "pneumonia"
+LABELS = (NORMAL, PNEUMONIA)  # the index is the label's value
+
+BACTERIAL = "bacterial"
+VIRAL = "viral"
+UNKNOWN = "unknown"  # pneumonia whose cause the source does not name
+SUBTYPES = (NORMAL, BACTERIAL, VIRAL, UNKNOWN)
+PNEUMONIA_SUBTYPES = (BACTERIAL, VIRAL, UNKNOWN)
+
+TRAIN = "train"
+VALIDATION = "validation"
+TEST = "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
+
+# Shorter side in px; group names are slice names in reports.
+SIZE_GROUPS = ("under_500_px", "500_to_999_px", "1000_px_and_over")
+
+
+def size_group(height_px: int, width_px: int) -> str:
+    """Return the name of the size group that an image belongs to.
+
+    Args:
+        height_px: Native height in pixels, at least 1.
+        width_px: Native width in pixels, at least 1.
+
+    Returns:
+        One of `SIZE_GROUPS`, by the shorter side.
+    """
+    shorter_px = min(height_px, width_px)
+    if shorter_px < 500:
+        return SIZE_GROUPS[0]
+    if shorter_px < 1000:
+        return SIZE_GROUPS[1]
+    return SIZE_GROUPS[2]
+
+
+# Transformed features, as Transform materialises them.
+TRANSFORMED_IMAGE = "image_png"  # bytes: 8-bit grey PNG of the network's input size
+TRANSFORMED_LABEL = LABEL  # int64
+
+# Outputs of the served model.
+PROBABILITY = "probability"  # float32 in [0, 1]
+PREDICTED_LABEL = "label"  # string: one of LABELS
+THRESHOLD = "threshold"  # float32 in [0, 1]: pneumonia at or above it
+DECISION = "decision"  # float32, 0 or 1: probability >= threshold
+
+# Signatures of the exported model.
+SERVING_SIGNATURE = "serving_default"  # image bytes -> PROBABILITY, PREDICTED_LABEL, THRESHOLD
+EXAMPLES_SIGNATURE = "serving_examples"  # serialized raw tf.Example -> PROBABILITY, DECISION, ...
+EXAMPLES_INPUT = "examples"
