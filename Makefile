@@ -1,0 +1,56 @@
+# Every command of the project. `make` alone lists them.
+PYTHON := .venv/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test lint format types bench lock ci clean setup setup-dev
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on drawn images
+	@$(PYTHON) local_runner.py $(ARGS)
+
+test: setup-dev ## Run the tests: make test ARGS="-m 'not slow'" leaves out the long ones
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: setup-dev ## Check style and formatting
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+
+format: setup-dev ## Put files into the project's format
+	@$(PYTHON) -m ruff check --fix .
+	@$(PYTHON) -m ruff format .
+
+types: setup-dev ## Check types
+	@$(PYTHON) -m mypy
+
+bench: setup-dev ## Measure the stages against bare loops, as ratios
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+ci: lint types test ## All that CI checks: lint, types and tests
+
+# The first line of each lock is ours: uv would write its own command with paths.
+define compile_lock
+	@$(PYTHON) -m uv pip compile --quiet --python-version 3.11 $(1) \
+		--generate-hashes --no-emit-index-url --no-header -o $(2)
+	@sed -e '/^# Compiled by `make lock`/d' $(2) > $(2).new
+	@{ echo '# Compiled by `make lock` from $(2:.txt=.in): edit that file, not this one.'; \
+		cat $(2).new; } > $(2)
+	@rm $(2).new
+endef
+
+lock: setup-dev ## Compile requirements*.in to the hash-locked requirements*.txt
+	$(call compile_lock,--override overrides.txt requirements.in,requirements.txt)
+	$(call compile_lock,requirements-dev.in,requirements-dev.txt)
+
+clean: ## Remove caches and build products; .venv and outputs stay
+	@rm -rf build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+setup:
+	@scripts/setup.sh
+
+setup-dev:
+	@scripts/setup.sh dev

@@ -1,0 +1,123 @@
+#!/bin/sh
+# Set up .venv from the hash-locked requirements; do nothing where it is up to date.
+#
+#   scripts/setup.sh        what a run needs
+#   scripts/setup.sh dev    and what tests, lint, types and benchmarks need
+#
+# The stamp in .venv holds the checksums of the installed locks. It is written
+# last, so an interrupted set-up is done again, and a changed lock is installed.
+set -eu
+cd "$(dirname "$0")/.."
+
+VENV=.venv
+STAMP=$VENV/.setup-stamp
+UNFINISHED=.setup/unfinished
+LOG=.setup/setup.log
+
+fail() {
+    printf '%s\n' "$1" >&2
+    exit 1
+}
+
+is_installed() { # LOCK...: is each of these locks installed as it is now?
+    for lock in "$@"; do
+        grep -qxF "$(cksum "$lock")" "$STAMP" 2>/dev/null || return 1
+    done
+}
+
+is_python_311() { # COMMAND
+    "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1
+}
+
+find_python() { # print a Python 3.11
+    for candidate in python3.11 python3 python; do
+        if is_python_311 "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    if command -v uv >/dev/null 2>&1; then
+        uv python find --no-python-downloads 3.11 2>/dev/null && return
+    fi
+    return 1
+}
+
+check_compiler() { # PYTHON: pyfarmhash comes as source only
+    "$VENV/bin/python" -c 'import farmhash' >/dev/null 2>&1 && return
+    if ! command -v "${CXX:-c++}" >/dev/null 2>&1 &&
+        ! command -v g++ >/dev/null 2>&1 && ! command -v clang++ >/dev/null 2>&1; then
+        fail "A C++ compiler is needed to build pyfarmhash, and none was found: install one (Debian/Ubuntu: apt install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install) and run this again."
+    fi
+    "$1" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' ||
+        fail "The headers of Python 3.11 are needed to build pyfarmhash, and $1 has none: install them (Debian/Ubuntu: apt install python3.11-dev; Fedora: dnf install python3.11-devel) and run this again."
+}
+
+logged() { # COMMAND...: run it into the log; on failure show the log's tail and stop
+    printf '\n+ %s\n' "$*" >>"$LOG"
+    "$@" >>"$LOG" 2>&1 </dev/null || {
+        tail -n 20 "$LOG" >&2
+        fail "Set-up failed; the whole log is in $LOG. Run the same command again to redo it."
+    }
+}
+
+create_venv() { # PYTHON
+    if [ -e "$UNFINISHED" ]; then
+        rm -rf "$VENV"
+    fi
+    if "$VENV/bin/python" -c '' >/dev/null 2>&1; then
+        is_python_311 "$VENV/bin/python" ||
+            fail "Expected Python 3.11 in $VENV, found another version: remove the folder (rm -r $VENV) and run this again."
+        return
+    fi
+    : >"$UNFINISHED"
+    if command -v uv >/dev/null 2>&1; then
+        logged uv venv --clear --seed --python "$1" "$VENV"
+    else
+        "$1" -c 'import ensurepip, venv' >/dev/null 2>&1 ||
+            fail "The venv module of Python 3.11 is needed, and $1 has none: install it (Debian/Ubuntu: apt install python3.11-venv), or install uv, and run this again."
+        logged "$1" -m venv --clear "$VENV"
+    fi
+}
+
+install_locks() { # LOCK...
+    if command -v uv >/dev/null 2>&1; then
+        logged uv pip sync --python "$VENV/bin/python" --require-hashes "$@"
+    else
+        for lock in "$@"; do
+            logged "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
+                --no-deps --require-hashes -r "$lock"
+        done
+    fi
+}
+
+locks="requirements.txt"
+# What was set up for development stays so, whoever asks.
+if [ "${1:-}" = dev ] || grep -q ' requirements-dev.txt$' "$STAMP" 2>/dev/null; then
+    locks="$locks requirements-dev.txt"
+fi
+# shellcheck disable=SC2086 # the list is split on purpose
+if is_installed $locks && is_python_311 "$VENV/bin/python"; then
+    exit 0
+fi
+
+python=$(find_python) ||
+    fail "Python 3.11 is needed and was not found; get it with one of: uv python install 3.11 | pyenv install 3.11 && pyenv local 3.11 | apt install python3.11 python3.11-venv python3.11-dev (Ubuntu: from ppa:deadsnakes/ppa) | brew install python@3.11"
+check_compiler "$python"
+mkdir -p .setup
+date >"$LOG"
+if command -v uv >/dev/null 2>&1; then
+    installer="uv, 1 to 5 minutes"
+else
+    installer="pip, 3 to 15 minutes"
+fi
+printf 'Setting up %s from %s: about 3 GB, with %s; log: %s\n' \
+    "$VENV" "$(printf '%s' "$locks" | sed 's/ / and /')" "$installer" "$LOG"
+create_venv "$python"
+rm -f "$STAMP"
+# shellcheck disable=SC2086 # the list is split on purpose
+install_locks $locks
+# shellcheck disable=SC2086 # the list is split on purpose
+cksum $locks >"$STAMP"
+rm -f "$UNFINISHED"
+printf 'Set-up done: %s\n' "$VENV"

@@ -1,0 +1,37 @@
+"""Packaging: what Beam workers and containers install on top of the lock."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+_ROOT = Path(__file__).parent
+
+
+def read_version() -> str:
+    """Return the version that stands in `pipeline/__init__.py`, without importing it.
+
+    Raises:
+        ValueError: The file holds no `__version__ = "..."` line.
+    """
+    path = _ROOT / "pipeline" / "__init__.py"
+    match = re.search(r'^__version__ = "([^"]+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    if match is None:
+        raise ValueError(f'expected a line __version__ = "..." in {path}, found none')
+    return match.group(1)
+
+
+setup(
+    name="pneumonia-pipeline",
+    version=read_version(),
+    description="A TFX pipeline that screens chest X-rays for pneumonia",
+    packages=find_packages(
+        include=["pipeline", "pipeline.*", "components", "components.*", "models", "models.*"]
+    ),
+    package_data={"models": ["schema/*.pbtxt"]},
+    python_requires="==3.11.*",
+    # Empty on purpose. The stack holds only under overrides.txt, which package
+    # metadata cannot express: pip would refuse the set or pick another. Install
+    # requirements.txt with --no-deps first, then this package with --no-deps.
+    install_requires=[],
+)

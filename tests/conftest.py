@@ -1,0 +1,32 @@
+"""Fixtures and settings that every test shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """Quieten TensorFlow and keep it off accelerators, before any test imports it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the root of the checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the zip of real X-rays, or skip the test, saying where it was looked for."""
+    path = REPOSITORY.parent / "shared" / "data" / "chest_xray_224.zip"
+    if not path.is_file():
+        pytest.skip("the real X-rays are not there: no ../shared/data/chest_xray_224.zip")
+    return path
