@@ -1,0 +1,104 @@
+"""The package that Beam workers install, and the locks that everybody installs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import pipeline
+
+LOCKS = ("requirements.txt", "requirements-dev.txt")
+
+
+@pytest.fixture(scope="module")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a wheel built from a copy of the packages, with a schema added."""
+    source = tmp_path_factory.mktemp("source")
+    for package in ("pipeline", "components", "models", "tests"):
+        shutil.copytree(
+            repository / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("setup.py", "pyproject.toml"):
+        shutil.copy(repository / name, source / name)
+    (source / "models" / "schema").mkdir(exist_ok=True)
+    (source / "models" / "schema" / "drawn.pbtxt").write_text("# a schema\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run(
+        [*command, "--no-build-isolation", "--wheel-dir", "dist", "."], cwd=source, check=True
+    )
+    (built,) = (source / "dist").glob("*.whl")
+    return built
+
+
+def test_wheel_has_the_version_of_the_package(wheel: Path):
+    assert wheel.name == f"pneumonia_pipeline-{pipeline.__version__}-py3-none-any.whl"
+
+
+def test_wheel_holds_every_module_and_schema_and_nothing_else(wheel: Path, repository: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        metadata = archive.read(
+            next(name for name in archive.namelist() if name.endswith("/METADATA"))
+        ).decode()
+    modules = {
+        str(path.relative_to(repository))
+        for package in ("pipeline", "components", "models")
+        for path in (repository / package).rglob("*.py")
+    }
+    schemas = {
+        str(path.relative_to(repository)) for path in (repository / "models").rglob("*.pbtxt")
+    }
+    assert names == modules | schemas | {"models/schema/drawn.pbtxt"}
+    assert "Requires-Python: ==3.11.*" in metadata
+    assert "Requires-Dist:" not in metadata
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_holds_no_address(repository: Path, lock: str):
+    text = (repository / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "--index-url" not in text
+    assert "--find-links" not in text
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_hashes_every_package(repository: Path, lock: str):
+    text = (repository / lock).read_text(encoding="utf-8")
+    entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert entries
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_lock_answers_every_requirement(repository: Path, lock: str):
+    source = (repository / lock).with_suffix(".in").read_text(encoding="utf-8")
+    required = re.findall(
+        r"^([A-Za-z0-9][\w.-]*)(?:==([\w.]+?)(?:\.\*)?)?(?=[\s<]|$)", source, re.M
+    )
+    locked = dict(
+        re.findall(
+            r"^([a-z0-9][\w.-]*)==([\w.]+)",
+            (repository / lock).read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    )
+    assert required
+    for name, version in required:
+        found = locked.get(re.sub(r"[-_.]+", "-", name).lower())
+        assert found is not None, f"{name} is not in {lock}"
+        assert not version or found == version or found.startswith(f"{version}."), name
+
+
+def test_locks_agree_on_the_packages_that_both_hold(repository: Path):
+    pins = [
+        dict(re.findall(r"^([a-z0-9][\w.-]*)==(\S+)", (repository / lock).read_text(), re.M))
+        for lock in LOCKS
+    ]
+    shared = pins[0].keys() & pins[1].keys()
+    assert {name: pins[0][name] for name in shared} == {name: pins[1][name] for name in shared}
