@@ -7,7 +7,11 @@ Serving and the project's own server poll such a folder.
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from pathlib import Path
+
+from components.errors import InputError
 
 SAVED_MODEL_FILE = "saved_model.pb"
 NOTHING_PUSHED = "none"  # fingerprint of a folder without a pushed model
@@ -57,6 +61,64 @@ def content_digest(folder: str | Path) -> str:
             file_digest = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{path.relative_to(root).as_posix()}\0{file_digest}\n".encode())
     return digest.hexdigest()
+
+
+def push(model_dir: Path, push_dir: Path) -> tuple[int, bool]:
+    """Copy a saved model into `push_dir` as its next version.
+
+    A reader that polls the folder never sees a part of it. A model with the content of the
+    newest version is not pushed again, so a repeated run does not multiply versions.
+
+    Args:
+        model_dir: Folder with `saved_model.pb`.
+        push_dir: Folder with numbered versions on a local or mounted disk; made where missing.
+
+    Returns:
+        The version's number, and whether it was pushed now rather than before.
+
+    Raises:
+        InputError: `push_dir` cannot be written.
+        FileNotFoundError: `model_dir` holds no saved model.
+    """
+    if not (model_dir / SAVED_MODEL_FILE).is_file():
+        raise FileNotFoundError(f"expected {SAVED_MODEL_FILE} in {model_dir}")
+    versions = pushed_versions(push_dir)
+    if versions and _is_same(model_dir, version_dir(push_dir, versions[-1])):
+        return versions[-1], False
+    try:
+        push_dir.mkdir(parents=True, exist_ok=True)
+        # On the same file system as its destination, so that the rename is atomic; hidden, so
+        # that no server takes it for a version.
+        incoming = Path(tempfile.mkdtemp(prefix=".incoming-", dir=push_dir))
+    except OSError as error:
+        raise InputError(
+            f"expected a folder for pushed models that can be written, got {push_dir}: {error}; "
+            "choose another output folder or change its permissions"
+        ) from error
+    try:
+        copy = incoming / "model"
+        shutil.copytree(model_dir, copy)
+        return _rename_to_next_version(copy, push_dir), True
+    finally:
+        shutil.rmtree(incoming)
+
+
+def _is_same(model_dir: Path, other_dir: Path) -> bool:
+    return content_digest(model_dir) == content_digest(other_dir)
+
+
+def _rename_to_next_version(copy: Path, push_dir: Path) -> int:
+    while True:
+        version = next_version(push_dir)
+        destination = version_dir(push_dir, version)
+        try:
+            copy.rename(destination)
+        except OSError:
+            # Another push took the number in between: the folder is there now.
+            if not destination.exists():
+                raise
+        else:
+            return version
 
 
 def _numbered_folders(push_dir: Path) -> list[int]:
