@@ -115,6 +115,7 @@ class TunerSettings(Settings):
     learning_rates: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
         (3e-4, 1e-3, 2e-3), min_length=1
     )
+    batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field((32, 64), min_length=1)
 
 
 class CandidateSettings(Settings):
@@ -178,9 +179,26 @@ class PipelineSettings(Settings):
     transform: TransformSettings = TransformSettings()
     tuner: TunerSettings = TunerSettings()
     candidates: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CandidateSettings] = (
-        Field({"cnn_deep": CandidateSettings()}, min_length=1)
+        Field({"cnn_deep": CandidateSettings()}, min_length=1, max_length=1)
     )
     operating_point: OperatingPointSettings = OperatingPointSettings()
     gate: GateSettings = GateSettings()
     metadata: MetadataSettings = MetadataSettings()
     beam: BeamSettings = BeamSettings()
+
+
+class CandidateRun(Settings):
+    """The part of a run's settings that one candidate's Tuner and Trainer receive.
+
+    It travels as JSON in TFX's `custom_config`, under `CUSTOM_CONFIG_KEY`.
+    """
+
+    name: str
+    seed: int
+    image_size_px: int
+    candidate: CandidateSettings
+    tuner: TunerSettings
+    operating_point: OperatingPointSettings
+
+
+CUSTOM_CONFIG_KEY = "settings"  # of Transform (TransformSettings), Tuner and Trainer (CandidateRun)

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.operating_point import choose_operating_point
+
+
+def test_highest_specificity_at_the_target():
+    labels = [1] * 10 + [0] * 5
+    scores = [0.1, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.91, 0.92, 0.93, 0.05, 0.2, 0.3, 0.35, 0.45]
+    point = choose_operating_point(labels, scores, 0.9)
+    assert point.sensitivity == pytest.approx(0.9)
+    assert point.specificity == pytest.approx(0.8)
+    assert point.threshold == pytest.approx((0.4 + 0.35) / 2)
+    assert (point.num_positives, point.num_negatives) == (10, 5)
+
+
+def test_a_target_that_allows_no_miss_takes_the_lowest_positive():
+    point = choose_operating_point([1, 1, 0, 0], [0.2, 0.9, 0.1, 0.5], 0.97)
+    assert point.sensitivity == 1.0
+    assert point.threshold == pytest.approx(0.15)
+
+
+def test_equal_scores_stay_on_one_side():
+    point = choose_operating_point([1, 1, 0, 0], [0.5, 0.5, 0.5, 0.1], 0.5)
+    assert point.sensitivity == 1.0
+    assert point.specificity == 0.5
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.floats(0, 1, width=32)), min_size=2, max_size=60),
+    st.floats(0.01, 0.99),
+)
+def test_no_threshold_reaches_the_target_with_more_specificity(cases, target):
+    labels = np.array([True, False] + [label for label, _ in cases])
+    scores = np.array([0.5, 0.5] + [score for _, score in cases], np.float32)
+    point = choose_operating_point(labels, scores, target)
+    assert np.mean(scores[labels] >= np.float32(point.threshold)) >= target - 1e-9
+    assert point.threshold == np.float32(point.threshold)
+    for threshold in np.unique(scores):
+        called = scores >= threshold
+        if np.mean(called[labels]) >= target:
+            assert np.mean(~called[~labels]) <= point.specificity + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        ([1, 1], [0.1, 0.2], "both classes"),
+        ([0, 1], [0.1, float("nan")], "diverged"),
+        ([0, 1, 1], [0.1, 0.2], "one common shape"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(labels, scores, message):
+    with pytest.raises(ValueError, match=message):
+        choose_operating_point(labels, scores, 0.9)
