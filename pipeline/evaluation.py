@@ -1,0 +1,130 @@
+"""What TFMA measures on the test split, per slice, and the bounds that it checks.
+
+The model answers both questions itself: AUC and calibration are taken from its `probability`,
+recall and its kin from its `decision`, the comparison with the threshold that it ships. TFMA's
+own threshold of 0.5 then only tells a decision of 0 from a decision of 1.
+
+Only the whole test split has bounds here. A bound without a slicing spec would also be asked of
+the normal slice, whose recall is NaN, and NaN fails. Pneumonia slices are judged by
+`components.gate`, which can say "too small to judge"; TFMA cannot.
+"""
+
+from __future__ import annotations
+
+import json
+
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
+
+from components.gate_checks import CHANGE_TOLERANCE
+from models import features
+from pipeline.config import GateSettings
+
+SLICE_FEATURES = (features.SUBTYPE, features.SIZE_GROUP)
+
+# Metric names, as they stand in an evaluation.
+AUC = "auc"
+RECALL = "recall"
+SPECIFICITY = "specificity"
+PRECISION = "precision"
+ACCURACY = "accuracy"
+TRUE_POSITIVES = "true_positives"
+FALSE_POSITIVES = "false_positives"
+TRUE_NEGATIVES = "true_negatives"
+FALSE_NEGATIVES = "false_negatives"
+MEAN_PROBABILITY = "mean_prediction"
+CALIBRATION = "calibration"  # summed probability by number of positives; 1 is calibrated
+BRIER = "brier"
+LOG_LOSS = "log_loss"
+EXAMPLE_COUNT = "example_count"
+
+_AUC_THRESHOLDS = 10_000  # evenly spaced: the area is exact to about 1e-4
+_DECISION_THRESHOLD = 0.5  # between the decisions 0 and 1
+
+
+def create_eval_config(settings: GateSettings) -> tfma.EvalConfig:
+    """Return the evaluation of the `serving_examples` signature under `settings`.
+
+    Change thresholds stand in it always; they take effect where the Evaluator gets a baseline.
+
+    Args:
+        settings: The gate's bounds.
+
+    Returns:
+        Metrics, slices and thresholds for TFMA.
+    """
+    overall = tfma.SlicingSpec()
+    return tfma.EvalConfig(
+        model_specs=[
+            tfma.ModelSpec(signature_name=features.EXAMPLES_SIGNATURE, label_key=features.LABEL)
+        ],
+        slicing_specs=[overall]
+        + [tfma.SlicingSpec(feature_keys=[feature]) for feature in SLICE_FEATURES],
+        metrics_specs=[
+            tfma.MetricsSpec(metrics=[_metric("ExampleCount", EXAMPLE_COUNT)]),
+            tfma.MetricsSpec(
+                output_names=[features.PROBABILITY],
+                metrics=[
+                    _bounded(
+                        _metric("AUC", AUC, num_thresholds=_AUC_THRESHOLDS),
+                        at_least=settings.min_auc,
+                        max_drop=settings.max_auc_drop,
+                    ),
+                    _metric("BinaryCrossentropy", LOG_LOSS),
+                    _metric("MeanSquaredError", BRIER),
+                    _metric("MeanPrediction", MEAN_PROBABILITY),
+                    _metric("Calibration", CALIBRATION),
+                    _metric("CalibrationPlot", "calibration_plot"),
+                ],
+            ),
+            tfma.MetricsSpec(
+                output_names=[features.DECISION],
+                metrics=[
+                    _bounded(
+                        _at_decision("Recall", RECALL),
+                        at_least=settings.min_recall,
+                        max_drop=settings.max_recall_drop,
+                    ),
+                    _bounded(
+                        _at_decision("Specificity", SPECIFICITY), at_least=settings.min_specificity
+                    ),
+                    _at_decision("Precision", PRECISION),
+                    # The one metric that spells its argument in the singular.
+                    _metric("BinaryAccuracy", ACCURACY, threshold=_DECISION_THRESHOLD),
+                    _at_decision("TruePositives", TRUE_POSITIVES),
+                    _at_decision("FalsePositives", FALSE_POSITIVES),
+                    _at_decision("TrueNegatives", TRUE_NEGATIVES),
+                    _at_decision("FalseNegatives", FALSE_NEGATIVES),
+                ],
+            ),
+        ],
+        options=config_pb2.Options(include_default_metrics={"value": False}),
+    )
+
+
+def _metric(class_name: str, name: str, **arguments: float) -> tfma.MetricConfig:
+    config = json.dumps({"name": name, **arguments}, sort_keys=True)
+    return tfma.MetricConfig(class_name=class_name, config=config)
+
+
+def _at_decision(class_name: str, name: str) -> tfma.MetricConfig:
+    return _metric(class_name, name, thresholds=_DECISION_THRESHOLD)
+
+
+def _bounded(
+    metric: tfma.MetricConfig, *, at_least: float, max_drop: float | None = None
+) -> tfma.MetricConfig:
+    threshold = tfma.MetricThreshold(
+        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": at_least})
+    )
+    if max_drop is not None:
+        threshold.change_threshold.CopyFrom(
+            tfma.GenericChangeThreshold(
+                absolute={"value": -(max_drop + CHANGE_TOLERANCE)},
+                direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+            )
+        )
+    metric.per_slice_thresholds.append(
+        config_pb2.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
+    )
+    return metric
