@@ -1,0 +1,84 @@
+"""The baseline node: the newest pushed model, or a loud nothing."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from tfx.types.standard_artifacts import Model
+from tfx.utils import path_utils
+
+from components.baseline import Baseline, find_baseline, is_baseline_present
+from components.errors import InputError
+
+
+@pytest.fixture
+def push_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "serving" / "pneumonia"
+    for version in ("2", "10"):
+        (folder / version / "variables").mkdir(parents=True)
+        (folder / version / "saved_model.pb").write_text(f"model {version}")
+    (folder / "11").mkdir()  # a copy that never finished
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    artifact = Model()
+    artifact.uri = str(tmp_path / "artifact")
+    return artifact
+
+
+def test_the_newest_complete_version_is_copied_to_where_tfx_looks(
+    push_dir: Path, model: Model
+) -> None:
+    find_baseline(str(push_dir), model, is_required=True)
+    assert is_baseline_present(model)
+    assert model.get_int_custom_property("baseline_version") == 10
+    serving = Path(path_utils.serving_model_path(model.uri))
+    assert (serving / "saved_model.pb").read_text() == "model 10"
+    # A copy, not a reference: what is pushed later does not change it.
+    (push_dir / "10" / "saved_model.pb").write_text("changed")
+    assert (serving / "saved_model.pb").read_text() == "model 10"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_without_a_pushed_model_the_artifact_says_so_and_the_log_warns(
+    tmp_path: Path, model: Model, caplog: pytest.LogCaptureFixture, is_there: bool
+) -> None:
+    push_dir = tmp_path / "empty"
+    if is_there:
+        push_dir.mkdir()
+    find_baseline(str(push_dir), model, is_required=False)
+    assert model.get_int_custom_property("baseline_present") == 0
+    assert not is_baseline_present(model)
+    # A file, because stores that copy files lose empty folders.
+    assert [path.name for path in Path(model.uri).iterdir()] == ["NO_BASELINE"]
+    [record] = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert "NO BASELINE" in record.getMessage()
+    assert str(push_dir) in record.getMessage()
+
+
+def test_a_required_baseline_that_is_missing_is_an_error_that_names_the_folder(
+    tmp_path: Path, model: Model
+) -> None:
+    push_dir = tmp_path / "absent"
+    with pytest.raises(InputError, match=f"{push_dir}.*require_baseline.*does not exist"):
+        find_baseline(str(push_dir), model, is_required=True)
+
+
+def test_presence_survives_a_store_that_knows_only_floats() -> None:
+    present, absent, unmarked = Model(), Model(), Model()
+    present.set_float_custom_property("baseline_present", 1.0)
+    absent.set_float_custom_property("baseline_present", 0.0)
+    assert is_baseline_present(present)
+    assert not is_baseline_present(absent)
+    assert not is_baseline_present(unmarked)
+
+
+def test_the_node_has_a_plain_id_and_its_cache_key_holds_what_was_pushed() -> None:
+    node = Baseline(push_dir="/p", require_baseline=0, pushed_version="3-ab", code_version="c")
+    assert node.id == "Baseline"
+    assert node.exec_properties["pushed_version"] == "3-ab"
+    assert node.exec_properties["code_version"] == "c"
