@@ -18,7 +18,16 @@ from components.ingestion.facts import ImageFacts, Rejection, ShardReport
 from components.ingestion.fingerprint import fingerprint_source
 from components.ingestion.progress_counter import ProgressCounter, count_one
 from components.ingestion.records import Source
-from components.ingestion.shards import REPORTS, ShardPlan, plan_shards, without, write_shard
+from components.ingestion.shards import (
+    PLANS,
+    REPORTS,
+    ShardPlan,
+    load_plan,
+    plan_shards,
+    save_plan,
+    without,
+    write_shard,
+)
 from components.ingestion.splits import assign_splits
 from models import features
 from pipeline.config import DataSettings
@@ -61,7 +70,7 @@ def convert(
         return finished
     plans = plan_shards(source.images, assign_splits(source.images, settings), settings.num_shards)
     partial = prepare_partial(output_dir)
-    for folder in (*features.SPLITS, REPORTS):
+    for folder in (*features.SPLITS, PLANS, REPORTS):
         (partial / folder).mkdir()
     _write_shards(plans, partial, settings.max_image_pixels, beam_pipeline_args)
     images, rejected = _read_reports(plans, partial)
@@ -75,7 +84,8 @@ def convert(
     _check_splits(images)
     files = {plan.name: (partial / plan.name).stat().st_size for plan in plans}
     card = make_card(source, settings, fingerprint, images, rejected, duplicates, files)
-    shutil.rmtree(partial / REPORTS)
+    for folder in (PLANS, REPORTS):
+        shutil.rmtree(partial / folder)
     write_card(card, partial)
     publish(partial, output_dir)
     return card
@@ -89,9 +99,12 @@ class _WriteShard(beam.DoFn):
         self._max_image_pixels = max_image_pixels
         self._counter_name = counter_name
 
-    def process(self, plan: ShardPlan) -> None:
+    def process(self, plan_name: str) -> None:
         write_shard(
-            plan, self._folder, self._max_image_pixels, lambda: count_one(self._counter_name)
+            load_plan(self._folder, plan_name),
+            self._folder,
+            self._max_image_pixels,
+            on_image=lambda: count_one(self._counter_name),
         )
 
 
@@ -101,6 +114,9 @@ def _write_shards(
     total = sum(len(plan.images) for plan in plans)
     if not total:
         return
+    # Plans reach the workers through the shared folder: Beam would copy them several times.
+    for plan in plans:
+        save_plan(plan, folder)
     counter_name = uuid.uuid4().hex
     with (
         ProgressCounter(counter_name, total),
@@ -108,7 +124,7 @@ def _write_shards(
     ):
         _ = (
             pipeline
-            | "Shards" >> beam.Create(plans)
+            | "Shards" >> beam.Create([plan.plan_name for plan in plans])
             | "Spread over workers" >> beam.Reshuffle()
             | "Write" >> beam.ParDo(_WriteShard(folder, max_image_pixels, counter_name))
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -22,7 +23,10 @@ from components.ingestion.tf_example import encode_example
 from components.ingestion.tfrecord_file import write_gzip_records
 from models import features
 
-REPORTS = "reports"  # folder of the shards' reports, beside the splits' folders
+PLANS = "plans"  # folder of the shards' plans, beside the splits' folders
+REPORTS = "reports"  # folder of the shards' reports
+# The fields of an image after its path.
+_FACTS = tuple(field.name for field in dataclasses.fields(SourceImage))[1:]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class ShardPlan:
     def name(self) -> str:
         """The file's name relative to the conversion's folder."""
         return f"{self.split}/part-{self.index:05d}-of-{self.num_shards:05d}.tfrecord.gz"
+
+    @property
+    def plan_name(self) -> str:
+        """Where the plan is kept, relative to the same folder."""
+        return f"{PLANS}/{self.split}-{self.index:05d}.json"
 
     @property
     def report_name(self) -> str:
@@ -82,6 +91,23 @@ def without(
             changed.append(plan)
         reduced.append(plan)
     return reduced, changed
+
+
+def save_plan(plan: ShardPlan, folder: Path) -> None:
+    """Keep a plan under its name in `folder`, for the worker that will carry it out."""
+    images = [
+        [str(image.path), *(getattr(image, name) for name in _FACTS)] for image in plan.images
+    ]
+    text = json.dumps([plan.split, plan.index, plan.num_shards, images])
+    (folder / plan.plan_name).write_text(text, encoding="utf-8")
+
+
+def load_plan(folder: Path, plan_name: str) -> ShardPlan:
+    """Return the plan that `save_plan` kept."""
+    split, index, num_shards, images = json.loads((folder / plan_name).read_text("utf-8"))
+    return ShardPlan(
+        split, index, num_shards, tuple(SourceImage(Path(path), *facts) for path, *facts in images)
+    )
 
 
 def image_to_example(image: SourceImage, decoded: DecodedImage) -> bytes:
