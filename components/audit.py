@@ -41,6 +41,7 @@ def DataAudit(  # noqa: N802  # a node is named like TFX's own
     anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
     report: tfx.dsl.components.OutputArtifact[DataAuditReport],
     settings: tfx.dsl.components.Parameter[str],
+    code_version: tfx.dsl.components.Parameter[str],
 ) -> None:
     """Stop the run when the records must not be trained on.
 
@@ -49,10 +50,12 @@ def DataAudit(  # noqa: N802  # a node is named like TFX's own
         anomalies: ExampleValidator's findings on the same records.
         report: Receives `REPORT_FILE`.
         settings: `DataSettings` as JSON.
+        code_version: Version of the project's code, in the cache key.
 
     Raises:
         InputError: When any check fails; the message names every failure.
     """
+    del code_version
     data_settings = DataSettings.model_validate_json(settings)
     splits = {
         split: read_split(artifact_utils.get_split_uri([examples], split))

@@ -99,6 +99,7 @@ def fit_network(
         epochs=epochs,
         class_weight=class_weights(train.labels) if settings.class_weights else None,
         callbacks=callbacks,
+        shuffle=False,  # the dataset does that
         verbose=0,
     )
 

@@ -1,0 +1,82 @@
+"""A run on one machine: ingestion, then the DAG under TFX's LocalDagRunner."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline.config import PipelineSettings
+from pipeline.console import RunConsole
+from pipeline.node_events import listen
+from pipeline.summary_file import FILE_NAME, write_summary
+from pipeline.summary_schema import TOTAL, Summary
+
+
+def run_locally(
+    settings: PipelineSettings,
+    data: str | None,
+    output_dir: Path,
+    console: Console,
+    log_file: Path,
+) -> Summary:
+    """Run everything and write `output_dir/summary.json`.
+
+    Args:
+        settings: The configuration.
+        data: Source of X-rays, as `components.ingestion.open_source` takes it; None
+            draws the synthetic set.
+        output_dir: Where everything goes; what is there already is used again.
+        console: Where progress is shown.
+        log_file: Where the libraries log, named in the summary.
+
+    Returns:
+        What stands in the summary.
+
+    Raises:
+        InputError: When the data or the configuration cannot be used.
+    """
+    started_s = time.monotonic()
+    output_dir = output_dir.resolve()
+    work_dir = output_dir / "data"
+    records_dir = work_dir / "records"
+    with RunConsole(console, [], log_file) as run_console, listen(run_console):
+        from components.ingestion.open_source import open_source
+
+        from components.ingestion.conversion import convert
+        from components.ingestion.synthetic import write_synthetic_set
+
+        if data is None:
+            with run_console.step("Draw synthetic X-rays"):
+                source_path = str(
+                    write_synthetic_set(work_dir / "synthetic", settings.data.synthetic)
+                )
+        else:
+            source_path = data
+        with run_console.step("Open source"):
+            source = open_source(source_path, work_dir, settings.data)
+        with run_console.step("Convert"):
+            card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
+        with run_console.step("Load TFX"):
+            from tfx import v1 as tfx
+
+            from pipeline.metadata_store import connection_config
+            from pipeline.pipeline import Places, create_pipeline
+            from pipeline.run_summary import summarise_run
+
+            connection = connection_config(settings.metadata, output_dir / "metadata.sqlite")
+            dag = create_pipeline(
+                settings,
+                Places(
+                    records_dir=str(records_dir),
+                    pipeline_root=str(output_dir / "pipeline"),
+                    push_dir=str(output_dir / "serving" / settings.name),
+                ),
+                connection,
+            )
+        tfx.orchestration.LocalDagRunner().run(dag)
+        timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
+    summary = summarise_run(settings, card, connection, timings_s, log_file)
+    write_summary(summary, output_dir / FILE_NAME)
+    return summary

@@ -1,0 +1,214 @@
+"""The one DAG. Every runner builds it here; they differ in places and runner only."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
+
+from components.audit import DataAudit
+from components.baseline import Baseline
+from components.evaluator import create_evaluator
+from components.gate import ModelGate
+from components.push_folder import push_fingerprint
+from components.pusher import create_pusher
+from models import features
+from pipeline.code_version import code_version
+from pipeline.config import (
+    CUSTOM_CONFIG_KEY,
+    CandidateRun,
+    CandidateSettings,
+    PipelineSettings,
+)
+from pipeline.evaluation import create_eval_config
+
+SCHEMA_FILE = Path(__file__).resolve().parent.parent / "models" / "schema" / "schema.pbtxt"
+# What a node's result follows from, beside its inputs and properties.
+_MODEL_CODE = ("models", "pipeline/config.py", "components/progress.py")
+_ALL_CODE = (*_MODEL_CODE, "components", "pipeline/evaluation.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where a run reads and writes.
+
+    Attributes:
+        records_dir: TFRecords of the feature contract, one folder per split.
+        pipeline_root: TFX's artifacts.
+        push_dir: Numbered versions of the served model.
+    """
+
+    records_dir: str
+    pipeline_root: str
+    push_dir: str
+
+
+def create_pipeline(
+    settings: PipelineSettings,
+    places: Places,
+    metadata_connection: metadata_store_pb2.ConnectionConfig | None = None,
+) -> tfx.dsl.Pipeline:
+    """Build the pipeline, from records to a pushed model.
+
+    Args:
+        settings: The whole configuration.
+        places: Where it reads and writes.
+        metadata_connection: The metadata store; None where the platform brings one.
+
+    Returns:
+        The pipeline, with caching on.
+    """
+    all_code = code_version(*_ALL_CODE)
+    example_gen = tfx.components.ImportExampleGen(
+        input_base=places.records_dir, input_config=_input_splits()
+    )
+    examples = example_gen.outputs["examples"]
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=str(SCHEMA_FILE))
+    schema = schema_gen.outputs["schema"]
+    # The schema says that the images are images: no statistics of their bytes.
+    statistics_gen = tfx.components.StatisticsGen(examples=examples, schema=schema)
+    example_validator = tfx.components.ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema
+    )
+    audit = DataAudit(
+        examples=examples,
+        anomalies=example_validator.outputs["anomalies"],
+        settings=settings.data.model_dump_json(),
+        code_version=all_code,
+    )
+    transform = tfx.components.Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="models.preprocessing.preprocessing_fn",
+        # The test split stays raw and unseen until the Evaluator serves it.
+        splits_config=tfx.proto.SplitsConfig(
+            analyze=[features.TRAIN], transform=[features.TRAIN, features.VALIDATION]
+        ),
+        custom_config={CUSTOM_CONFIG_KEY: settings.transform.model_dump_json()},
+        disable_statistics=True,  # of PNG bytes they would say nothing
+        disable_analyzer_cache=True,  # there is no analyzer
+    )
+    transform.add_upstream_node(audit)
+
+    candidate_nodes: list[BaseNode] = []
+    models = {}
+    for name, candidate in settings.candidates.items():
+        nodes = _candidate_nodes(name, candidate, settings, transform)
+        candidate_nodes += nodes
+        models[name] = nodes[-1].outputs["model"]
+    (model,) = models.values()  # PipelineSettings allows exactly one candidate
+
+    baseline = Baseline(
+        push_dir=places.push_dir,
+        pushed_version=push_fingerprint(places.push_dir),
+        require_baseline=int(settings.gate.require_baseline),
+        code_version=all_code,
+    )
+    evaluator = create_evaluator(
+        examples=examples,
+        model=model,
+        baseline_model=baseline.outputs["model"],
+        eval_config=create_eval_config(settings.gate),
+        example_splits=[features.TEST],
+        code_version=all_code,
+        schema=schema,
+    )
+    gate = ModelGate(
+        evaluation=evaluator.outputs["evaluation"],
+        evaluator_blessing=evaluator.outputs["blessing"],
+        settings=settings.gate.model_dump_json(),
+        code_version=all_code,
+    )
+    pusher = create_pusher(
+        model=model,
+        model_blessing=gate.outputs["blessing"],
+        push_dir=places.push_dir,
+        code_version=all_code,
+    )
+
+    _stamp([schema_gen, transform, *candidate_nodes], code_version(*_MODEL_CODE))
+    return tfx.dsl.Pipeline(
+        pipeline_name=settings.name,
+        pipeline_root=places.pipeline_root,
+        components=[
+            example_gen,
+            schema_gen,
+            statistics_gen,
+            example_validator,
+            audit,
+            transform,
+            *candidate_nodes,
+            baseline,
+            evaluator,
+            gate,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata_connection,
+        beam_pipeline_args=list(settings.beam.pipeline_args),
+    )
+
+
+def _input_splits() -> tfx.proto.Input:
+    return tfx.proto.Input(
+        splits=[
+            tfx.proto.Input.Split(name=split, pattern=f"{split}/*.tfrecord.gz")
+            for split in features.SPLITS
+        ]
+    )
+
+
+def tuner_id(candidate: str) -> str:
+    """Return the id of a candidate's Tuner; Kubeflow's task names have no underscores."""
+    return "Tuner-" + candidate.replace("_", "-")
+
+
+def trainer_id(candidate: str) -> str:
+    """Return the id of a candidate's Trainer."""
+    return "Trainer-" + candidate.replace("_", "-")
+
+
+def _candidate_nodes(
+    name: str,
+    candidate: CandidateSettings,
+    settings: PipelineSettings,
+    transform: tfx.components.Transform,
+) -> list[BaseNode]:
+    """Build a candidate's Tuner, where it is tuned, and its Trainer, which comes last."""
+    run = CandidateRun(
+        name=name,
+        seed=settings.seed,
+        image_size_px=settings.transform.image_size_px,
+        candidate=candidate,
+        tuner=settings.tuner,
+        operating_point=settings.operating_point,
+    )
+    shared = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "train_args": tfx.proto.TrainArgs(splits=[features.TRAIN]),
+        "eval_args": tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+        "custom_config": {CUSTOM_CONFIG_KEY: run.model_dump_json()},
+    }
+    nodes: list[BaseNode] = []
+    hyperparameters = None
+    if candidate.tune:
+        tuner = tfx.components.Tuner(tuner_fn="models.tune.tuner_fn", **shared).with_id(
+            tuner_id(name)
+        )
+        hyperparameters = tuner.outputs["best_hyperparameters"]
+        nodes.append(tuner)
+    trainer = tfx.components.Trainer(
+        run_fn="models.train.run_fn", hyperparameters=hyperparameters, **shared
+    )
+    nodes.append(trainer.with_id(trainer_id(name)))
+    return nodes
+
+
+def _stamp(nodes: list[BaseNode], version: str) -> None:
+    """Put the code's fingerprint into the cache key of TFX's own nodes; ours declare it."""
+    for node in nodes:
+        node.exec_properties["code_version"] = version
