@@ -1,0 +1,129 @@
+"""The tables of the closing report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from models import features
+from pipeline.summary_schema import Candidate, Check, DataCounts, Estimate, Metrics, SplitMetrics
+
+WIDE_COLUMNS = 104  # from this width on, figures and their intervals share a line
+_NONE = "-"
+_VERDICTS = {
+    "passed": Text("passed", "green"),
+    "failed": Text("FAILED", "bold red"),
+    "too_small": Text("too small", "yellow"),
+}
+
+
+def data_table(data: DataCounts) -> Table:
+    """Return images and patients per split, class and subtype."""
+    # "normal" is a class and a subtype, and the same images.
+    subtypes = [name for name in features.SUBTYPES if name not in features.LABELS]
+    table = _table("split", "images", "patients", *features.LABELS, *subtypes)
+    for name, split in data.splits.items():
+        counts = [split.images, split.patients]
+        counts += [split.by_label.get(label, 0) for label in features.LABELS]
+        counts += [split.by_subtype.get(subtype, 0) for subtype in subtypes]
+        table.add_row(name, *(f"{count:,}" for count in counts))
+    return table
+
+
+def candidates_table(candidates: Iterable[Candidate], selected: str) -> Table:
+    """Return the candidates with what they reached on validation."""
+    table = _table("candidate", "parameters", "epochs", "recall", "specificity", "AUC")
+    for candidate in candidates:
+        name = candidate.name + (" (selected)" if candidate.name == selected else "")
+        metrics = candidate.validation_metrics
+        figures = (metrics.recall, metrics.specificity, metrics.auc)
+        table.add_row(
+            name,
+            f"{candidate.parameters:,}",
+            str(candidate.epochs_run),
+            *(format_figure(estimate.value if estimate else None) for estimate in figures),
+        )
+    return table
+
+
+def checks_table(checks: Iterable[Check]) -> Table:
+    """Return one line per check: the verdict, the figure and its bound."""
+    table = _table("verdict", "check", "slice", "value", "bound", "n")
+    for column, justify in ((1, "left"), (2, "left"), (4, "left")):
+        table.columns[column].justify = justify  # type: ignore[assignment]
+    for check in checks:
+        table.add_row(
+            _VERDICTS[check.verdict],
+            check.name.replace("_", " "),
+            _short(check.slice),
+            format_figure(check.value),
+            _bound(check),
+            f"{check.n:,}",
+        )
+    return table
+
+
+def slices_table(split: SplitMetrics, width: int) -> Table:
+    """Return the figures of a split, overall and by slice.
+
+    Args:
+        split: The figures.
+        width: Columns of the terminal; intervals go on a second line where it is narrow.
+    """
+    is_wide = width >= WIDE_COLUMNS
+    table = _table("slice", "n", "positives" if is_wide else "pos.", "recall", "specificity", "AUC")
+    _add_slice(table, "overall", split.overall, is_wide)
+    group = ""
+    for name, metrics in split.slices.items():
+        feature, separator, value = name.partition("=")
+        if separator and feature != group:
+            group = feature
+            table.add_section()
+            table.add_row(Text(f"by {feature.replace('_', ' ')}", "dim"))
+        _add_slice(table, f"  {value}" if separator else name, metrics, is_wide)
+    return table
+
+
+def format_figure(value: float | None) -> str:
+    """Write a figure with three decimals, `-` where it is undefined."""
+    return _NONE if value is None else f"{value:.3f}"
+
+
+def format_estimate(estimate: Estimate | None, separator: str = " ") -> Text:
+    """Write a figure and, after the separator, its interval; `-` where it is undefined."""
+    if estimate is None:
+        return Text(_NONE)
+    text = Text(format_figure(estimate.value))
+    if estimate.low is not None and estimate.high is not None:
+        interval = f"[{format_figure(estimate.low)}, {format_figure(estimate.high)}]"
+        text.append(separator).append(interval, "dim")
+    return text
+
+
+def _add_slice(table: Table, name: str, metrics: Metrics, is_wide: bool) -> None:
+    figures = (metrics.recall, metrics.specificity, metrics.auc)
+    cells = (format_estimate(estimate, " " if is_wide else "\n") for estimate in figures)
+    table.add_row(name, f"{metrics.n:,}", f"{metrics.positives:,}", *cells)
+
+
+def _bound(check: Check) -> str:
+    if check.bound is None:
+        return check.comparison
+    # The check's name says the rest, such as "change" or "lower bound".
+    sign = ">=" if check.comparison.endswith("at least") else check.comparison
+    return f"{sign} {format_figure(check.bound)}"
+
+
+def _short(name: str) -> str:
+    return name.rpartition("=")[2]
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -1,0 +1,176 @@
+"""The closing report in the terminal: what came out, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.text import Text
+
+from pipeline.report_tables import (
+    candidates_table,
+    checks_table,
+    data_table,
+    format_estimate,
+    format_figure,
+    slices_table,
+)
+from pipeline.stages import format_seconds
+from pipeline.summary_schema import TOTAL, Candidate, Gate, PushedModel, Summary
+
+REST_PORT = 8501  # the port that TensorFlow Serving's documentation uses
+_NUM_SLOWEST = 3
+
+
+def print_summary(console: Console, summary: Summary) -> None:
+    """Print the closing report.
+
+    Args:
+        console: Where to; 80 columns are enough, from 104 on intervals stand beside figures.
+        summary: The run.
+    """
+    if summary.synthetic:
+        _print_banner(console, summary)
+    _print_heading(console, "Data")
+    _print_line(console, _data_line(summary))
+    console.print(data_table(summary.data))
+
+    _print_heading(console, "Training, judged on validation")
+    console.print(candidates_table(summary.candidates, summary.selected))
+    for candidate in summary.candidates:
+        console.print(Text(_hyperparameters_line(candidate)))
+    point = summary.operating_point
+    console.print(
+        Text(
+            f"Operating point: pneumonia from a probability of {format_figure(point.threshold)} "
+            f"on, chosen on {point.chosen_on} for a sensitivity of {point.target_sensitivity:g}"
+        )
+    )
+
+    _print_heading(console, "Test split, at the operating point, with 95% intervals")
+    console.print(slices_table(summary.metrics.test, console.width))
+    overall = summary.metrics.test.overall
+    precision, accuracy = format_estimate(overall.precision), format_estimate(overall.accuracy)
+    console.print(Text.assemble("Overall precision ", precision, ", accuracy ", accuracy))
+
+    _print_heading(console, "Verdict")
+    console.print(_verdict(summary.gate))
+    console.print(checks_table(summary.gate.checks))
+    for check in summary.gate.checks:
+        if check.note:
+            note = f"{check.name.replace('_', ' ')}, {check.slice}: {check.note}"
+            console.print(Text(note, "dim"))
+    _print_line(console, _pushed_line(summary))
+
+    _print_heading(console, "Next")
+    for comment, command in next_commands(summary):
+        _print_line(console, f"# {comment}", "dim")
+        _print_line(console, command)
+    _print_heading(console, "Run")
+    console.print(Text(_time_line(summary.timings_s)))
+    _print_line(console, f"Log: {summary.log_file}")
+    _print_banner(console, summary)
+
+
+def next_commands(summary: Summary) -> list[tuple[str, str]]:
+    """Return what a user can do now, as pairs of a comment and a shell command.
+
+    Args:
+        summary: The run; paths in it are quoted for the shell.
+    """
+    commands = []
+    if summary.tensorboard_dir is not None:
+        logs = shlex.quote(summary.tensorboard_dir)
+        commands.append(
+            ("look at the training's curves", f"python -m tensorboard.main --logdir {logs}")
+        )
+    if summary.pushed_model is not None:
+        commands += _serving_commands(summary.pushed_model)
+    return commands
+
+
+def _serving_commands(pushed: PushedModel) -> list[tuple[str, str]]:
+    base = Path(pushed.path).absolute().parent  # TensorFlow Serving takes no relative path
+    name = shlex.quote(base.name)
+    url = f"http://localhost:{REST_PORT}/v1/models/{base.name}:predict"
+    return [
+        (
+            "serve the model; TensorFlow Serving is installed on its own",
+            f"tensorflow_model_server --rest_api_port={REST_PORT} --model_name={name} "
+            f"--model_base_path={shlex.quote(str(base))}",
+        ),
+        (
+            "ask it about an X-ray, here X-RAY.jpeg",
+            """(printf '{"instances": [{"b64": "'; base64 < X-RAY.jpeg | tr -d '\\n'; """
+            f"""printf '"}}]}}') | curl --data-binary @- {shlex.quote(url)}""",
+        ),
+    ]
+
+
+def _print_banner(console: Console, summary: Summary) -> None:
+    console.print()
+    if summary.synthetic:
+        console.print(Panel(Text(summary.notice), title="SYNTHETIC DATA", style="bold yellow"))
+    else:
+        console.print(Text(summary.notice, "dim"))
+
+
+def _print_heading(console: Console, title: str) -> None:
+    console.print()
+    console.print(Rule(Text(title, "bold"), align="left", characters="-", style="dim"))
+
+
+def _print_line(console: Console, line: str, style: str = "") -> None:
+    # Not wrapped: commands and paths must stay in one piece to be copied.
+    console.print(Text(line, style), soft_wrap=True)
+
+
+def _data_line(summary: Summary) -> str:
+    data = summary.data
+    rejected = f", {data.rejected:,} rejected" if data.rejected else ""
+    return f"{data.images:,} images of {data.patients:,} patients{rejected}, from {data.source}"
+
+
+def _hyperparameters_line(candidate: Candidate) -> str:
+    values = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in candidate.hyperparameters.items()
+    )
+    return f"{candidate.name}: {candidate.architecture}, {values or 'nothing was tuned'}"
+
+
+def _verdict(gate: Gate) -> Text:
+    counts = {
+        verdict: sum(check.verdict == verdict for check in gate.checks)
+        for verdict in ("passed", "failed", "too_small")
+    }
+    text = Text("BLESSED", "bold green") if gate.blessed else Text("REFUSED", "bold red")
+    text.append(f": of {len(gate.checks)} checks, {counts['passed']} passed", "not bold default")
+    text.append(f", {counts['failed']} failed", "not bold default")
+    if counts["too_small"]:
+        text.append(f", {counts['too_small']} had too few cases to judge", "not bold default")
+    if not gate.baseline_present:
+        text.append("; there is no earlier model to compare with", "not bold default")
+    return text
+
+
+def _pushed_line(summary: Summary) -> str:
+    if summary.pushed_model is not None:
+        pushed = summary.pushed_model
+        return f"Pushed: version {pushed.version} in {pushed.path}"
+    if summary.gate.blessed:
+        return "Nothing was pushed although the gate blessed the model: the log says why."
+    failed = [check for check in summary.gate.checks if check.verdict == "failed"]
+    reasons = ", ".join(f"{check.name.replace('_', ' ')} ({check.slice})" for check in failed)
+    return f"Nothing was pushed: the gate refused the model for {reasons or 'no stated reason'}."
+
+
+def _time_line(timings_s: dict[str, float]) -> str:
+    parts = [(seconds, name) for name, seconds in timings_s.items() if name != TOTAL]
+    slowest = sorted(parts, reverse=True)[:_NUM_SLOWEST]
+    named = ", ".join(f"{name} {format_seconds(seconds)}" for seconds, name in slowest)
+    total = f"Time: {format_seconds(timings_s[TOTAL])}"
+    return f"{total}, most of it {named}" if named else total

@@ -1,0 +1,232 @@
+"""What a run writes into `OUTPUT/summary.json`; `docs/summary.md` describes it for readers.
+
+A field that is renamed, removed or means something else raises `SCHEMA_VERSION`;
+an added one does not. Figures that are undefined are null, never NaN.
+`pipeline.summary_file` reads and writes the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    field_validator,
+    model_validator,
+)
+
+SCHEMA_VERSION: Literal[1] = 1
+TOTAL = "total"  # key of `timings_s`
+OVERALL = "overall"  # key of the slice that holds everything, where slices come as one mapping
+
+SYNTHETIC_NOTICE = (
+    "The images were drawn by a program. The results show that the software works; "
+    "clinically they mean nothing."
+)
+DECISION_SUPPORT_NOTICE = (
+    "For decision support only: the model has no regulatory clearance, and its figures hold "
+    "for images like those of its test split. A person makes the diagnosis."
+)
+
+Proportion = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Part(BaseModel):
+    """Base of every part: immutable, strict about its keys, without NaN and infinity."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, from_attributes=True
+    )
+
+
+class SplitCounts(Part):
+    """Images of one split."""
+
+    images: NonNegativeInt
+    patients: NonNegativeInt
+    by_label: dict[str, NonNegativeInt]
+    by_subtype: dict[str, NonNegativeInt]
+
+
+class DataCounts(Part):
+    """What the run was made from."""
+
+    source: str
+    images: NonNegativeInt
+    patients: NonNegativeInt
+    rejected: NonNegativeInt
+    splits: dict[str, SplitCounts]
+
+
+class Estimate(Part):
+    """A figure in [0, 1] with its 95% confidence interval."""
+
+    value: Proportion
+    low: Proportion | None = None
+    high: Proportion | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"expected low <= high, got {self.low} > {self.high}")
+        return self
+
+
+def _without_undefined(estimate: Any) -> Any:
+    """Turn an estimate whose value is None into None."""
+    if isinstance(estimate, Mapping):
+        return None if estimate.get("value") is None else estimate
+    return None if getattr(estimate, "value", None) is None else estimate
+
+
+OptionalEstimate = Annotated[Estimate | None, BeforeValidator(_without_undefined)]
+
+
+class Metrics(Part):
+    """The figures of one slice, at the operating point that the model ships."""
+
+    n: NonNegativeInt
+    positives: NonNegativeInt
+    recall: OptionalEstimate
+    specificity: OptionalEstimate
+    precision: OptionalEstimate
+    accuracy: OptionalEstimate
+    auc: OptionalEstimate
+
+
+class SplitMetrics(Part):
+    """The figures of one split: of all of it, and by slice name, e.g. `subtype=viral`."""
+
+    overall: Metrics
+    slices: dict[str, Metrics]
+
+    @classmethod
+    def from_slices(cls, slices: Mapping[str, object]) -> Self:
+        """Sort a mapping of slice names that holds `overall` among the others.
+
+        Args:
+            slices: By name, `Metrics` or objects with the same attributes and maybe more,
+                such as `models.slice_metrics.SliceMetrics`.
+
+        Raises:
+            ValueError: There is no slice `overall`, or a figure is out of range.
+        """
+        metrics = {name: Metrics.model_validate(figures) for name, figures in slices.items()}
+        if OVERALL not in metrics:
+            raise ValueError(f"expected a slice {OVERALL!r}, got {sorted(metrics)}")
+        overall = metrics.pop(OVERALL)
+        return cls(overall=overall, slices=metrics)
+
+
+class RunMetrics(Part):
+    """The selected model's figures on the splits that it was not fitted to."""
+
+    validation: SplitMetrics
+    test: SplitMetrics
+
+
+class Candidate(Part):
+    """A model that competed."""
+
+    name: str
+    architecture: str
+    parameters: NonNegativeInt
+    hyperparameters: dict[str, float | int | str | bool]
+    epochs_run: NonNegativeInt
+    validation_metrics: Metrics
+
+
+class OperatingPoint(Part):
+    """The decision threshold that the model ships."""
+
+    threshold: Proportion
+    target_sensitivity: Proportion
+    chosen_on: Literal["validation"]
+
+
+class Check(Part):
+    """One rule of the gate, applied."""
+
+    name: str
+    slice: str
+    metric: str
+    value: float | None
+    bound: float | None
+    comparison: str
+    verdict: Literal["passed", "failed", "too_small"]
+    n: NonNegativeInt
+    baseline: float | None = None
+    note: str = ""
+
+
+class Gate(Part):
+    """The gate's verdict, with every check behind it."""
+
+    blessed: bool
+    baseline_present: bool
+    checks: tuple[Check, ...]
+
+
+class PushedModel(Part):
+    """Where the model lies that servers load."""
+
+    path: str
+    version: NonNegativeInt
+
+
+class Versions(Part):
+    """Versions of what made the model."""
+
+    project: str
+    tfx: str
+    tensorflow: str
+    keras: str
+
+
+class Summary(Part):
+    """A whole run."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    synthetic: bool
+    notice: str
+    data: DataCounts
+    candidates: tuple[Candidate, ...]
+    selected: str
+    operating_point: OperatingPoint
+    metrics: RunMetrics
+    gate: Gate
+    pushed_model: PushedModel | None
+    timings_s: dict[str, NonNegativeFloat]
+    versions: Versions
+    settings: dict[str, JsonValue]
+    num_gpus: NonNegativeInt
+    tensorboard_dir: str | None = None
+    log_file: str
+
+    @field_validator("timings_s")
+    @classmethod
+    def _has_total(cls, timings_s: dict[str, float]) -> dict[str, float]:
+        if TOTAL not in timings_s:
+            raise ValueError(f"expected the key {TOTAL!r}, got {sorted(timings_s)}")
+        return timings_s
+
+    @model_validator(mode="after")
+    def _selected_is_a_candidate(self) -> Self:
+        names = [candidate.name for candidate in self.candidates]
+        if self.selected not in names:
+            raise ValueError(f"expected selected to be one of {names}, got {self.selected!r}")
+        if self.pushed_model is not None and not self.gate.blessed:
+            raise ValueError("expected no pushed model where the gate refused it, got one")
+        return self
+
+
+def notice_for(synthetic: bool) -> str:
+    """Return the sentence that goes with results of drawn or of real images."""
+    return SYNTHETIC_NOTICE if synthetic else DECISION_SUPPORT_NOTICE

@@ -1,0 +1,179 @@
+"""A made-up run, for the tests of the summary and of the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.summary_schema import Summary, notice_for
+
+
+def _estimate(value: float, margin: float) -> dict[str, float]:
+    return {"value": value, "low": max(0.0, value - margin), "high": min(1.0, value + margin)}
+
+
+def _metrics(n: int, positives: int, recall: float | None, specificity: float | None) -> Any:
+    both = recall is not None and specificity is not None
+    return {
+        "n": n,
+        "positives": positives,
+        "recall": None if recall is None else _estimate(recall, 0.021),
+        "specificity": None if specificity is None else _estimate(specificity, 0.034),
+        "precision": _estimate(0.947, 0.019) if positives else None,
+        "accuracy": _estimate(0.941, 0.017),
+        "auc": _estimate(0.981, 0.009) if both else None,
+    }
+
+
+def _split_metrics() -> Any:
+    return {
+        "overall": _metrics(782, 581, 0.967, 0.866),
+        "slices": {
+            "subtype=bacterial": _metrics(379, 379, 0.987, None),
+            "subtype=normal": _metrics(201, 0, None, 0.866),
+            "subtype=unknown": _metrics(4, 4, 0.75, None),
+            "subtype=viral": _metrics(198, 198, 0.929, None),
+            "size_group=1000_px_and_over": _metrics(401, 300, 0.97, 0.88),
+            "size_group=500_to_999_px": _metrics(300, 220, 0.965, 0.85),
+            "size_group=under_500_px": _metrics(81, 61, 0.95, 0.84),
+        },
+    }
+
+
+def _check(
+    name: str, slice_name: str, value: float | None, bound: float | None, **more: Any
+) -> Any:
+    passed = value is None or bound is None or value >= bound
+    return {
+        "name": name,
+        "slice": slice_name,
+        "metric": "recall",
+        "value": value,
+        "bound": bound,
+        "comparison": "at least",
+        "verdict": "passed" if passed else "failed",
+        "n": 581,
+        **more,
+    }
+
+
+def _split_counts(images: int, patients: int) -> Any:
+    normal, bacterial = images // 4, images // 2
+    return {
+        "images": images,
+        "patients": patients,
+        "by_label": {"normal": normal, "pneumonia": images - normal},
+        "by_subtype": {
+            "normal": normal,
+            "bacterial": bacterial,
+            "viral": images - normal - bacterial,
+            "unknown": 0,
+        },
+    }
+
+
+@pytest.fixture
+def summary_fields() -> dict[str, Any]:
+    """The fields of a run on real images whose model was blessed and pushed."""
+    return {
+        "synthetic": False,
+        "notice": notice_for(False),
+        "data": {
+            "source": "/data/chest_xray.zip",
+            "images": 5228,
+            "patients": 2897,
+            "rejected": 4,
+            "splits": {
+                "train": _split_counts(3662, 2011),
+                "validation": _split_counts(784, 438),
+                "test": _split_counts(782, 448),
+            },
+        },
+        "candidates": [
+            {
+                "name": "cnn_deep",
+                "architecture": "cnn_deep",
+                "parameters": 3_312_961,
+                "hyperparameters": {"learning_rate": 0.0003, "batch_size": 32},
+                "epochs_run": 11,
+                "validation_metrics": _metrics(784, 588, 0.971, 0.89),
+            }
+        ],
+        "selected": "cnn_deep",
+        "operating_point": {
+            "threshold": 0.31372,
+            "target_sensitivity": 0.97,
+            "chosen_on": "validation",
+        },
+        "metrics": {"validation": _split_metrics(), "test": _split_metrics()},
+        "gate": {
+            "blessed": True,
+            "baseline_present": True,
+            "checks": [
+                _check("recall", "overall", 0.967, 0.95),
+                _check("specificity", "overall", 0.866, 0.8, n=201),
+                _check("auc", "overall", 0.981, 0.9, n=782),
+                _check(
+                    "recall_change",
+                    "overall",
+                    -0.003,
+                    -0.01,
+                    comparison="change against the baseline at least",
+                    baseline=0.97,
+                ),
+                _check("recall_lower_bound", "overall", 0.946, 0.9),
+                _check("slice_recall", "subtype=viral", 0.929, 0.9, n=198),
+                _check(
+                    "slice_recall",
+                    "subtype=unknown",
+                    0.75,
+                    0.9,
+                    verdict="too_small",
+                    n=4,
+                    note="too small to judge: 4 pneumonia images, fewer than 30",
+                ),
+                _check("slice_recall", "size_group=1000_px_and_over", 0.97, 0.9, n=300),
+                _check("tfma", "overall", None, None, comparison="validated", n=782),
+            ],
+        },
+        "pushed_model": {"path": "/work/output/serving/pneumonia/3", "version": 3},
+        "timings_s": {
+            "Convert": 41.2,
+            "Transform": 63.9,
+            "Trainer-cnn-deep": 812.4,
+            "Evaluator": 14.0,
+            "total": 1104.7,
+        },
+        "versions": {
+            "project": "0.1.0",
+            "tfx": "1.21.0",
+            "tensorflow": "2.21.0",
+            "keras": "3.15.1",
+        },
+        "settings": {"name": "pneumonia", "seed": 0},
+        "num_gpus": 0,
+        "tensorboard_dir": "/work/output/tensorboard",
+        "log_file": "/work/output/logs/run.log",
+    }
+
+
+@pytest.fixture
+def blessed_summary(summary_fields: dict[str, Any]) -> Summary:
+    return Summary.model_validate(summary_fields)
+
+
+@pytest.fixture
+def refused_summary(summary_fields: dict[str, Any]) -> Summary:
+    """A run on drawn images whose model the gate refused, without an earlier model."""
+    refused = _check("specificity", "overall", 0.612, 0.8, n=201)
+    checks = [summary_fields["gate"]["checks"][0], refused]
+    return Summary.model_validate(
+        summary_fields
+        | {
+            "synthetic": True,
+            "notice": notice_for(True),
+            "gate": {"blessed": False, "baseline_present": False, "checks": checks},
+            "pushed_model": None,
+        }
+    )

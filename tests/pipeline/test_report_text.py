@@ -1,0 +1,169 @@
+"""Tests of `pipeline.report_text` and of the tables of `pipeline.report_tables`."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline.report_text import next_commands, print_summary
+from pipeline.summary_schema import Summary
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def report(summary: Summary, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    print_summary(console, summary)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def words(lines: list[str]) -> list[list[str]]:
+    return [line.split() for line in lines]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_nothing_is_cut_and_only_what_is_copied_is_longer_than_the_terminal(
+    blessed_summary: Summary, width: int
+) -> None:
+    lines = report(blessed_summary, width)
+    assert not [line for line in lines if "…" in line]
+    commands = {command for _, command in next_commands(blessed_summary)}
+    assert not [line for line in lines if len(line) > width and line not in commands]
+    assert commands <= set(lines)
+
+
+def test_the_data_is_counted(blessed_summary: Summary) -> None:
+    lines = report(blessed_summary)
+    assert "5,228 images of 2,897 patients, 4 rejected, from /data/chest_xray.zip" in lines
+    header = ["split", "images", "patients", "normal", "pneumonia", "bacterial", "viral", "unknown"]
+    assert header in words(lines)
+    assert ["train", "3,662", "2,011", "915", "2,747", "1,831", "916", "0"] in words(lines)
+
+
+def test_candidate_and_operating_point_are_told(blessed_summary: Summary) -> None:
+    lines = report(blessed_summary, width=120)
+    row = ["cnn_deep", "(selected)", "3,312,961", "11", "0.971", "0.890", "0.981"]
+    assert row in words(lines)
+    assert "cnn_deep: cnn_deep, learning_rate 0.0003, batch_size 32" in lines
+    assert (
+        "Operating point: pneumonia from a probability of 0.314 on, chosen on validation for a "
+        "sensitivity of 0.97"
+    ) in lines
+
+
+def test_every_check_has_its_line(blessed_summary: Summary) -> None:
+    rows = words(report(blessed_summary))
+    assert ["passed", "recall", "overall", "0.967", ">=", "0.950", "581"] in rows
+    assert ["passed", "recall", "change", "overall", "-0.003", ">=", "-0.010", "581"] in rows
+    assert ["too", "small", "slice", "recall", "unknown", "0.750", ">=", "0.900", "4"] in rows
+    assert ["passed", "tfma", "overall", "-", "validated", "782"] in rows
+    text = " ".join(" ".join(row) for row in rows)
+    assert "BLESSED: of 9 checks, 8 passed, 0 failed, 1 had too few cases to judge" in text
+    assert "slice recall, subtype=unknown: too small to judge: 4 pneumonia images" in text
+    assert "earlier model" not in text
+
+
+def test_every_slice_has_its_figures_with_intervals(blessed_summary: Summary) -> None:
+    narrow, wide = report(blessed_summary), words(report(blessed_summary, width=120))
+    place = next(number for number, line in enumerate(narrow) if line.startswith("overall  "))
+    assert narrow[place].split() == ["overall", "782", "581", "0.967", "0.866", "0.981"]
+    assert narrow[place + 1].split("]")[0].strip() == "[0.946, 0.988"
+    assert ["normal", "201", "0", "-", "0.866", "-"] in words(narrow)
+    overall = ["overall", "782", "581", "0.967", "[0.946,", "0.988]"]
+    assert any(row[: len(overall)] == overall for row in wide)
+    assert ["bacterial", "379", "379", "0.987", "[0.966,", "1.000]", "-", "-"] in wide
+    assert ["by", "subtype"] in wide
+    assert ["by", "size", "group"] in wide
+    sentence = "Overall precision 0.947 [0.928, 0.966], accuracy 0.941 [0.924, 0.958]"
+    assert sentence.split() in wide
+
+
+def test_a_pushed_model_and_the_log_are_named(blessed_summary: Summary) -> None:
+    lines = report(blessed_summary)
+    assert "Pushed: version 3 in /work/output/serving/pneumonia/3" in lines
+    assert "Log: /work/output/logs/run.log" in lines
+    text = " ".join(lines)
+    assert "Time: 18 min 25 s, most of it Trainer-cnn-deep 13 min 32 s, Transform" in text
+
+
+def test_a_refused_model_is_told_with_its_reason(refused_summary: Summary) -> None:
+    lines = report(refused_summary, width=120)
+    assert (
+        "REFUSED: of 2 checks, 1 passed, 1 failed; there is no earlier model to compare with"
+        in lines
+    )
+    assert ["FAILED", "specificity", "overall", "0.612", ">=", "0.800", "201"] in words(lines)
+    refusal = "Nothing was pushed: the gate refused the model for specificity (overall)."
+    assert refusal in lines
+    assert not any("tensorflow_model_server" in line for line in lines)
+
+
+def test_a_blessed_model_that_was_not_pushed_is_told(summary_fields: dict[str, Any]) -> None:
+    lines = report(Summary.model_validate(summary_fields | {"pushed_model": None}))
+    assert any(line.startswith("Nothing was pushed although the gate blessed") for line in lines)
+
+
+def test_drawn_images_are_announced_first_and_last(
+    refused_summary: Summary, blessed_summary: Summary
+) -> None:
+    lines = [line for line in report(refused_summary) if line]
+    assert "SYNTHETIC DATA" in lines[0]
+    assert sum("SYNTHETIC DATA" in line for line in lines) == 2
+    assert "clinically they mean nothing" in " ".join(lines[:4])
+    assert "clinically they mean nothing" in " ".join(lines[-4:])
+    real = " ".join(report(blessed_summary))
+    assert "SYNTHETIC" not in real
+    assert "For decision support only" in real
+
+
+def test_a_pipe_gets_no_control_characters(blessed_summary: Summary) -> None:
+    assert all(line.isprintable() for line in report(blessed_summary))
+
+
+def test_commands_quote_their_paths(summary_fields: dict[str, Any]) -> None:
+    pushed = {"path": "/my output/serving/pneumonia/3", "version": 3}
+    changes = {"pushed_model": pushed, "tensorboard_dir": "/my output/tensorboard"}
+    commands = [
+        command for _, command in next_commands(Summary.model_validate(summary_fields | changes))
+    ]
+    assert commands[:2] == [
+        "python -m tensorboard.main --logdir '/my output/tensorboard'",
+        "tensorflow_model_server --rest_api_port=8501 --model_name=pneumonia "
+        "--model_base_path='/my output/serving/pneumonia'",
+    ]
+
+
+def test_the_request_is_what_tensorflow_serving_reads(
+    blessed_summary: Summary, tmp_path: Path
+) -> None:
+    command = next_commands(blessed_summary)[-1][1]
+    image = bytes(range(256)) * 40  # enough that base64 would break it into lines
+    (tmp_path / "X-RAY.jpeg").write_bytes(image)
+    sender, _, curl = command.partition(" | curl ")
+    assert curl == "--data-binary @- http://localhost:8501/v1/models/pneumonia:predict"
+    sent = subprocess.run(["sh", "-c", sender], cwd=tmp_path, capture_output=True, check=True)
+    instance = json.loads(sent.stdout)["instances"][0]["b64"]
+    assert base64.b64decode(instance) == image
+
+
+def test_only_what_exists_is_offered(summary_fields: dict[str, Any]) -> None:
+    changes = {"pushed_model": None, "tensorboard_dir": None}
+    assert next_commands(Summary.model_validate(summary_fields | changes)) == []
+
+
+def test_the_report_stays_quick_without_heavy_imports() -> None:
+    code = (
+        "import sys, pipeline.report_text, pipeline.console, pipeline.summary_file\n"
+        "heavy = {'tensorflow', 'tfx', 'apache_beam', 'keras', 'sklearn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
