@@ -206,8 +206,15 @@ def _range_text(sides: SideRange) -> str:
 def _split_table(splits: Mapping[str, SplitCounts]) -> list[str]:
     # The normal subtype is the normal class again.
     subtypes = features.PNEUMONIA_SUBTYPES
-    header = ["split", "images", "patients", *features.LABELS, *subtypes, *features.SIZE_GROUPS]
-    rows = [
+    header: list[str | int] = [
+        "split",
+        "images",
+        "patients",
+        *features.LABELS,
+        *subtypes,
+        *features.SIZE_GROUPS,
+    ]
+    rows: list[list[str | int]] = [
         [
             name,
             counts.images,
@@ -218,8 +225,8 @@ def _split_table(splits: Mapping[str, SplitCounts]) -> list[str]:
         ]
         for name, counts in splits.items()
     ]
-    rule = ["---"] + ["---:"] * (len(header) - 1)
-    return ["| " + " | ".join(map(str, row)) + " |" for row in (header, rule, *rows)]
+    rule: list[str | int] = ["---", *["---:"] * (len(header) - 1)]
+    return [f"| {' | '.join(str(cell) for cell in row)} |" for row in (header, rule, *rows)]
 
 
 def _settings_text(settings: Mapping[str, str | int | float]) -> str:

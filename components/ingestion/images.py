@@ -86,8 +86,9 @@ def decode_image(data: bytes, max_image_pixels: int) -> DecodedImage:
         from components.ingestion.dicom import read_dicom
 
         pixels = read_dicom(data, max_image_pixels)
+        height, width = pixels.shape
         return DecodedImage(
-            _encode_png(pixels), *pixels.shape, hash_pixels(pixels.tobytes(), *pixels.shape)
+            _encode_png(pixels), height, width, hash_pixels(pixels.tobytes(), height, width)
         )
     raise RejectedImageError(f"not a JPEG, PNG or DICOM file: it starts with {data[:8]!r}")
 
