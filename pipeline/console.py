@@ -30,7 +30,7 @@ from pipeline.stages import Stage, format_seconds
 
 _LOGGER = logging.getLogger("pneumonia.run")
 _DETAIL = "    "  # what belongs to a node is indented below it
-_LONGEST_NAME = 30  # columns of the terminal that names may take
+_NUMBER_COLUMNS, _NAME_COLUMNS = 7, 24  # of the terminal, so that the times are in line
 _BAR_COLUMNS = 16
 
 
@@ -55,25 +55,25 @@ class RunConsole:
     """
 
     def __init__(
-        self, console: Console, node_ids: Sequence[str], log_file: Path | None = None
+        self, console: Console, node_ids: Sequence[str] = (), log_file: Path | None = None
     ) -> None:
         """Take what is known beforehand.
 
         Args:
             console: Where to write.
-            node_ids: The pipeline's nodes, in the order in which they run.
+            node_ids: The pipeline's nodes, as for `expect`, where they are known already.
             log_file: The log to point at where something fails.
         """
         self.timings_s: dict[str, float] = {}
         self._console = console
         self._log_file = log_file
-        self._numbers = {node_id: number for number, node_id in enumerate(node_ids, 1)}
-        self._name_width = min(max([len(name) for name in node_ids], default=0), _LONGEST_NAME)
+        self._numbers: dict[str, int] = {}
         self._running: dict[str, _Work] = {}
         # Progress comes from Beam's worker threads, too. Nothing that draws takes this lock.
         self._lock = threading.RLock()
         self._bars = _create_bars(console)
         self._live: Live | None = None
+        self.expect(node_ids)
 
     def __enter__(self) -> Self:
         if self._console.is_interactive:
@@ -101,6 +101,14 @@ class RunConsole:
             self._live.stop()
         if isinstance(error, Exception):
             _LOGGER.error("The run failed.", exc_info=error)
+
+    def expect(self, node_ids: Sequence[str]) -> None:
+        """Number the pipeline's nodes.
+
+        Args:
+            node_ids: All of them, in the order in which they run.
+        """
+        self._numbers = {node_id: number for number, node_id in enumerate(node_ids, 1)}
 
     def node_started(self, node_id: str) -> None:
         """Show that a node runs."""
@@ -200,9 +208,8 @@ class RunConsole:
 
     def _label(self, name: str) -> str:
         number = self._numbers.get(name)
-        width = len(str(len(self._numbers)))
-        place = f"[{number:>{width}}/{len(self._numbers)}]" if number else " " * (2 * width + 3)
-        return f"{place} {name:<{self._name_width}}"
+        place = f"[{number}/{len(self._numbers)}]" if number else ""
+        return f"{place:>{_NUMBER_COLUMNS}} {name:<{_NAME_COLUMNS}}"
 
     def _print(self, line: Text) -> None:
         # Not wrapped: a path must stay in one piece to be copied.

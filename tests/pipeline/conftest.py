@@ -137,7 +137,7 @@ def summary_fields() -> dict[str, Any]:
                 _check("tfma", "overall", None, None, comparison="validated", n=782),
             ],
         },
-        "pushed_model": {"path": "/work/output/serving/pneumonia/3", "version": 3},
+        "pushed_model": {"path": "/srv/output/serving/pneumonia/3", "version": 3},
         "timings_s": {
             "Convert": 41.2,
             "Transform": 63.9,
@@ -153,8 +153,8 @@ def summary_fields() -> dict[str, Any]:
         },
         "settings": {"name": "pneumonia", "seed": 0},
         "num_gpus": 0,
-        "tensorboard_dir": "/work/output/tensorboard",
-        "log_file": "/work/output/logs/run.log",
+        "tensorboard_dir": "/srv/output/tensorboard",
+        "log_file": "/srv/output/logs/run.log",
     }
 
 

@@ -48,6 +48,11 @@ def terminal(encoding: str = "utf-8") -> Console:
     return Console(file=file, width=80, force_terminal=True, force_interactive=True)
 
 
+def line(number: int | None, name: str, rest: str) -> str:
+    place = f"  [{number}/3]" if number else "       "
+    return f"{place} {name:<24}  {rest}"
+
+
 def shown(console: Console) -> str:
     """Return what was written, on a terminal without its control sequences."""
     if isinstance(console.file, io.StringIO):
@@ -79,14 +84,29 @@ def test_a_pipe_gets_plain_lines(clock: Clock) -> None:
         run_console.node_started("Transform")
         run_console.node_cached("Transform", 0.01)
     assert shown(console).splitlines() == [
-        "      Convert    started",
-        "      Convert    finished in 2.5 s",
-        "[1/3] Examples   started",
-        "[1/3] Examples   finished in 1.2 s",
-        "[2/3] Transform  started",
-        "[2/3] Transform  cached",
+        line(None, "Convert", "started"),
+        line(None, "Convert", "finished in 2.5 s"),
+        line(1, "Examples", "started"),
+        line(1, "Examples", "finished in 1.2 s"),
+        line(2, "Transform", "started"),
+        line(2, "Transform", "cached"),
     ]
     assert run_console.timings_s == {"Convert": 2.5, "Examples": 1.25, "Transform": 0.01}
+
+
+def test_nodes_may_become_known_while_the_run_goes_on(clock: Clock) -> None:
+    console = pipe()
+    with RunConsole(console) as run_console:
+        with run_console.step("Convert"):
+            pass
+        run_console.expect(NODES)
+        run_console.node_started("Trainer")
+        run_console.node_started("Unknown")
+    assert shown(console).splitlines()[1:] == [
+        line(None, "Convert", "finished in 0.0 s"),
+        line(3, "Trainer", "started"),
+        line(None, "Unknown", "started"),
+    ]
 
 
 def test_a_pipe_gets_one_line_per_stage_in_ten_seconds_and_the_outcome(clock: Clock) -> None:
@@ -101,7 +121,7 @@ def test_a_pipe_gets_one_line_per_stage_in_ten_seconds_and_the_outcome(clock: Cl
     assert lines == [
         "    Training: 3 of 15 epochs, loss 0.333",
         "    Training: 6 of 15 epochs, loss 0.167",
-        "[3/3] Trainer    finished in 28.0 s",
+        line(3, "Trainer", "finished in 28.0 s"),
         "    Training: 7 of 15 epochs, loss 0.143",
     ]
 
@@ -148,8 +168,8 @@ def test_a_failed_node_shows_its_error_and_the_log(
         run_console.node_started("Trainer")
         clock.now_s += 3.0
     assert shown(console).splitlines() == [
-        "[3/3] Trainer    started",
-        "[3/3] Trainer    failed after 3.0 s",
+        line(3, "Trainer", "started"),
+        line(3, "Trainer", "failed after 3.0 s"),
         "    RuntimeError: last [line]",
         "    log: /logs/run.log",
     ]
@@ -183,7 +203,7 @@ def test_the_runner_tells_an_input_error_itself(clock: Clock) -> None:
     console = pipe()
     with ended_by(InputError("expected X, got Y"), console) as run_console:
         run_console.node_started("Trainer")
-    assert shown(console).endswith("[3/3] Trainer    failed after 0.0 s\n")
+    assert shown(console).endswith(line(3, "Trainer", "failed after 0.0 s\n"))
 
 
 def test_an_interrupted_run_is_no_failure(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
@@ -191,7 +211,7 @@ def test_an_interrupted_run_is_no_failure(clock: Clock, caplog: pytest.LogCaptur
     with ended_by(KeyboardInterrupt(), console) as run_console:
         run_console.node_started("Trainer")
         clock.now_s += 1.0
-    assert shown(console).endswith("[3/3] Trainer    interrupted after 1.0 s\n")
+    assert shown(console).endswith(line(3, "Trainer", "interrupted after 1.0 s\n"))
     assert caplog.records == []
 
 
@@ -217,11 +237,11 @@ def test_a_terminal_gets_signs_and_bars_while_work_goes_on() -> None:
         during = shown(console)
         run_console.node_finished("Trainer", 80.0)
         after = shown(console).removeprefix(during)
-    assert "✓ [1/3] Examples   1.2 s\n" in during
-    assert "✓ [2/3] Transform  cached\n" in during
-    assert re.search(r"[⠀-⣿] \[3/3\] Trainer    \d\.\d s", during)
+    assert "✓ " + line(1, "Examples", "1.2 s\n") in during
+    assert "✓ " + line(2, "Transform", "cached\n") in during
+    assert re.search(r"[⠀-⣿]   \[3/3\] Trainer +\d\.\d s", during)
     assert re.search(r"    Training ━+[╸╺]?━+ 6 of 15 epochs .* loss 0.5", during)
-    assert "✓ [3/3] Trainer    1 min 20 s\n" in after
+    assert "✓ " + line(3, "Trainer", "1 min 20 s\n") in after
     assert "    Training: 6 of 15 epochs, loss 0.5" in after
     assert "━" not in after.partition("1 min 20 s")[2].partition("Training: ")[2]
 
@@ -252,8 +272,8 @@ def test_a_terminal_without_unicode_gets_plain_signs() -> None:
         run_console.node_finished("Examples", 1.0)
         run_console.node_started("Trainer")
         raise OSError
-    assert "+ [1/3] Examples   1.0 s\n" in shown(console)
-    assert "x [3/3] Trainer    failed after" in shown(console)
+    assert "+ " + line(1, "Examples", "1.0 s\n") in shown(console)
+    assert "x " + line(3, "Trainer", "failed after") in shown(console)
 
 
 @pytest.mark.parametrize(

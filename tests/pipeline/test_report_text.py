@@ -89,8 +89,8 @@ def test_every_slice_has_its_figures_with_intervals(blessed_summary: Summary) ->
 
 def test_a_pushed_model_and_the_log_are_named(blessed_summary: Summary) -> None:
     lines = report(blessed_summary)
-    assert "Pushed: version 3 in /work/output/serving/pneumonia/3" in lines
-    assert "Log: /work/output/logs/run.log" in lines
+    assert "Pushed: version 3 in /srv/output/serving/pneumonia/3" in lines
+    assert "Log: /srv/output/logs/run.log" in lines
     text = " ".join(lines)
     assert "Time: 18 min 25 s, most of it Trainer-cnn-deep 13 min 32 s, Transform" in text
 
