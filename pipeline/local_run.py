@@ -75,6 +75,7 @@ def run_locally(
                 ),
                 connection,
             )
+            run_console.expect([node.id for node in dag.components])
         tfx.orchestration.LocalDagRunner().run(dag)
         timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
     summary = summarise_run(settings, card, connection, timings_s, log_file)
