@@ -105,9 +105,7 @@ def _windowed(values: _FloatPixels, center: float, width: float, function: str) 
     """Map a window of values to 0..255 by the formulas of PS3.3 C.11.2.1.2 and C.11.2.1.3."""
     if function == "LINEAR" and width >= 1.0:
         # A width of one is a step: the formula's denominator is zero there.
-        slope = 255.0 / max(width - 1.0, np.finfo(np.float64).tiny)
-        with np.errstate(over="ignore"):
-            mapped = (values - (center - 0.5)) * slope + 127.5
+        mapped = (values - (center - 0.5)) / max(width - 1.0, 1e-9) * 255.0 + 127.5
     elif function == "LINEAR_EXACT" and width > 0.0:
         mapped = (values - center) / width * 255.0 + 127.5
     elif function == "SIGMOID" and width > 0.0:
