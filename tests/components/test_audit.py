@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+from components.audit import audit_records, describe_anomalies, read_split
+from models import features
+from pipeline.config import DataSettings
+
+
+def fit_splits():
+    return {
+        "train": (np.array([0, 1, 1, 0]), ["a", "b", "b", "c"]),
+        "validation": (np.array([0, 1]), ["d", "e"]),
+        "test": (np.array([1, 0]), ["f", "g"]),
+    }
+
+
+def test_fit_records_have_no_failures():
+    assert audit_records(fit_splits(), DataSettings()) == []
+
+
+@pytest.mark.parametrize(
+    ("split", "records", "messages"),
+    [
+        ("test", (np.array([1, 0]), ["a", "g"]), ["`train` and `test`", "got 1: a."]),
+        ("test", (np.zeros(0, np.int64), []), ["`test`: expected records, got none"]),
+        ("validation", (np.array([1, 1]), ["d", "e"]), ["`validation`", "no normal among 2"]),
+        ("train", (np.array([0, 0]), ["a", "b"]), ["`train`", "no pneumonia among 2"]),
+        (
+            "train",
+            (np.array([1] * 39 + [0]), [f"p{i}" for i in range(40)]),
+            ["`train`", "[0.05, 0.95], got 0.975", "data.max_prevalence"],
+        ),
+    ],
+)
+def test_each_fault_is_named(split, records, messages):
+    failures = audit_records({**fit_splits(), split: records}, DataSettings())
+    assert len(failures) == 1
+    for message in messages:
+        assert message in failures[0]
+
+
+def test_many_shared_patients_are_counted_and_some_are_named():
+    patients = [f"p{i}" for i in range(9)]
+    labels = np.array([0, 1] * 4 + [0])
+    splits = {"train": (labels, patients), "test": (labels, patients)}
+    (failure,) = audit_records(splits, DataSettings())
+    assert "got 9: p0, p1, p2, p3, p4 and 4 more" in failure
+
+
+def test_several_faults_are_told_at_once():
+    splits = fit_splits()
+    splits["train"] = (np.array([1, 1]), ["d", "f"])
+    assert len(audit_records(splits, DataSettings())) == 3
+
+
+def test_a_split_is_read_from_its_files(tmp_path):
+    def record(label, patient):
+        feature = {
+            features.LABEL: tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+            features.PATIENT_ID: tf.train.Feature(bytes_list=tf.train.BytesList(value=[patient])),
+        }
+        return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+
+    gzip = tf.io.TFRecordOptions(compression_type="GZIP")
+    for name, rows in {"a.gz": [(0, b"x"), (1, b"y")], "b.gz": [(1, b"z")]}.items():
+        with tf.io.TFRecordWriter(str(tmp_path / name), gzip) as writer:
+            for row in rows:
+                writer.write(record(*row))
+    labels, patients = read_split(str(tmp_path))
+    assert labels.tolist() == [0, 1, 1]
+    assert patients == ["x", "y", "z"]
+
+
+def test_an_empty_split_reads_as_empty(tmp_path):
+    labels, patients = read_split(str(tmp_path))
+    assert len(labels) == 0
+    assert patients == []
+
+
+def test_anomalies_become_sentences(tmp_path):
+    found = text_format.Parse(
+        'anomaly_info { key: "label" value { description: "Out of range: 2." } }',
+        anomalies_pb2.Anomalies(),
+    )
+    path = tmp_path / "SchemaDiff.pb"
+    path.write_bytes(found.SerializeToString())
+    (sentence,) = describe_anomalies("train", str(path))
+    assert sentence.startswith("Split `train`, feature `label`: Out of range: 2.")
+    path.write_bytes(anomalies_pb2.Anomalies().SerializeToString())
+    assert describe_anomalies("train", str(path)) == []

@@ -1,0 +1,96 @@
+"""The DAG: who waits for whom, and what stands in each node's cache key."""
+
+import json
+
+import pytest
+from tfx.dsl.compiler.compiler import Compiler
+
+from pipeline.config import PipelineSettings
+from pipeline.metadata_store import connection_config
+from pipeline.pipeline import Places, create_pipeline
+
+
+def build(tmp_path, **overrides):
+    settings = PipelineSettings.model_validate(overrides)
+    places = Places(str(tmp_path / "records"), str(tmp_path / "root"), str(tmp_path / "push"))
+    connection = connection_config(settings.metadata, tmp_path / "metadata.sqlite")
+    return create_pipeline(settings, places, connection)
+
+
+def nodes_of(pipeline):
+    compiled = Compiler().compile(pipeline)
+    return {node.pipeline_node.node_info.id: node.pipeline_node for node in compiled.nodes}
+
+
+def ancestors(nodes, node_id):
+    found, waiting = set(), [node_id]
+    while waiting:
+        for upstream in nodes[waiting.pop()].upstream_nodes:
+            if upstream not in found:
+                found.add(upstream)
+                waiting.append(upstream)
+    return found
+
+
+def parameters(node):
+    return {
+        name: value.field_value.string_value for name, value in node.parameters.parameters.items()
+    }
+
+
+def test_the_nodes_and_their_order(tmp_path):
+    nodes = nodes_of(build(tmp_path))
+    assert set(nodes) == {
+        "ImportExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataAudit",
+        "Transform", "Tuner-cnn-deep", "Trainer-cnn-deep", "Baseline", "Evaluator", "ModelGate",
+        "Pusher",
+    }  # fmt: skip
+    assert {"ExampleValidator", "DataAudit"} <= ancestors(nodes, "Transform")
+    assert "Tuner-cnn-deep" in ancestors(nodes, "Trainer-cnn-deep")
+    assert {"Trainer-cnn-deep", "Baseline"} <= ancestors(nodes, "Evaluator")
+    assert "ModelGate" in nodes["Pusher"].upstream_nodes
+
+
+def test_without_tuning_there_is_no_tuner(tmp_path):
+    nodes = nodes_of(build(tmp_path, candidates={"small": {"tune": False}}))
+    assert "Trainer-small" in nodes
+    assert not any(name.startswith("Tuner") for name in nodes)
+
+
+def test_the_test_split_is_not_transformed(tmp_path):
+    splits = json.loads(parameters(nodes_of(build(tmp_path))["Transform"])["splits_config"])
+    assert splits == {"analyze": ["train"], "transform": ["train", "validation"]}
+
+
+# Stock nodes whose result follows from inputs and properties alone.
+CODELESS = {"ImportExampleGen", "StatisticsGen", "ExampleValidator"}
+
+
+def test_every_node_that_runs_our_code_carries_its_version(tmp_path):
+    for name, node in nodes_of(build(tmp_path)).items():
+        assert ("code_version" in parameters(node)) == (name not in CODELESS), name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changed"),
+    [
+        ({"seed": 1}, {"Tuner-cnn-deep", "Trainer-cnn-deep"}),
+        (
+            {"transform": {"image_size_px": 96}},
+            {"Transform", "Tuner-cnn-deep", "Trainer-cnn-deep"},
+        ),
+        ({"gate": {"min_recall": 0.96}}, {"Evaluator", "ModelGate"}),
+        ({"data": {"max_prevalence": 0.9}}, {"DataAudit"}),
+        ({"tuner": {"max_trials": 3}}, {"Tuner-cnn-deep", "Trainer-cnn-deep"}),
+    ],
+)
+def test_a_setting_changes_the_nodes_that_it_concerns(tmp_path, overrides, changed):
+    before = {name: parameters(node) for name, node in nodes_of(build(tmp_path)).items()}
+    after = {
+        name: parameters(node) for name, node in nodes_of(build(tmp_path, **overrides)).items()
+    }
+    assert {name for name in after if after[name] != before[name]} == changed
+
+
+def test_node_ids_are_legal_task_names_on_kubeflow(tmp_path):
+    assert all("_" not in name and "." not in name for name in nodes_of(build(tmp_path)))
