@@ -30,6 +30,8 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
+    # TFX's executors have absl parse the command line as their own.
+    sys.argv = sys.argv[:1]
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     log_file = options.output / "logs" / f"run-{time.strftime('%Y%m%d-%H%M%S')}.log"
     set_environment()

@@ -1,0 +1,176 @@
+"""The whole pipeline as a user runs it: killed, resumed, repeated, edited, refused.
+
+The stages share one output folder and run in the order in which they stand.
+They run a copy of the project, because one of them edits the code.
+"""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+import local_runner
+from models import features
+from pipeline.summary_file import read_summary
+
+pytestmark = pytest.mark.slow
+
+# Bounds that any model passes: these stages are about the way, not the verdict.
+OPEN_GATE = [
+    "gate.min_recall=0", "gate.min_recall_lower_bound=0", "gate.min_slice_recall=0",
+    "gate.min_specificity=0", "gate.min_auc=0", "gate.max_recall_drop=1", "gate.max_auc_drop=1",
+]  # fmt: skip
+SETTINGS = ["--config", "quick", "--set", "data.synthetic.num_images=120", *OPEN_GATE]
+TIMEOUT_S = 600
+
+
+class Project:
+    """A copy of the project, and its runs into one output folder."""
+
+    def __init__(self, repository: Path, folder: Path) -> None:
+        self.root = folder / "project"
+        for name in ("pipeline", "components", "models", "configs"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(repository / name, self.root / name, ignore=ignored)
+        shutil.copy(repository / "local_runner.py", self.root)
+        self.output = folder / "output"
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        command = [sys.executable, "local_runner.py", "--output", str(self.output), *arguments]
+        return subprocess.Popen(
+            command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        process = self.start(*arguments)
+        told, _ = process.communicate(timeout=TIMEOUT_S)
+        return process.returncode, told
+
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in (self.output / "serving" / "pneumonia").glob("[0-9]*"))
+
+
+def cached_nodes(told: str) -> set[str]:
+    """The nodes whose line says that an earlier run answered for them."""
+    lines = [line.split() for line in told.splitlines() if line.rstrip().endswith("cached")]
+    return {words[-2] for words in lines}
+
+
+@pytest.fixture(scope="module")
+def project(repository, tmp_path_factory):
+    return Project(repository, tmp_path_factory.mktemp("end_to_end"))
+
+
+def test_a_killed_run_goes_on_from_the_finished_nodes(project):
+    process = project.start(*SETTINGS)
+    told = ""
+    while "Trainer-cnn-deep  started" not in told:
+        line = process.stdout.readline()
+        assert line, f"the run ended before its Trainer began:\n{told}"
+        told += line
+    time.sleep(1)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert not (project.output / "summary.json").exists()
+
+    code, told = project.run(*SETTINGS)
+    assert code == local_runner.EXIT_PUSHED, told
+    assert {"ImportExampleGen", "StatisticsGen", "Transform", "Tuner-cnn-deep"} <= cached_nodes(
+        told
+    )
+    assert "Trainer-cnn-deep" not in cached_nodes(told)
+    assert project.versions() == ["1"]
+
+
+def test_what_the_user_sees(project):
+    _, told = project.run(*SETTINGS)
+    assert "synthetic" in told.lower()
+    assert "clinically" in told
+    for word in ("BLESSED", "subtype", "bacterial", "recall", "serving", "Log"):
+        assert word in told, told
+    for flood in ("WARNING:", "INFO:absl", "oneDNN", "Traceback", "Epoch 1/"):
+        assert flood not in told, told
+    # Nothing has changed: everything up to the push is answered from the cache, except the
+    # comparison with the model that the first run pushed, and nothing is pushed twice.
+    assert {"Transform", "Tuner-cnn-deep", "Trainer-cnn-deep"} <= cached_nodes(told)
+    assert "Evaluator" not in cached_nodes(told)
+    assert project.versions() == ["1"]
+
+
+def test_the_summary_says_it_to_programs(project):
+    summary = read_summary(project.output / "summary.json")
+    assert summary.synthetic
+    assert summary.gate.blessed
+    assert summary.gate.baseline_present  # the second run was compared with the first one's model
+    assert summary.selected == "cnn_deep"
+    assert summary.candidates[0].architecture == "cnn_deep"
+    assert sum(split.images for split in summary.data.splits.values()) == 120
+    assert summary.metrics.test.overall.n == summary.data.splits["test"].images
+    assert "subtype=bacterial" in summary.metrics.test.slices
+    assert summary.pushed_model.version == 1
+    assert {"Convert", "Transform", "Trainer-cnn-deep", "total"} <= set(summary.timings_s)
+    assert json.loads((project.output / "summary.json").read_text())["schema_version"] == 1
+
+
+def test_the_pushed_model_answers_as_it_was_judged(project):
+    summary = read_summary(project.output / "summary.json")
+    model = tf.saved_model.load(summary.pushed_model.path)
+    records = list(
+        tf.data.TFRecordDataset(
+            tf.io.gfile.glob(str(project.output / "data" / "records" / "test" / "*.gz")),
+            compression_type="GZIP",
+        ).as_numpy_iterator()
+    )
+    examples = [tf.train.Example.FromString(record).features.feature for record in records]
+    images = [example[features.IMAGE_BYTES].bytes_list.value[0] for example in examples]
+    labels = [example[features.LABEL].int64_list.value[0] for example in examples]
+    answer = model.signatures[features.SERVING_SIGNATURE](image_bytes=tf.constant(images))
+    called = [label == b"pneumonia" for label in answer[features.PREDICTED_LABEL].numpy()]
+    hits = sum(bool(label) and was_called for label, was_called in zip(labels, called, strict=True))
+    overall = summary.metrics.test.overall
+    assert sum(labels) == overall.positives
+    assert hits / sum(labels) == pytest.approx(overall.recall.value)
+
+
+def test_an_edit_of_the_code_is_not_answered_from_the_cache(project):
+    before = read_summary(project.output / "summary.json").candidates[0].parameters
+    edited = project.root / "models" / "architectures.py"
+    source = edited.read_text()
+    assert "layers.Dense(64, " in source
+    edited.write_text(source.replace("layers.Dense(64, ", "layers.Dense(48, "))
+    code, told = project.run(*SETTINGS)
+    edited.write_text(source)
+    assert code == local_runner.EXIT_PUSHED, told
+    assert cached_nodes(told) >= {"ImportExampleGen", "StatisticsGen", "ExampleValidator"}
+    assert not cached_nodes(told) & {"Transform", "Tuner-cnn-deep", "Trainer-cnn-deep"}
+    after = read_summary(project.output / "summary.json").candidates[0].parameters
+    assert after < before
+    assert project.versions() == ["1", "2"]
+
+
+def test_a_refused_model_pushes_nothing_and_says_why(project):
+    # The last setting wins; specificity and recall cannot both be perfect after two epochs.
+    code, told = project.run(*SETTINGS, "--set", "gate.min_auc=1", "gate.min_recall_lower_bound=1")
+    assert code == local_runner.EXIT_REFUSED, told
+    assert "REFUSED" in told
+    assert "recall lower bound" in told
+    assert project.versions() == ["1", "2"]
+    # Back to the first code: its model stands in the cache, only the judgement is new.
+    assert {"Transform", "Trainer-cnn-deep"} <= cached_nodes(told)
+    summary = read_summary(project.output / "summary.json")
+    assert summary.pushed_model is None
+    assert not summary.gate.blessed
+
+
+def test_data_that_fails_the_audit_stop_before_training(project):
+    code, told = project.run(*SETTINGS, "--set", "data.max_prevalence=0.2")
+    assert code == local_runner.EXIT_BAD_INPUT, told
+    assert "prevalence" in told
+    assert "Trainer-cnn-deep  started" not in told
+    assert "Traceback" not in told

@@ -1,0 +1,50 @@
+"""A small part of the real X-rays, through the real command, where they are there."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+import local_runner
+from pipeline.summary_file import read_summary
+
+pytestmark = [pytest.mark.slow, pytest.mark.real_data]
+
+EVERY = 13  # takes 403 of 5,232 images
+
+
+@pytest.fixture
+def part_of_the_zip(shared_data, tmp_path):
+    part = tmp_path / "part.zip"
+    with zipfile.ZipFile(shared_data) as whole, zipfile.ZipFile(part, "w") as archive:
+        names = sorted(name for name in whole.namelist() if name.endswith(".jpeg"))[::EVERY]
+        for name in names:
+            archive.writestr(name, whole.read(name))
+    return part, names
+
+
+def test_real_xrays_end_with_a_verdict(repository, part_of_the_zip, tmp_path):
+    part, names = part_of_the_zip
+    output = tmp_path / "output"
+    command = [
+        sys.executable, "local_runner.py", "--config", "quick", "--data", str(part),
+        "--output", str(output),
+    ]  # fmt: skip
+    result = subprocess.run(
+        command, cwd=repository, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert result.returncode in (local_runner.EXIT_PUSHED, local_runner.EXIT_REFUSED), (
+        result.stdout + result.stderr
+    )
+    summary = read_summary(output / "summary.json")
+    assert not summary.synthetic
+    assert summary.data.images == len(names)
+    assert summary.data.rejected == 0
+    pneumonia = sum(split.by_label["pneumonia"] for split in summary.data.splits.values())
+    assert pneumonia == sum("/PNEUMONIA/" in name for name in names)
+    assert summary.metrics.validation.overall.recall.value >= 0.97  # where the threshold was put
+    test = summary.metrics.test.overall
+    assert test.recall.low <= test.recall.value <= test.recall.high
+    assert summary.gate.blessed == (result.returncode == local_runner.EXIT_PUSHED)
+    assert (summary.pushed_model is not None) == summary.gate.blessed
