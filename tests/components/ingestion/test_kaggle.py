@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import sys
-import types
+from unittest import mock
 
+import kagglehub
 import pytest
 
 from components.errors import InputError
@@ -10,25 +10,21 @@ from components.ingestion.kaggle import fetch_kaggle
 
 
 @pytest.fixture
-def library(monkeypatch):
-    """Stand in for kagglehub, whose import reads the user's credentials."""
-    module = types.ModuleType("kagglehub")
-    monkeypatch.setitem(sys.modules, "kagglehub", module)
-    return module
+def download(monkeypatch):
+    """Replace the library's call by one that takes the same arguments and fetches nothing."""
+    replacement = mock.create_autospec(kagglehub.dataset_download)
+    monkeypatch.setattr(kagglehub, "dataset_download", replacement)
+    return replacement
 
 
-def test_public_set_is_asked_for_by_name(library, tmp_path):
-    asked = []
-    library.dataset_download = lambda handle: asked.append(handle) or str(tmp_path)
+def test_public_set_is_asked_for_by_name(download, tmp_path):
+    download.return_value = str(tmp_path)
     assert fetch_kaggle() == tmp_path
-    assert asked == ["paultimothymooney/chest-xray-pneumonia"]
+    download.assert_called_once_with("paultimothymooney/chest-xray-pneumonia")
 
 
-def test_refusal_is_told_with_a_way_out(library):
-    def refuse(handle):
-        raise ConnectionError("no route to host")
-
-    library.dataset_download = refuse
+def test_refusal_is_told_with_a_way_out(download):
+    download.side_effect = ConnectionError("no route to host")
     with pytest.raises(
         InputError, match=r"got ConnectionError: no route to host; check the network .*--data"
     ):
