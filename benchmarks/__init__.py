@@ -1,0 +1,1 @@
+"""The stages measured against bare loops, in turn, as ratios."""

@@ -1,0 +1,110 @@
+"""Measure the pipeline's stages against bare loops that do the same work, as ratios.
+
+Exit codes: 0 measured, whatever the figures; 2 the data or the arguments cannot be
+used; 1 a benchmark broke.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from benchmarks.figures import Measurement
+from benchmarks.fresh_process import BenchmarkFailedError, run_in_fresh_process
+from benchmarks.images import FULL, QUICK, default_data
+from benchmarks.overhead import read_overhead
+from benchmarks.report import print_report, write_json
+from components.errors import InputError
+
+PAIRED = ("conversion", "transform", "training")
+OVERHEAD = "overhead"
+NAMES = (*PAIRED, OVERHEAD, "beam_workers")
+
+EXIT_MEASURED = 0
+EXIT_BROKE = 1
+EXIT_BAD_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = parse_arguments(arguments)
+    console = Console(highlight=False)
+    try:
+        measurements = measure_all(options, console)
+        print_report(console, measurements)
+        if options.json:
+            write_json(options.json, options.data or "drawn images", measurements)
+    except InputError as error:
+        console.print(f"[bold red]Cannot measure:[/] {escape(str(error))}", soft_wrap=True)
+        return EXIT_BAD_INPUT
+    except BenchmarkFailedError as error:
+        console.print(f"[bold red]A benchmark broke:[/] {escape(str(error))}", soft_wrap=True)
+        return EXIT_BROKE
+    return EXIT_MEASURED
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line, and fill in what was left open."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "names",
+        metavar="NAME",
+        nargs="*",
+        help=f"of {', '.join(NAMES)} (default: {', '.join(PAIRED)}, "
+        f"and {OVERHEAD} where --summary is given)",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="SOURCE",
+        default=default_data(),
+        help="zip or folder of JPEG and PNG images, as for local_runner.py "
+        "(default: the real X-rays beside the checkout, or else drawn images)",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer images, in a few minutes")
+    parser.add_argument(
+        "--summary", metavar="FILE", type=Path, help="summary.json of a run, for its overhead"
+    )
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there, too")
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.names if name not in NAMES]
+    if unknown:
+        parser.error(f"expected names of {', '.join(NAMES)}, got {', '.join(unknown)}")
+    if not options.names:
+        options.names = [*PAIRED, OVERHEAD] if options.summary else list(PAIRED)
+    if OVERHEAD in options.names and not options.summary:
+        parser.error("expected --summary OUTPUT/summary.json of a finished run for the overhead")
+    return options
+
+
+def measure_all(options: argparse.Namespace, console: Console) -> list[Measurement]:
+    """Measure what is asked for, one benchmark after the other.
+
+    Raises:
+        InputError: The data or the summary cannot be used.
+        BenchmarkFailedError: A benchmark broke.
+    """
+    sizes = QUICK if options.quick else FULL
+    measurements = []
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
+        if any(name != OVERHEAD for name in options.names):
+            console.print(f"Images: {escape(options.data or 'drawn by a program')}", soft_wrap=True)
+        for name in options.names:
+            console.print(f"[bold]{name}[/]")
+            if name == OVERHEAD:
+                measurements.append(Measurement(figures=read_overhead(options.summary)))
+            else:
+                data = str(Path(options.data).resolve()) if options.data else None
+                measurements.append(run_in_fresh_process(name, data, Path(folder), sizes))
+    return measurements
+
+
+if __name__ == "__main__":
+    sys.exit(main())

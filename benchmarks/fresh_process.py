@@ -1,0 +1,96 @@
+"""Each benchmark in a process of its own, so that no figure leaks into the next.
+
+The parent calls `run_in_fresh_process`; the child is this module's `main`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.figures import Measurement
+from benchmarks.images import Sizes
+from components.errors import InputError
+from pipeline.logs import quiet_logs, set_environment
+
+_EXIT_BAD_INPUT = 2
+_LOG_LINES_SHOWN = 20
+
+
+class BenchmarkFailedError(RuntimeError):
+    """A benchmark's process broke; the message ends with the last lines of its log."""
+
+
+def run_in_fresh_process(name: str, data: str | None, work_dir: Path, sizes: Sizes) -> Measurement:
+    """Run one benchmark; its lines go to stdout, the libraries' talk to a log in `work_dir`.
+
+    Args:
+        name: A module of this package that has a `measure` function.
+        data: The source, or None for drawn images.
+        work_dir: For everything that is written.
+        sizes: How many images, how often.
+
+    Raises:
+        InputError: The data cannot be used.
+        BenchmarkFailedError: Anything else went wrong.
+    """
+    result_file, log_file = work_dir / f"{name}.json", work_dir / f"{name}.log"
+    command = [sys.executable, "-m", __name__, name, str(work_dir), repr(sizes.num_images or 0)]
+    command += [str(sizes.num_training_images), str(sizes.num_rounds)]
+    if data is not None:
+        command += ["--data", data]
+    # It starts in the checkout, so that the package is found from wherever this is called.
+    root = Path(__file__).resolve().parent.parent
+    exit_code = subprocess.run(command, cwd=root, check=False).returncode
+    if exit_code == _EXIT_BAD_INPUT:
+        raise InputError(result_file.read_text(encoding="utf-8"))
+    if exit_code:
+        lines = log_file.read_text("utf-8", errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
+        raise BenchmarkFailedError(
+            "\n".join([f"{name} ended with exit code {exit_code}; its log ends:", *lines])
+        )
+    return Measurement.model_validate_json(result_file.read_bytes())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark in this process and write its `Measurement`; return the exit code."""
+    parser = argparse.ArgumentParser(description="Run one benchmark; `python -m benchmarks` does.")
+    parser.add_argument("name")
+    parser.add_argument("work_dir", type=Path)
+    parser.add_argument("num_images", type=int, help="0 for all")
+    parser.add_argument("num_training_images", type=int)
+    parser.add_argument("num_rounds", type=int)
+    parser.add_argument("--data")
+    options = parser.parse_args(arguments)
+    sizes = Sizes(options.num_images or None, options.num_training_images, options.num_rounds)
+    result_file = options.work_dir / f"{options.name}.json"
+    set_environment()
+    with quiet_logs(options.work_dir / f"{options.name}.log") as console:
+        try:
+            module = importlib.import_module(f"benchmarks.{options.name}")
+            figures = module.measure(options.data, options.work_dir, sizes, console.print)
+        except InputError as error:
+            result_file.write_text(str(error), encoding="utf-8")
+            return _EXIT_BAD_INPUT
+        measurement = Measurement(figures=figures, peak_memory_mb=peak_memory_mb())
+        result_file.write_text(measurement.model_dump_json(), encoding="utf-8")
+    return 0
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident set of this process or of one of its children, 10^6 bytes."""
+    peaks = [
+        resource.getrusage(who).ru_maxrss
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    ]
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    return max(peaks) * unit_bytes / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Show measurements as tables, and write them as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import (
+    Measurement,
+    OverheadFigures,
+    PairedFigures,
+    Spread,
+    WorkerFigures,
+)
+
+_LARGEST_PARTS = 5
+
+
+def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
+    """Print the closing tables: all ratios in one, worker counts in another."""
+    # Narrow enough for a terminal of 80 columns.
+    title = "Images per second, and their ratio: median of the pairs (lowest-highest)"
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    for column in ("benchmark", "ours", "bare", "ratio", "target", "reached", "peak MB"):
+        justify = "left" if column == "benchmark" else "right"
+        table.add_column(column, justify=justify, no_wrap=True)
+    notes: list[str] = []
+    for measurement in measurements:
+        figures = measurement.figures
+        memory = measurement.peak_memory_mb
+        memory_text = f"{memory:,.0f}" if memory else "-"
+        if isinstance(figures, PairedFigures):
+            table.add_row(*_paired_cells(figures), memory_text)
+            notes.append(f"{figures.name}, {figures.num_images:,} images")
+            notes += [f"  ours: {figures.ours}", f"  bare: {figures.bare}"]
+        elif isinstance(figures, OverheadFigures):
+            table.add_row(*_overhead_cells(figures), memory_text)
+            notes += _overhead_notes(figures)
+    if table.row_count:
+        console.print(table)
+    for note in notes:
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
+    for measurement in measurements:
+        if isinstance(measurement.figures, WorkerFigures):
+            console.print(_worker_table(measurement.figures))
+
+
+def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> None:
+    """Write all seconds and the ratios that follow from them.
+
+    Args:
+        path: The file.
+        data: What was measured on, for people.
+        measurements: What to write.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    results = []
+    for measurement in measurements:
+        result = measurement.model_dump()
+        figures = measurement.figures
+        if isinstance(figures, PairedFigures):
+            result["ratio"] = figures.ratio().model_dump()
+        if not isinstance(figures, WorkerFigures):
+            result["reached"] = figures.reached()
+        results.append(result)
+    text = json.dumps({"data": data, "results": results}, indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _paired_cells(figures: PairedFigures) -> tuple[str, ...]:
+    return (
+        figures.name,
+        f"{figures.images_per_s(figures.ours_s):,.0f}",
+        f"{figures.images_per_s(figures.bare_s):,.0f}",
+        _ratio_text(figures.ratio()),
+        f">= {figures.target:.1f}",
+        _verdict(figures.reached()),
+    )
+
+
+def _overhead_cells(figures: OverheadFigures) -> tuple[str, ...]:
+    return (
+        figures.name,
+        f"{figures.overhead_s:.1f} s",
+        "-",
+        "-",
+        f"< {figures.target_s:.0f} s",
+        _verdict(figures.reached()),
+    )
+
+
+def _overhead_notes(figures: OverheadFigures) -> list[str]:
+    largest = sorted(figures.parts_s.items(), key=lambda part: -part[1])[:_LARGEST_PARTS]
+    images = "drawn images, the target is for real ones" if figures.synthetic else "real images"
+    return [
+        f"overhead, of a run of {figures.total_s:,.0f} s on {images}",
+        "  most: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in largest),
+    ]
+
+
+def _worker_table(figures: WorkerFigures) -> Table:
+    modes = list(next(iter(figures.seconds.values())))
+    title = f"{figures.num_images:,} images: least time, and speed by that of `{modes[0]}`"
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    table.add_column("stage")
+    for mode in modes:
+        table.add_column(mode, justify="right")
+    for stage, by_mode in figures.seconds.items():
+        cells = [
+            f"{min(by_mode[mode]):.1f} s\n{_ratio_text(figures.ratio(stage, mode))}"
+            for mode in modes
+        ]
+        table.add_row(stage, *cells)
+    return table
+
+
+def _ratio_text(ratio: Spread) -> str:
+    return f"{ratio.median:.2f} ({ratio.low:.2f}-{ratio.high:.2f})"
+
+
+def _verdict(reached: bool) -> str:
+    return "[green]yes[/]" if reached else "[red]no[/]"

@@ -1,0 +1,83 @@
+"""The Transform node against a bare `tf.data` loop that decodes and resizes the same records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from benchmarks.figures import PairedFigures
+from benchmarks.images import Sizes, load_images
+from benchmarks.measurement import Tell, measure_in_turn, seconds_of
+from benchmarks.nodes import build_dag, examples_artifact, run_node, schema_artifact
+from components.ingestion.conversion import convert
+from models import features
+from models.preprocessing import decode_and_resize
+from pipeline.config import PipelineSettings, TransformSettings
+
+NAME = "transform"
+TARGET = 0.5
+SPLITS = (features.TRAIN, features.VALIDATION)  # what the node transforms
+BATCH_SIZE = 64
+
+
+def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> PairedFigures:
+    """Measure the executor of the DAG's Transform node, its graph's tracing and writing included.
+
+    Args:
+        data: The source, or None for drawn images.
+        work_dir: For everything that is written.
+        sizes: How many images, how often.
+        tell: Receives a line for each measurement.
+
+    Raises:
+        InputError: The source cannot be used.
+    """
+    settings = PipelineSettings()
+    records_dir = work_dir / "records"
+    source = load_images(data, work_dir, sizes.num_images)
+    card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
+    dag = build_dag(settings, records_dir, work_dir)
+    inputs = {
+        "examples": examples_artifact(records_dir, work_dir / "examples"),
+        "schema": schema_artifact(),
+    }
+    files = [str(records_dir / name) for name in card.files if name.startswith(SPLITS)]
+
+    def ours() -> None:
+        run_node(dag, "Transform", inputs, work_dir / "transform", settings.beam.pipeline_args)
+
+    num_images = decode_all(files, settings.transform)
+    seconds = measure_in_turn(
+        {
+            "ours": seconds_of(ours),
+            "bare": seconds_of(lambda: decode_all(files, settings.transform)),
+        },
+        sizes.num_rounds,
+        tell,
+    )
+    return PairedFigures(
+        name=NAME,
+        ours="Transform node: trace and save the graph, decode, resize, encode PNG, write records",
+        bare="TFRecordDataset(gzip).map(parse, decode, resize).batch(64), one by one, kept nowhere",
+        num_images=num_images,
+        ours_s=seconds["ours"],
+        bare_s=seconds["bare"],
+        target=TARGET,
+    )
+
+
+def decode_all(files: list[str], settings: TransformSettings) -> int:
+    """Decode and resize every record of gzipped TFRecord files; return how many there were.
+
+    The ops are those of Transform's graph. `map` works one record after the
+    other: no `num_parallel_calls`, as the node's one Beam worker has none.
+    """
+    spec = {features.IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string)}
+
+    def parse(record: tf.Tensor) -> tf.Tensor:
+        image_bytes = tf.io.parse_single_example(record, spec)[features.IMAGE_BYTES]
+        return decode_and_resize(image_bytes, settings)
+
+    dataset = tf.data.TFRecordDataset(files, compression_type="GZIP").map(parse).batch(BATCH_SIZE)
+    return sum(int(images.shape[0]) for images in dataset)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import main, parse_arguments
+
+
+def test_names_are_measured_in_processes_of_their_own(
+    drawn_images: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bench.json"
+    arguments = ["conversion", "--quick", "--data", drawn_images, "--json", str(path)]
+    assert main(arguments) == 0
+    (result,) = json.loads(path.read_text(encoding="utf-8"))["results"]
+    assert result["figures"]["name"] == "conversion"
+    assert len(result["figures"]["ours_s"]) == 3
+    assert result["peak_memory_mb"] > 0
+    output = capfd.readouterr().out
+    assert f"Images: {drawn_images}" in output
+    assert "round 3: bare" in output
+
+
+def test_data_that_is_not_there_is_said_and_ends_with_2(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["conversion", "--data", str(tmp_path / "nowhere")]) == 2
+    assert "which does not exist" in capfd.readouterr().out
+
+
+def test_overhead_comes_with_a_summary_only() -> None:
+    assert "overhead" not in parse_arguments([]).names
+    assert parse_arguments(["--summary", "s.json"]).names[-1] == "overhead"
+    with pytest.raises(SystemExit):
+        parse_arguments(["overhead"])
+
+
+def test_unknown_names_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["convertion"])
+    assert "got convertion" in capsys.readouterr().err
