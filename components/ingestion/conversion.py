@@ -122,10 +122,10 @@ def _write_shards(
         ProgressCounter(counter_name, total),
         beam.Pipeline(options=PipelineOptions(list(args))) as pipeline,
     ):
+        # Create spreads its elements over the workers by itself.
         _ = (
             pipeline
             | "Shards" >> beam.Create([plan.plan_name for plan in plans])
-            | "Spread over workers" >> beam.Reshuffle()
             | "Write" >> beam.ParDo(_WriteShard(folder, max_image_pixels, counter_name))
         )
 

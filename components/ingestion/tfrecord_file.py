@@ -12,6 +12,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -24,6 +25,7 @@ _MASK_DELTA = 0xA282EAD8
 _LENGTH_BYTES = 8
 _CRC_BYTES = 4
 _GZIP_WRAPPER = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header and trailer
+_BLOCK_BYTES = 1 << 19  # large enough that handing a block over costs nothing beside its work
 _FIX = "copy or write the file again"
 
 
@@ -31,6 +33,8 @@ def write_gzip_records(path: Path, records: Iterable[bytes]) -> int:
     """Write `records` to a gzipped TFRecord file and return how many there were.
 
     Equal records give equal files: no name and no time stands in the header.
+    A second thread compresses and writes while the caller makes the next
+    records; a block or two of them is held in memory.
     """
     # Encoded images hardly shrink. Huffman coding alone takes a third of the time of the
     # fastest search for repetitions, which would save a tenth of the size.
@@ -38,12 +42,23 @@ def write_gzip_records(path: Path, records: Iterable[bytes]) -> int:
         zlib.Z_BEST_SPEED, zlib.DEFLATED, _GZIP_WRAPPER, strategy=zlib.Z_HUFFMAN_ONLY
     )
     count = 0
-    with path.open("wb") as file:
+    block = bytearray()
+    with path.open("wb") as file, ThreadPoolExecutor(max_workers=1) as executor:
+
+        def compress_and_write(data: bytes) -> None:
+            file.write(compressor.compress(data))
+
+        writing = executor.submit(compress_and_write, b"")
         for record in records:
             length = struct.pack("<Q", len(record))
-            framed = b"".join((length, _masked_crc(length), record, _masked_crc(record)))
-            file.write(compressor.compress(framed))
+            block += b"".join((length, _masked_crc(length), record, _masked_crc(record)))
             count += 1
+            if len(block) >= _BLOCK_BYTES:
+                writing.result()
+                writing = executor.submit(compress_and_write, bytes(block))
+                block.clear()
+        writing.result()
+        compress_and_write(bytes(block))
         file.write(compressor.flush())
     return count
 
