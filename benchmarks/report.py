@@ -27,8 +27,7 @@ def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
     title = "Images per second, and their ratio: median of the pairs (lowest-highest)"
     table = Table(title=title, box=box.SIMPLE_HEAD)
     for column in ("benchmark", "ours", "bare", "ratio", "target", "reached", "peak MB"):
-        justify = "left" if column == "benchmark" else "right"
-        table.add_column(column, justify=justify, no_wrap=True)
+        table.add_column(column, justify="left" if column == "benchmark" else "right", no_wrap=True)
     notes: list[str] = []
     for measurement in measurements:
         figures = measurement.figures
