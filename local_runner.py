@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_file = options.output / "logs" / f"run-{time.strftime('%Y%m%d-%H%M%S')}.log"
     set_environment()
     try:
-        settings = load_settings(options.config, options.overrides)
+        settings = load_settings(options.config or _default_config(options), options.overrides)
         return run(settings, options, log_file)
     except InputError as error:
         errors.print(f"[bold red]Cannot run:[/] {escape(str(error))}")
@@ -64,7 +64,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--config",
         metavar="NAME_OR_FILE",
-        help="a file, or the name of one under configs/",
+        help="a file, or the name of one under configs/ "
+        "(default: `default`, without --data `synthetic`)",
     )
     parser.add_argument(
         "--set",
@@ -86,6 +87,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--verbose", action="store_true", help="show the libraries' log on the terminal, too"
     )
     return parser.parse_args(arguments)
+
+
+def _default_config(options: argparse.Namespace) -> str:
+    return "default" if options.data else "synthetic"
 
 
 def run(settings: PipelineSettings, options: argparse.Namespace, log_file: Path) -> int:

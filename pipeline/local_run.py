@@ -42,9 +42,8 @@ def run_locally(
     work_dir = output_dir / "data"
     records_dir = work_dir / "records"
     with RunConsole(console, [], log_file) as run_console, listen(run_console):
-        from components.ingestion.open_source import open_source
-
         from components.ingestion.conversion import convert
+        from components.ingestion.open_source import open_source
         from components.ingestion.synthetic import write_synthetic_set
 
         if data is None:

@@ -27,6 +27,8 @@ from pipeline.evaluation import create_eval_config
 
 SCHEMA_FILE = Path(__file__).resolve().parent.parent / "models" / "schema" / "schema.pbtxt"
 # What a node's result follows from, beside its inputs and properties.
+_SCHEMA_CODE = ("models/schema",)
+_TRANSFORM_CODE = ("models/preprocessing.py", "models/features.py", "pipeline/config.py")
 _MODEL_CODE = ("models", "pipeline/config.py", "components/progress.py")
 _ALL_CODE = (*_MODEL_CODE, "components", "pipeline/evaluation.py")
 
@@ -129,7 +131,9 @@ def create_pipeline(
         code_version=all_code,
     )
 
-    _stamp([schema_gen, transform, *candidate_nodes], code_version(*_MODEL_CODE))
+    _stamp([schema_gen], code_version(*_SCHEMA_CODE))
+    _stamp([transform], code_version(*_TRANSFORM_CODE))
+    _stamp(candidate_nodes, code_version(*_MODEL_CODE))
     return tfx.dsl.Pipeline(
         pipeline_name=settings.name,
         pipeline_root=places.pipeline_root,

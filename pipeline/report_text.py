@@ -60,7 +60,8 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(_verdict(summary.gate))
     console.print(checks_table(summary.gate.checks))
     for check in summary.gate.checks:
-        if check.note:
+        # Of a slice that is too small the table says all: the verdict and its n.
+        if check.note and check.verdict != "too_small":
             note = f"{check.name.replace('_', ' ')}, {check.slice}: {check.note}"
             console.print(Text(note, "dim"))
     _print_line(console, _pushed_line(summary))

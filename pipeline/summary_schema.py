@@ -118,7 +118,9 @@ class SplitMetrics(Part):
         Raises:
             ValueError: There is no slice `overall`, or a figure is out of range.
         """
-        metrics = {name: Metrics.model_validate(figures) for name, figures in slices.items()}
+        metrics = {
+            name: Metrics.model_validate(figures) for name, figures in sorted(slices.items())
+        }
         if OVERALL not in metrics:
             raise ValueError(f"expected a slice {OVERALL!r}, got {sorted(metrics)}")
         overall = metrics.pop(OVERALL)
