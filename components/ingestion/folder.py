@@ -7,7 +7,7 @@ archive programs leave behind, are not part of a source and are passed over.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from components.errors import InputError
@@ -87,12 +87,12 @@ def _visible(folder: Path) -> list[Path]:
     return [e for e in entries if not e.name.startswith(".") and e.name != "__MACOSX"]
 
 
-def _named_folders(folder: Path, names: object) -> dict[str, Path]:
+def _named_folders(folder: Path, names: Collection[str]) -> dict[str, Path]:
     """Return the visible folders whose lower-case name is among `names`, by that name."""
     found: dict[str, Path] = {}
     for entry in _visible(folder):
         name = entry.name.lower()
-        if name in names and entry.is_dir():  # type: ignore[operator]
+        if name in names and entry.is_dir():
             if name in found:
                 raise InputError(
                     f"expected one folder for {name!r} in {folder}, got {found[name].name} and "
@@ -102,12 +102,12 @@ def _named_folders(folder: Path, names: object) -> dict[str, Path]:
     return found
 
 
-def _passed_over(root: Path, folder: Path, names: object) -> list[str]:
+def _passed_over(root: Path, folder: Path, names: Collection[str]) -> list[str]:
     """Return a warning that names the entries beside the layout, where there are any."""
     others = [
         entry.relative_to(root).as_posix() + ("/" if entry.is_dir() else "")
         for entry in _visible(folder)
-        if not (entry.is_dir() and entry.name.lower() in names)  # type: ignore[operator]
+        if not (entry.is_dir() and entry.name.lower() in names)
     ]
     if not others:
         return []
