@@ -26,6 +26,7 @@ def _local(runner: str, mode: str, num_workers: int) -> BeamArgs:
         f"--runner={runner}",
         f"--direct_running_mode={mode}",
         f"--direct_num_workers={num_workers}",
+        "--sdk_container_image=none",  # or TFX would pack itself for every node, see BeamSettings
     )
 
 
