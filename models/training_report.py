@@ -35,7 +35,7 @@ class TrainingReport(BaseModel):
     name: str
     architecture: str
     num_parameters: int
-    hyperparameters: dict[str, float]
+    hyperparameters: dict[str, int | float]
     seed: int
     num_epochs: int
     best_epoch: int

@@ -64,6 +64,7 @@ def test_run_fn_exports_at_the_chosen_operating_point_and_reports(tiny_set, tmp_
     report = TrainingReport.read(tmp_path / "run" / REPORT_FILE)
     expected = (2e-3, 20) if is_tuned else (1e-3, 8)
     assert tuple(report.hyperparameters.values()) == pytest.approx(expected)
+    assert isinstance(report.hyperparameters[BATCH_SIZE], int)
     assert report.num_epochs == len(report.history["val_loss"]) == 2
     assert next(iter(report.validation)) == "overall"
     assert "subtype=viral" in report.validation

@@ -68,7 +68,7 @@ def test_every_check_has_its_line(blessed_summary: Summary) -> None:
     assert ["passed", "tfma", "overall", "-", "validated", "782"] in rows
     text = " ".join(" ".join(row) for row in rows)
     assert "BLESSED: of 9 checks, 8 passed, 0 failed, 1 had too few cases to judge" in text
-    assert "slice recall, subtype=unknown: too small to judge: 4 pneumonia images" in text
+    assert "too small to judge: 4 pneumonia images" not in text  # the table has said it
     assert "earlier model" not in text
 
 
