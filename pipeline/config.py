@@ -161,12 +161,15 @@ class MetadataSettings(Settings):
 
 
 class BeamSettings(Settings):
-    """How Apache Beam runs."""
+    """How Apache Beam runs.
+
+    The default is one worker inside this process, named so that the Prism runner, which is
+    downloaded, is never tried. Several local workers were slower on two cores: each process
+    imports TensorFlow again (`make bench ARGS=beam_workers`).
+    """
 
     pipeline_args: tuple[str, ...] = (
         "--runner=BundleBasedDirectRunner",
-        "--direct_running_mode=in_memory",
-        "--direct_num_workers=1",
         # Workers in this process need no copy of the code. Where nothing says so, TFX packs
         # itself into an archive for every Beam node, which takes seconds each time.
         "--sdk_container_image=none",

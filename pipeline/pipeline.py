@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
@@ -71,7 +72,12 @@ def create_pipeline(
     schema_gen = tfx.components.ImportSchemaGen(schema_file=str(SCHEMA_FILE))
     schema = schema_gen.outputs["schema"]
     # The schema says that the images are images: no statistics of their bytes.
-    statistics_gen = tfx.components.StatisticsGen(examples=examples, schema=schema)
+    # Sketches count what has as many values as records, such as patients, in half the time.
+    statistics_gen = tfx.components.StatisticsGen(
+        examples=examples,
+        schema=schema,
+        stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
+    )
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     )

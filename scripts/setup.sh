@@ -82,7 +82,7 @@ create_venv() { # PYTHON
 
 install_locks() { # LOCK...
     if command -v uv >/dev/null 2>&1; then
-        logged uv pip sync --python "$VENV/bin/python" --require-hashes "$@"
+        logged uv pip sync --compile-bytecode --python "$VENV/bin/python" --require-hashes "$@"
     else
         for lock in "$@"; do
             logged "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
