@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -86,11 +88,22 @@ def next_commands(summary: Summary) -> list[tuple[str, str]]:
     if summary.tensorboard_dir is not None:
         logs = shlex.quote(summary.tensorboard_dir)
         commands.append(
-            ("look at the training's curves", f"python -m tensorboard.main --logdir {logs}")
+            (
+                "look at the training's curves",
+                f"{_python_command()} -m tensorboard.main --logdir {logs}",
+            )
         )
     if summary.pushed_model is not None:
         commands += _serving_commands(summary.pushed_model)
     return commands
+
+
+def _python_command() -> str:
+    """Return how a shell in the working folder calls the Python that runs now."""
+    executable = Path(sys.prefix) / "bin" / "python"
+    with contextlib.suppress(ValueError):  # it lies elsewhere: its full path, then
+        executable = executable.relative_to(Path.cwd())
+    return shlex.quote(str(executable))
 
 
 def _serving_commands(pushed: PushedModel) -> list[tuple[str, str]]:

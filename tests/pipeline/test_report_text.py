@@ -129,14 +129,18 @@ def test_a_pipe_gets_no_control_characters(blessed_summary: Summary) -> None:
     assert all(line.isprintable() for line in report(blessed_summary))
 
 
-def test_commands_quote_their_paths(summary_fields: dict[str, Any]) -> None:
+def test_commands_quote_their_paths(
+    summary_fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.prefix", str(tmp_path / ".venv"))
+    monkeypatch.chdir(tmp_path)
     pushed = {"path": "/my output/serving/pneumonia/3", "version": 3}
     changes = {"pushed_model": pushed, "tensorboard_dir": "/my output/tensorboard"}
     commands = [
         command for _, command in next_commands(Summary.model_validate(summary_fields | changes))
     ]
     assert commands[:2] == [
-        "python -m tensorboard.main --logdir '/my output/tensorboard'",
+        ".venv/bin/python -m tensorboard.main --logdir '/my output/tensorboard'",
         "tensorflow_model_server --rest_api_port=8501 --model_name=pneumonia "
         "--model_base_path='/my output/serving/pneumonia'",
     ]
