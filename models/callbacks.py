@@ -23,15 +23,17 @@ class ProgressCallback(keras.callbacks.Callback):
         super().__init__()
         self._stage = stage
         self._epoch = 0
+        self._num_epochs = 0
         self._values: dict[str, float] = {}
         self._last_report_s = 0.0
 
     def _report(self) -> None:
         self._last_report_s = time.monotonic()
-        report_progress(self._stage, self._epoch, self.params["epochs"], "epoch", self._values)
+        report_progress(self._stage, self._epoch, self._num_epochs, "epoch", self._values)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Show the stage before its first epoch ends."""
+        self._num_epochs = self.params["epochs"]
         self._report()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -48,6 +50,6 @@ class ProgressCallback(keras.callbacks.Callback):
         self._report()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Mark the stage as finished, also when it stopped early."""
-        self._epoch = self.params["epochs"]
+        """Mark the stage as finished; stopped early, it had only as many epochs."""
+        self._num_epochs = self._epoch
         self._report()
