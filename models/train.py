@@ -16,7 +16,7 @@ from models.input_data import load_split
 from models.operating_point import choose_operating_point
 from models.slice_metrics import slice_metrics_from_predictions
 from models.training import compile_network, fit_network, predict_probabilities
-from models.training_report import REPORT_FILE, TrainingReport
+from models.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingReport
 from models.tune import BATCH_SIZE, LEARNING_RATE, default_hyperparameters
 from pipeline.config import CUSTOM_CONFIG_KEY, CandidateRun
 
@@ -48,7 +48,7 @@ def run_fn(fn_args: FnArgs) -> None:
         batch_size=hyperparameters.get(BATCH_SIZE),
         epochs=run.candidate.training.epochs,
         stage=f"Training {run.name}",
-        log_dir=model_run_dir / "tensorboard",
+        log_dir=model_run_dir / TENSORBOARD_DIR,
     )
     training_s = time.monotonic() - started_s
 

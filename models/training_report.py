@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from models.slice_metrics import SliceMetrics
 
-REPORT_FILE = "training_report.json"  # in the Trainer's `model_run` artifact
+# In the Trainer's `model_run` artifact.
+REPORT_FILE = "training_report.json"
+TENSORBOARD_DIR = "tensorboard"
 
 
 class TrainingReport(BaseModel):

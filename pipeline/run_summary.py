@@ -14,7 +14,7 @@ from components.gate_checks import GateReport
 from components.ingestion.dataset_card import DatasetCard
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
 from models.training_report import REPORT_FILE as TRAINING_REPORT_FILE
-from models.training_report import TrainingReport
+from models.training_report import TENSORBOARD_DIR, TrainingReport
 from pipeline import __version__
 from pipeline.config import PipelineSettings
 from pipeline.pipeline import trainer_id
@@ -34,8 +34,6 @@ from pipeline.summary_schema import (
     Versions,
     notice_for,
 )
-
-TENSORBOARD_DIR = "tensorboard"  # in the Trainer's `model_run`
 
 
 def summarise_run(
@@ -109,13 +107,9 @@ def _data_counts(card: DatasetCard) -> DataCounts:
         images=card.num_images,
         patients=card.num_patients,
         rejected=len(card.rejected),
-        splits={name: SplitCounts.model_validate(counts) for name, counts in _counts(card)},
+        # Both kinds of counts name their fields alike; the card's have one more.
+        splits={name: SplitCounts.model_validate(counts) for name, counts in card.splits.items()},
     )
-
-
-def _counts(card: DatasetCard) -> list[tuple[str, dict[str, object]]]:
-    fields = set(SplitCounts.model_fields)
-    return [(name, counts.model_dump(include=fields)) for name, counts in card.splits.items()]
 
 
 def _candidate(report: TrainingReport) -> Candidate:
@@ -125,9 +119,7 @@ def _candidate(report: TrainingReport) -> Candidate:
         parameters=report.num_parameters,
         hyperparameters=dict(report.hyperparameters),
         epochs_run=report.num_epochs,
-        validation_metrics=Metrics.model_validate(
-            report.validation[OVERALL].model_dump(include=set(Metrics.model_fields))
-        ),
+        validation_metrics=Metrics.model_validate(report.validation[OVERALL]),
     )
 
 
