@@ -117,6 +117,7 @@ def load_split(source: Source, settings: TransformSettings) -> SplitData:
         labels=np.array([image.label for image in source.images], np.int64),
         subtypes=[image.subtype for image in source.images],
         size_groups=[features.SIZE_GROUPS[0]] * len(source.images),
+        sharpness_groups=[features.SHARPNESS_GROUPS[0]] * len(source.images),
     )
 
 
@@ -128,6 +129,7 @@ def take(data: SplitData, chosen: np.ndarray) -> SplitData:
         labels=data.labels[indices],
         subtypes=[data.subtypes[index] for index in indices],
         size_groups=[data.size_groups[index] for index in indices],
+        sharpness_groups=[data.sharpness_groups[index] for index in indices],
     )
 
 

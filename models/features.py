@@ -13,6 +13,7 @@ IMAGE_ID = "image_id"  # bytes: where the image came from, relative to the sourc
 HEIGHT = "height"  # int64: native height, px
 WIDTH = "width"  # int64: native width, px
 SIZE_GROUP = "size_group"  # bytes: one of SIZE_GROUPS, from the shorter side
+SHARPNESS_GROUP = "sharpness_group"  # bytes: one of SHARPNESS_GROUPS
 LABEL = "label"  # int64: index into LABELS
 SUBTYPE = "subtype"  # bytes: one of SUBTYPES
 PATIENT_ID = "patient_id"  # bytes
@@ -23,6 +24,7 @@ RAW_BYTES_FEATURES = (
     IMAGE_BYTES,
     IMAGE_ID,
     SIZE_GROUP,
+    SHARPNESS_GROUP,
     SUBTYPE,
     PATIENT_ID,
     SOURCE_SPLIT,
@@ -66,6 +68,25 @@ def size_group(height_px: int, width_px: int) -> str:
     if shorter_px < 1000:
         return SIZE_GROUPS[1]
     return SIZE_GROUPS[2]
+
+
+# Of the mean absolute gradient at 128 px, grey levels per px; names are slice names in reports.
+SHARPNESS_GROUPS = ("soft", "medium", "sharp")
+# About the 33rd and the 67th percentile of the public set's training images at 224x224.
+_SHARPNESS_CUTS = (4.4, 5.7)
+
+
+def sharpness_group(mean_gradient: float) -> str:
+    """Return the name of the sharpness group that an image belongs to.
+
+    Args:
+        mean_gradient: What `components.ingestion.sharpness.mean_absolute_gradient` says of the
+            image's thumbnail, in [0, 255].
+
+    Returns:
+        One of `SHARPNESS_GROUPS`; a cut point itself is in the sharper group.
+    """
+    return SHARPNESS_GROUPS[sum(mean_gradient >= cut for cut in _SHARPNESS_CUTS)]
 
 
 # Transformed features, as Transform materialises them.

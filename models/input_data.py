@@ -18,6 +18,7 @@ _FEATURE_SPEC = {
     features.TRANSFORMED_LABEL: tf.io.FixedLenFeature([], tf.int64),
     features.SUBTYPE: tf.io.FixedLenFeature([], tf.string),
     features.SIZE_GROUP: tf.io.FixedLenFeature([], tf.string),
+    features.SHARPNESS_GROUP: tf.io.FixedLenFeature([], tf.string),
 }
 
 
@@ -30,12 +31,14 @@ class SplitData:
         labels: int64 [n], 0 or 1.
         subtypes: [n] names of `features.SUBTYPES`.
         size_groups: [n] names of `features.SIZE_GROUPS`.
+        sharpness_groups: [n] names of `features.SHARPNESS_GROUPS`.
     """
 
     images: np.ndarray
     labels: np.ndarray
     subtypes: list[str]
     size_groups: list[str]
+    sharpness_groups: list[str]
 
 
 def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
@@ -60,6 +63,7 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
             parsed[features.TRANSFORMED_LABEL],
             parsed[features.SUBTYPE],
             parsed[features.SIZE_GROUP],
+            parsed[features.SHARPNESS_GROUP],
         )
 
     batches = (
@@ -74,12 +78,15 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
             f"Expected transformed records under {list(file_patterns)}, got none: "
             "the split is empty."
         )
-    images, labels, subtypes, size_groups = (np.concatenate(column) for column in columns)
+    images, labels, subtypes, size_groups, sharpness_groups = (
+        np.concatenate(column) for column in columns
+    )
     return SplitData(
         images=images,
         labels=labels,
         subtypes=[value.decode() for value in subtypes],
         size_groups=[value.decode() for value in size_groups],
+        sharpness_groups=[value.decode() for value in sharpness_groups],
     )
 
 

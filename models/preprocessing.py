@@ -46,6 +46,7 @@ def preprocessing_fn(
         features.TRANSFORMED_LABEL: tf.identity(inputs[features.LABEL]),
         features.SUBTYPE: tf.identity(inputs[features.SUBTYPE]),
         features.SIZE_GROUP: tf.identity(inputs[features.SIZE_GROUP]),
+        features.SHARPNESS_GROUP: tf.identity(inputs[features.SHARPNESS_GROUP]),
     }
 
 

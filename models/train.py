@@ -84,6 +84,7 @@ def run_fn(fn_args: FnArgs) -> None:
             {
                 features.SUBTYPE: validation.subtypes,
                 features.SIZE_GROUP: validation.size_groups,
+                features.SHARPNESS_GROUP: validation.sharpness_groups,
             },
         ),
     )

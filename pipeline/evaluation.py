@@ -20,7 +20,7 @@ from components.gate_checks import CHANGE_TOLERANCE
 from models import features
 from pipeline.config import GateSettings
 
-SLICE_FEATURES = (features.SUBTYPE, features.SIZE_GROUP)
+SLICE_FEATURES = (features.SUBTYPE, features.SIZE_GROUP, features.SHARPNESS_GROUP)
 
 # Metric names, as they stand in an evaluation.
 AUC = "auc"

@@ -27,6 +27,7 @@ import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from components.ingestion.rejection import RejectedImageError
+from components.ingestion.sharpness import make_thumbnail, mean_absolute_gradient
 
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -46,12 +47,14 @@ class DecodedImage:
         height: Native height, px.
         width: Native width, px.
         pixel_sha256: Hex digest of the 8-bit grey pixels and their shape.
+        mean_gradient: What `mean_absolute_gradient` says of the image's thumbnail.
     """
 
     encoded: bytes
     height: int
     width: int
     pixel_sha256: str
+    mean_gradient: float
 
 
 def read_image(path: Path, max_image_pixels: int) -> DecodedImage:
@@ -87,10 +90,33 @@ def decode_image(data: bytes, max_image_pixels: int) -> DecodedImage:
 
         pixels = read_dicom(data, max_image_pixels)
         height, width = pixels.shape
-        return DecodedImage(
-            _encode_png(pixels), height, width, hash_pixels(pixels.tobytes(), height, width)
-        )
+        return _measure(_encode_png(pixels), pixels.tobytes(), height, width)
     raise RejectedImageError(f"not a JPEG, PNG or DICOM file: it starts with {data[:8]!r}")
+
+
+def decode_grey(encoded: bytes, min_side_px: int) -> Image.Image:
+    """Decode the bytes of a record, which `decode_image` has accepted, for a small picture.
+
+    Args:
+        encoded: A JPEG or PNG.
+        min_side_px: JPEG is decoded at a half, a quarter or an eighth of its size where both
+            sides then still have this many pixels: up to eight times faster.
+
+    Returns:
+        Mode "L", in [0, 255].
+
+    Raises:
+        ValueError: The bytes are no complete JPEG or PNG.
+    """
+    is_jpeg = encoded.startswith(_JPEG_START)
+    image_class = JpegImagePlugin.JpegImageFile if is_jpeg else PngImagePlugin.PngImageFile
+    try:
+        image = image_class(io.BytesIO(encoded))
+        image.draft("L", (min_side_px, min_side_px))
+        image.load()
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"expected a complete JPEG or PNG, got: {error}") from error
+    return _grey_image(_grey_bytes(image), image.height, image.width)
 
 
 def hash_pixels(pixels: bytes, height: int, width: int) -> str:
@@ -130,7 +156,22 @@ def _decode(
                 f"16-bit PNG that uses only values below {(brightest + 1) * 256} of 65536: it "
                 "would be read as black; scale it to 8 bits"
             )
-    return DecodedImage(data, height, width, hash_pixels(pixels, height, width))
+    return _measure(data, pixels, height, width)
+
+
+def _measure(encoded: bytes, pixels: bytes, height: int, width: int) -> DecodedImage:
+    thumbnail = make_thumbnail(_grey_image(pixels, height, width))
+    return DecodedImage(
+        encoded=encoded,
+        height=height,
+        width=width,
+        pixel_sha256=hash_pixels(pixels, height, width),
+        mean_gradient=mean_absolute_gradient(thumbnail),
+    )
+
+
+def _grey_image(pixels: bytes, height: int, width: int) -> Image.Image:
+    return Image.frombuffer("L", (width, height), pixels, "raw", "L", 0, 1)
 
 
 def _refuse_unreadable_kinds(image: Image.Image) -> None:

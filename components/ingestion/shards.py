@@ -119,6 +119,7 @@ def image_to_example(image: SourceImage, decoded: DecodedImage) -> bytes:
             features.HEIGHT: decoded.height,
             features.WIDTH: decoded.width,
             features.SIZE_GROUP: features.size_group(decoded.height, decoded.width).encode(),
+            features.SHARPNESS_GROUP: features.sharpness_group(decoded.mean_gradient).encode(),
             features.LABEL: image.label,
             features.SUBTYPE: image.subtype.encode(),
             features.PATIENT_ID: image.patient_id.encode(),

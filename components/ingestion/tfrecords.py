@@ -25,6 +25,8 @@ _SUBTYPES_OF = {
     features.NORMAL: (features.NORMAL,),
     features.PNEUMONIA: features.PNEUMONIA_SUBTYPES,
 }
+# Computed from the image in any case, so records that are older than the feature will do.
+_COMPUTED = (features.SHARPNESS_GROUP,)
 _Value = TypeVar("_Value", bytes, int)
 
 
@@ -132,7 +134,7 @@ def _parse_record(record: bytes, folder_split: str) -> _RecordImage:
     missing = [
         name
         for name in features.RAW_BYTES_FEATURES + features.RAW_INT_FEATURES
-        if name not in decoded
+        if name not in decoded and name not in _COMPUTED
     ]
     if missing:
         raise ValueError(

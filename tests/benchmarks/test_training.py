@@ -19,7 +19,7 @@ def test_figures_come_out_and_are_positive(
 
 def test_floats_are_scaled_and_have_three_channels() -> None:
     images = np.array([0, 51, 102, 255], np.uint8).reshape(4, 1, 1, 1)
-    data = SplitData(images, np.array([0, 1, 1, 0]), list("abcd"), list("efgh"))
+    data = SplitData(images, np.array([0, 1, 1, 0]), list("abcd"), list("efgh"), list("ijkl"))
     pixels, labels = as_floats(take(data, np.array([False, True, False, True])))
     assert pixels.dtype == labels.dtype == np.float32
     assert pixels.shape == (2, 1, 1, 3)

@@ -42,6 +42,7 @@ def test_every_feature_stands_in_the_schema_with_its_type(repository):
     ("feature", "words"),
     [
         (features.SIZE_GROUP, features.SIZE_GROUPS),
+        (features.SHARPNESS_GROUP, features.SHARPNESS_GROUPS),
         (features.LABEL, features.LABELS),
         (features.SUBTYPE, features.SUBTYPES),
         (features.SOURCE_SPLIT, features.SPLITS),

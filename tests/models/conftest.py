@@ -65,6 +65,7 @@ def raw_record(image_bytes: bytes, label: int, index: int) -> bytes:
         features.HEIGHT: of_int(48),
         features.WIDTH: of_int(60),
         features.SIZE_GROUP: of_bytes(features.SIZE_GROUPS[0].encode()),
+        features.SHARPNESS_GROUP: of_bytes(features.SHARPNESS_GROUPS[1].encode()),
         features.LABEL: of_int(label),
         features.SUBTYPE: of_bytes(subtype),
         features.PATIENT_ID: of_bytes(f"patient-{index}".encode()),

@@ -15,6 +15,7 @@ def test_a_split_is_read_whole_at_a_byte_a_pixel(tiny_set):
     assert sorted(data.labels) == sorted(tiny_set.labels)
     assert set(data.subtypes) == {"normal", "bacterial", "viral"}
     assert set(data.size_groups) == {"under_500_px"}
+    assert set(data.sharpness_groups) == {"medium"}
     is_normal = np.array(data.subtypes) == "normal"
     np.testing.assert_array_equal(data.labels == 0, is_normal)
 

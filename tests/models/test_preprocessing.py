@@ -102,6 +102,7 @@ def test_preprocessing_fn_stores_pixels_losslessly_and_small():
         features.LABEL: tf.constant([0, 1], tf.int64),
         features.SUBTYPE: tf.constant(["normal", "viral"]),
         features.SIZE_GROUP: tf.constant(["under_500_px"] * 2),
+        features.SHARPNESS_GROUP: tf.constant(["soft", "sharp"]),
     }
     settings = TransformSettings(image_size_px=64)
     outputs = preprocessing_fn(inputs, {CUSTOM_CONFIG_KEY: settings.model_dump_json()})

@@ -48,12 +48,13 @@ def test_the_evaluator_keeps_change_thresholds_only_with_a_baseline() -> None:
     tfma.utils.verify_eval_config(compared)
 
 
-def test_slices_are_the_whole_the_subtypes_and_the_size_groups() -> None:
+def test_slices_are_the_whole_and_those_of_subtype_size_and_sharpness() -> None:
     config = create_eval_config(SETTINGS)
     assert [list(spec.feature_keys) for spec in config.slicing_specs] == [
         [],
         ["subtype"],
         ["size_group"],
+        ["sharpness_group"],
     ]
     [model] = config.model_specs
     assert (model.signature_name, model.label_key) == ("serving_examples", "label")

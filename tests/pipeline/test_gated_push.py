@@ -32,7 +32,7 @@ from components.pusher import RECORD_FILE, create_pusher
 from models import features
 from models.slice_metrics import OVERALL, slice_metrics_from_predictions
 from pipeline.config import BeamSettings, GateSettings
-from pipeline.evaluation import create_eval_config
+from pipeline.evaluation import SLICE_FEATURES, create_eval_config
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +80,7 @@ def _records() -> list[dict[str, Any]]:
             "score": 0.45 + 0.55 * (index + 0.5) / NUM_POSITIVES,
             "subtype": subtypes[index % len(subtypes)],
             "size_group": features.SIZE_GROUPS[index % 2],
+            "sharpness_group": features.SHARPNESS_GROUPS[index % 3],
         }
         for index in range(NUM_POSITIVES)
     ]
@@ -89,6 +90,7 @@ def _records() -> list[dict[str, Any]]:
             "score": 0.55 * (index + 0.5) / NUM_NEGATIVES,
             "subtype": features.NORMAL,
             "size_group": features.SIZE_GROUPS[index % 2],
+            "sharpness_group": features.SHARPNESS_GROUPS[index % 3],
         }
         for index in range(NUM_NEGATIVES)
     ]
@@ -104,6 +106,7 @@ def _serialized(record: dict[str, Any]) -> bytes:
         "score": tf.train.Feature(float_list=tf.train.FloatList(value=[record["score"]])),
         "subtype": texts(record["subtype"]),
         "size_group": texts(record["size_group"]),
+        "sharpness_group": texts(record["sharpness_group"]),
     }
     return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
 
@@ -276,7 +279,7 @@ def test_what_tfma_measures_is_what_the_model_serves(vetoed: tuple[Project, Outc
         [record["label"] for record in records],
         [record["score"] for record in records],
         GOOD_THRESHOLD,
-        {name: [record[name] for record in records] for name in ("subtype", "size_group")},
+        {name: [record[name] for record in records] for name in SLICE_FEATURES},
     )
     measured = read_evaluation(str(outcome.evaluation_dir)).candidate
     assert measured.keys() == expected.keys()

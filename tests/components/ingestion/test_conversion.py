@@ -6,16 +6,18 @@ import logging
 import shutil
 
 import apache_beam as beam
+import numpy as np
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that, equal_to
+from PIL import Image
 
 from components.errors import InputError
 from components.ingestion.conversion import convert
 from components.ingestion.folder import read_folder
 from components.ingestion.open_source import open_source
-from components.ingestion.tf_example import decode_example
-from components.ingestion.tfrecord_file import read_records
+from components.ingestion.tf_example import decode_example, encode_example
+from components.ingestion.tfrecord_file import read_records, write_gzip_records
 from components.progress import LOGGER_NAME
 from pipeline.config import BeamSettings, DataSettings
 
@@ -92,6 +94,28 @@ def test_patients_stay_together_and_the_card_counts_what_is_there(folder, tmp_pa
 def _patients():
     normal = [("NORMAL", f"person{number}_virus") for number in range(30)]
     return normal + [("PNEUMONIA", f"person{number}_bacteria") for number in range(30, 60)]
+
+
+def test_sharpness_is_measured_also_for_records_of_before_it(folder, tmp_path, public_names):
+    flat, noisy = public_names[0], public_names[1]
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
+    Image.new("L", (200, 200), 90).save(folder / flat)
+    Image.fromarray(noise).save(folder / noisy)
+    _convert(folder, tmp_path / "out")
+    examples = [e for split in _examples(tmp_path / "out").values() for e in split]
+    first = {e["image_id"][0]: e.pop("sharpness_group") for e in examples}
+    assert first[flat.encode()] == [b"soft"]
+    assert first[noisy.encode()] == [b"sharp"]
+
+    (tmp_path / "older").mkdir()
+    records = [
+        encode_example({name: value for name, (value,) in example.items()}) for example in examples
+    ]
+    write_gzip_records(tmp_path / "older/1.tfrecord.gz", records)
+    source = open_source(str(tmp_path / "older"), tmp_path / "work", _SETTINGS)
+    convert(source, _SETTINGS, tmp_path / "again", _BEAM)
+    again = [e for split in _examples(tmp_path / "again").values() for e in split]
+    assert {e["image_id"][0]: e["sharpness_group"] for e in again} == first
 
 
 @pytest.mark.parametrize(

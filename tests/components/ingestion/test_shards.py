@@ -74,13 +74,14 @@ def test_kept_plan_comes_back(tmp_path):
 
 
 def test_example_follows_the_feature_contract():
-    example = image_to_example(_image("a/b.png"), DecodedImage(b"bytes", 600, 700, "f" * 64))
+    example = image_to_example(_image("a/b.png"), DecodedImage(b"bytes", 600, 700, "f" * 64, 5.0))
     assert decode_example(example) == {
         "image_bytes": [b"bytes"],
         "image_id": [b"a/b.png"],
         "height": [600],
         "width": [700],
         "size_group": [b"500_to_999_px"],
+        "sharpness_group": [b"medium"],
         "label": [1],
         "subtype": [b"viral"],
         "patient_id": [b"patient of a/b.png"],

@@ -17,6 +17,7 @@ def _values(image_id="a.jpeg", **changes):
         "height": 30,
         "width": 40,
         "size_group": b"under_500_px",
+        "sharpness_group": b"soft",
         "label": 1,
         "subtype": b"viral",
         "patient_id": b"p1",
@@ -56,6 +57,12 @@ def test_flat_records_keep_the_facts_that_they_carry(tmp_path):
         b"bytes of b.jpeg",
         b"bytes of c",
     ]
+
+
+def test_records_of_before_the_sharpness_group_are_taken(tmp_path):
+    _write(tmp_path / "in/1.tfrecord.gz", _without("sharpness_group"))
+    (image,) = read_tfrecords(tmp_path / "in", tmp_path / "work").images
+    assert image.image_id == "a.jpeg"
 
 
 def test_split_folders_decide_the_split(tmp_path):
