@@ -2,7 +2,8 @@
 
 TFDV's ExampleValidator writes down its anomalies and lets the run go on; this
 node reads them and stops it. On top it checks what a schema cannot say: patients
-that occur in two splits, a missing class, a prevalence out of bounds.
+that occur in two splits, a missing class, a prevalence out of bounds. It warns of
+shortcuts: numbers of an image that say nothing about lungs, and yet tell the classes apart.
 """
 
 # TFX reads the annotations of component functions as objects: no
@@ -21,6 +22,8 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 
 from components.errors import InputError
+from components.shortcuts.measurement import measure_records
+from components.shortcuts.separation import ShortcutReport, describe, find_shortcuts
 from models import features
 from pipeline.config import DataSettings
 
@@ -30,7 +33,7 @@ _NUM_SHOWN = 5
 
 
 class DataAuditReport(tfx.dsl.Artifact):
-    """Holds `REPORT_FILE`: counts per split, and what was checked."""
+    """Holds `REPORT_FILE`, counts per split and what was checked, and a `ShortcutReport`."""
 
     TYPE_NAME = "DataAuditReport"
 
@@ -48,7 +51,7 @@ def DataAudit(  # noqa: N802  # a node is named like TFX's own
     Args:
         examples: Raw records in the splits of `features.SPLITS`.
         anomalies: ExampleValidator's findings on the same records.
-        report: Receives `REPORT_FILE`.
+        report: Receives `REPORT_FILE` and, where the records are fit, a `ShortcutReport`.
         settings: `DataSettings` as JSON.
         code_version: Version of the project's code, in the cache key.
 
@@ -57,10 +60,8 @@ def DataAudit(  # noqa: N802  # a node is named like TFX's own
     """
     del code_version
     data_settings = DataSettings.model_validate_json(settings)
-    splits = {
-        split: read_split(artifact_utils.get_split_uri([examples], split))
-        for split in features.SPLITS
-    }
+    folders = {split: artifact_utils.get_split_uri([examples], split) for split in features.SPLITS}
+    splits = {split: read_split(folder) for split, folder in folders.items()}
     failures = audit_records(splits, data_settings)
     for split in artifact_utils.decode_split_names(anomalies.split_names):
         failures += describe_anomalies(
@@ -80,6 +81,12 @@ def DataAudit(  # noqa: N802  # a node is named like TFX's own
     if failures:
         raise InputError("The data audit found the records unfit:\n- " + "\n- ".join(failures))
     _LOGGER.info("Data audit passed: %s", counts)
+    shortcuts = audit_shortcuts(
+        {split: Path(folder) for split, folder in folders.items()},
+        {split: len(labels) for split, (labels, _) in splits.items()},
+        data_settings,
+    )
+    shortcuts.write(path.parent)
 
 
 Records = tuple[np.ndarray, list[str]]  # labels int64 [n], patient ids [n]
@@ -157,6 +164,27 @@ def _shared_patients(splits: Mapping[str, Records]) -> list[str]:
 def _shown(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NUM_SHOWN} more" if len(names) > _NUM_SHOWN else ""
     return ", ".join(names[:_NUM_SHOWN]) + more
+
+
+def audit_shortcuts(
+    folders: Mapping[str, Path], num_records: Mapping[str, int], settings: DataSettings
+) -> ShortcutReport:
+    """Judge the nuisance features of `train` and `validation`, and log a warning of strong ones.
+
+    Args:
+        folders: TFRecord files by split; those of `test` are not read.
+        num_records: Records by split.
+        settings: Say from when on a shortcut is strong.
+
+    Raises:
+        InputError: An image cannot be decoded.
+        ValueError: A class is missing in both splits.
+    """
+    statistics, labels = measure_records(folders, num_records)
+    report = find_shortcuts(statistics, labels, settings.shortcut_warning_auc)
+    for shortcut in report.strong:
+        _LOGGER.warning("%s", describe(shortcut))
+    return report
 
 
 def describe_anomalies(split: str, path: str) -> list[str]:

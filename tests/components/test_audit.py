@@ -1,10 +1,16 @@
+import io
+import logging
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
+from PIL import Image
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.audit import audit_records, describe_anomalies, read_split
+from components.audit import audit_records, audit_shortcuts, describe_anomalies, read_split
+from components.ingestion.tf_example import encode_example
+from components.ingestion.tfrecord_file import write_gzip_records
 from models import features
 from pipeline.config import DataSettings
 
@@ -78,6 +84,37 @@ def test_an_empty_split_reads_as_empty(tmp_path):
     labels, patients = read_split(str(tmp_path))
     assert len(labels) == 0
     assert patients == []
+
+
+def test_strong_shortcuts_are_a_warning_and_test_is_not_asked(tmp_path, caplog):
+    def record(label, grey):
+        buffer = io.BytesIO()
+        Image.new("L", (64, 64), grey).save(buffer, "PNG")
+        values = {"image_bytes": buffer.getvalue(), "height": 64, "width": 64, "label": label}
+        return encode_example({**values, "image_id": b"x"})
+
+    folders = {split: tmp_path / split for split in features.SPLITS}
+    for split, folder in folders.items():
+        folder.mkdir()
+        turned = int(split == "test")  # dark pneumonia there, bright elsewhere
+        records = [record(label, 50 + 100 * (label ^ turned)) for label in (0, 1)]
+        write_gzip_records(folder / "data.gz", records)
+    counts = dict.fromkeys(features.SPLITS, 2)
+
+    with caplog.at_level(logging.WARNING, "components.audit"):
+        report = audit_shortcuts(folders, counts, DataSettings())
+    shortcuts = {shortcut.name: shortcut for shortcut in report.shortcuts}
+    assert report.n == 4
+    assert (shortcuts["mean_grey"].auc, shortcuts["mean_grey"].strong) == (1.0, True)
+    warnings = [entry.getMessage() for entry in caplog.records]
+    assert len(warnings) == len(report.strong)
+    assert any("`mean_grey`" in warning for warning in warnings)
+    caplog.clear()
+    cancelled = {**folders, "validation": folders["test"]}
+    with caplog.at_level(logging.WARNING, "components.audit"):
+        report = audit_shortcuts(cancelled, counts, DataSettings())
+    assert {shortcut.name: shortcut.auc for shortcut in report.shortcuts}["mean_grey"] == 0.5
+    assert not any("`mean_grey`" in entry.getMessage() for entry in caplog.records)
 
 
 def test_anomalies_become_sentences(tmp_path):

@@ -1,0 +1,1 @@
+"""How well single, non-medical numbers of an image tell the classes apart."""
