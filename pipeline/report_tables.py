@@ -9,10 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 from models import features
-from pipeline.summary_schema import Candidate, Check, DataCounts, Estimate, Metrics, SplitMetrics
+from pipeline.summary_schema import (
+    Candidate,
+    Check,
+    DataCounts,
+    Estimate,
+    Metrics,
+    Shortcut,
+    SplitMetrics,
+)
 
 WIDE_COLUMNS = 104  # from this width on, figures and their intervals share a line
 _NONE = "-"
+_DIRECTIONS = {"higher_in_pneumonia": "higher", "lower_in_pneumonia": "lower", "none": _NONE}
 _VERDICTS = {
     "passed": Text("passed", "green"),
     "failed": Text("FAILED", "bold red"),
@@ -30,6 +39,20 @@ def data_table(data: DataCounts) -> Table:
         counts += [split.by_label.get(label, 0) for label in features.LABELS]
         counts += [split.by_subtype.get(subtype, 0) for subtype in subtypes]
         table.add_row(name, *(f"{count:,}" for count in counts))
+    return table
+
+
+def shortcuts_table(shortcuts: Iterable[Shortcut]) -> Table:
+    """Return one line per shortcut: how well it alone tells the classes apart, and which way."""
+    table = _table("shortcut", "AUC [95% interval]", "in pneumonia")
+    table.columns[2].justify = "left"
+    for shortcut in shortcuts:
+        area = Estimate(value=shortcut.auc, low=shortcut.low, high=shortcut.high)
+        table.add_row(
+            shortcut.name.replace("_", " "),
+            format_estimate(area),
+            _DIRECTIONS[shortcut.direction],
+        )
     return table
 
 

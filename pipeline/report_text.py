@@ -18,6 +18,7 @@ from pipeline.report_tables import (
     data_table,
     format_estimate,
     format_figure,
+    shortcuts_table,
     slices_table,
 )
 from pipeline.stages import format_seconds
@@ -39,6 +40,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     _print_heading(console, "Data")
     _print_line(console, _data_line(summary))
     console.print(data_table(summary.data))
+    _print_shortcuts(console, summary)
 
     _print_heading(console, "Training, judged on validation")
     console.print(candidates_table(summary.candidates, summary.selected))
@@ -146,6 +148,19 @@ def _data_line(summary: Summary) -> str:
     data = summary.data
     rejected = f", {data.rejected:,} rejected" if data.rejected else ""
     return f"{data.images:,} images of {data.patients:,} patients{rejected}, from {data.source}"
+
+
+def _print_shortcuts(console: Console, summary: Summary) -> None:
+    strong = [shortcut for shortcut in summary.shortcuts if shortcut.strong]
+    if strong:
+        _print_heading(console, "Shortcuts that a model may lean on")
+        console.print(
+            Text(
+                "Each of these numbers alone tells the classes of train and validation apart. On "
+                "images of another source, where they say nothing, the model may be worse."
+            )
+        )
+        console.print(shortcuts_table(strong))
 
 
 def _hyperparameters_line(candidate: Candidate) -> str:

@@ -13,6 +13,7 @@ from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport
 from components.ingestion.dataset_card import DatasetCard
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
+from components.shortcuts.separation import ShortcutReport
 from models.training_report import REPORT_FILE as TRAINING_REPORT_FILE
 from models.training_report import TENSORBOARD_DIR, TrainingReport
 from pipeline import __version__
@@ -28,6 +29,7 @@ from pipeline.summary_schema import (
     OperatingPoint,
     PushedModel,
     RunMetrics,
+    Shortcut,
     SplitCounts,
     SplitMetrics,
     Summary,
@@ -67,6 +69,7 @@ def summarise_run(
         synthetic=card.synthetic,
         notice=notice_for(card.synthetic),
         data=_data_counts(card),
+        shortcuts=_shortcuts(record),
         candidates=tuple(_candidate(entry) for entry in reports.values()),
         selected=selected,
         operating_point=OperatingPoint(
@@ -110,6 +113,11 @@ def _data_counts(card: DatasetCard) -> DataCounts:
         # Both kinds of counts name their fields alike; the card's have one more.
         splits={name: SplitCounts.model_validate(counts) for name, counts in card.splits.items()},
     )
+
+
+def _shortcuts(record: RunRecord) -> tuple[Shortcut, ...]:
+    report = ShortcutReport.read(record.output("DataAudit", "report").path)
+    return tuple(Shortcut.model_validate(shortcut) for shortcut in report.shortcuts)
 
 
 def _candidate(report: TrainingReport) -> Candidate:

@@ -134,6 +134,17 @@ class RunMetrics(Part):
     test: SplitMetrics
 
 
+class Shortcut(Part):
+    """A number of an image that says nothing about lungs, and how it tells the classes apart."""
+
+    name: str
+    auc: Proportion
+    low: Proportion
+    high: Proportion
+    direction: Literal["higher_in_pneumonia", "lower_in_pneumonia", "none"]
+    strong: bool
+
+
 class Candidate(Part):
     """A model that competed."""
 
@@ -199,6 +210,7 @@ class Summary(Part):
     synthetic: bool
     notice: str
     data: DataCounts
+    shortcuts: tuple[Shortcut, ...] = ()
     candidates: tuple[Candidate, ...]
     selected: str
     operating_point: OperatingPoint

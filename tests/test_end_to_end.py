@@ -118,6 +118,9 @@ def test_the_summary_says_it_to_programs(project):
     assert sum(split.images for split in summary.data.splits.values()) == 120
     assert summary.metrics.test.overall.n == summary.data.splits["test"].images
     assert "subtype=bacterial" in summary.metrics.test.slices
+    assert any(name.startswith("sharpness_group=") for name in summary.metrics.test.slices)
+    assert any(name.startswith("sharpness_group=") for name in summary.metrics.validation.slices)
+    assert "mean_absolute_gradient" in {shortcut.name for shortcut in summary.shortcuts}
     assert summary.pushed_model.version == 1
     assert {"Convert", "Transform", "Trainer-cnn-deep", "total"} <= set(summary.timings_s)
     assert json.loads((project.output / "summary.json").read_text())["schema_version"] == 1

@@ -37,6 +37,7 @@ def _split_metrics() -> Any:
             "size_group=1000_px_and_over": _metrics(401, 300, 0.97, 0.88),
             "size_group=500_to_999_px": _metrics(300, 220, 0.965, 0.85),
             "size_group=under_500_px": _metrics(81, 61, 0.95, 0.84),
+            "sharpness_group=sharp": _metrics(260, 90, 0.93, 0.9),
         },
     }
 
@@ -56,6 +57,11 @@ def _check(
         "n": 581,
         **more,
     }
+
+
+def _shortcut(name: str, auc: float, direction: str) -> Any:
+    interval = {"low": auc - 0.011, "high": auc + 0.01}
+    return {"name": name, "auc": auc, **interval, "direction": direction, "strong": auc >= 0.75}
 
 
 def _split_counts(images: int, patients: int) -> Any:
@@ -90,6 +96,11 @@ def summary_fields() -> dict[str, Any]:
                 "test": _split_counts(782, 448),
             },
         },
+        "shortcuts": [
+            _shortcut("mean_absolute_gradient", 0.905, "lower_in_pneumonia"),
+            _shortcut("contrast", 0.699, "lower_in_pneumonia"),
+            _shortcut("aspect_ratio", 0.5, "none"),
+        ],
         "candidates": [
             {
                 "name": "cnn_deep",

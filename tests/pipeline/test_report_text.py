@@ -49,6 +49,16 @@ def test_the_data_is_counted(blessed_summary: Summary) -> None:
     assert ["train", "3,662", "2,011", "915", "2,747", "1,831", "916", "0"] in words(lines)
 
 
+def test_strong_shortcuts_are_told_and_no_others(
+    blessed_summary: Summary, summary_fields: dict[str, Any]
+) -> None:
+    rows = words(report(blessed_summary))
+    assert ["mean", "absolute", "gradient", "0.905", "[0.894,", "0.915]", "lower"] in rows
+    assert not [row for row in rows if row[:1] == ["contrast"] or row[:1] == ["aspect"]]
+    weak = summary_fields | {"shortcuts": summary_fields["shortcuts"][1:]}
+    assert "Shortcuts" not in " ".join(report(Summary.model_validate(weak)))
+
+
 def test_candidate_and_operating_point_are_told(blessed_summary: Summary) -> None:
     lines = report(blessed_summary, width=120)
     row = ["cnn_deep", "(selected)", "3,312,961", "11", "0.971", "0.890", "0.981"]
@@ -83,6 +93,7 @@ def test_every_slice_has_its_figures_with_intervals(blessed_summary: Summary) ->
     assert ["bacterial", "379", "379", "0.987", "[0.966,", "1.000]", "-", "-"] in wide
     assert ["by", "subtype"] in wide
     assert ["by", "size", "group"] in wide
+    assert ["by", "sharpness", "group"] in wide
     sentence = "Overall precision 0.947 [0.928, 0.966], accuracy 0.941 [0.924, 0.958]"
     assert sentence.split() in wide
 
