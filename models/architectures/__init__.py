@@ -1,0 +1,96 @@
+"""The networks that a candidate can name.
+
+Every network takes square images with three equal channels, float32
+[n, s, s, 3] in [0, 1], and answers the probability of pneumonia, float32
+[n, 1] in [0, 1], computed in float32 under mixed precision too.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import keras
+
+from components.errors import InputError
+from models.architectures.convolutional import build_convolutional
+from models.architectures.dense import build_dense
+from models.architectures.pretrained import build_pretrained
+from models.architectures.residual import build_compact_resnet
+from models.architectures.weights import check_weights
+from pipeline.config import CandidateSettings
+
+Family = Literal["dense", "convolutional", "residual", "pretrained"]
+
+FAMILIES: dict[str, Family] = {
+    "ann_baseline": "dense",
+    "ann_deep": "dense",
+    "ann_small": "dense",
+    "ann_dropout": "dense",
+    "ann_l2": "dense",
+    "cnn_baseline": "convolutional",
+    "cnn_deep": "convolutional",
+    "cnn_dropout": "convolutional",
+    "compact_resnet": "residual",
+    "xception": "pretrained",
+    "xception_deep": "pretrained",
+    "resnet101": "pretrained",
+    "efficientnet_v2_b0": "pretrained",
+    "convnext_tiny": "pretrained",
+}
+
+# Below them a feature map would vanish, or `keras.applications` refuses.
+SMALLEST_SIDE_PX: dict[str, int] = {
+    "ann_baseline": 1,
+    "ann_deep": 1,
+    "ann_small": 1,
+    "ann_dropout": 1,
+    "ann_l2": 1,
+    "cnn_baseline": 4,
+    "cnn_deep": 22,
+    "cnn_dropout": 22,
+    "compact_resnet": 16,
+    "xception": 71,
+    "xception_deep": 71,
+    "resnet101": 32,
+    "efficientnet_v2_b0": 32,
+    "convnext_tiny": 32,
+}
+
+
+def build_network(candidate: CandidateSettings, image_size_px: int) -> keras.Model:
+    """Build a candidate's network, uncompiled.
+
+    `training.dropout` and `training.l2` replace the architecture's own where they are given.
+
+    Args:
+        candidate: Names the architecture and the backbone's weights.
+        image_size_px: Side s of the images, px.
+
+    Returns:
+        float32 [n, s, s, 3] in [0, 1] -> probability of pneumonia, float32 [n, 1].
+
+    Raises:
+        ValueError: When the name is unknown.
+        InputError: When the images are too small for the network, or its weights
+            cannot be used.
+    """
+    architecture = candidate.architecture
+    if architecture not in FAMILIES:
+        raise ValueError(f"Expected an architecture of {sorted(FAMILIES)}, got {architecture!r}.")
+    smallest_px = SMALLEST_SIDE_PX[architecture]
+    if image_size_px < smallest_px:
+        raise InputError(
+            f"Expected images of at least {smallest_px} px a side for {architecture}, got "
+            f"{image_size_px} px: raise image_size_px, or choose another architecture."
+        )
+    family = FAMILIES[architecture]
+    check_weights(architecture, candidate.weights, has_backbone=family == "pretrained")
+    input_shape = (image_size_px, image_size_px, 3)
+    dropout, l2 = candidate.training.dropout, candidate.training.l2
+    if family == "dense":
+        return build_dense(architecture, input_shape, dropout, l2)
+    if family == "convolutional":
+        return build_convolutional(architecture, input_shape, dropout, l2)
+    if family == "residual":
+        return build_compact_resnet(input_shape, dropout, l2)
+    return build_pretrained(architecture, input_shape, candidate.weights, dropout, l2)

@@ -1,0 +1,43 @@
+"""Making the upper layers of a backbone trainable, once the head has converged."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from models.architectures.pretrained import BACKBONE
+
+
+def unfreeze_upper_layers(network: keras.Model, num_layers: int) -> int:
+    """Make the last layers of a network's backbone trainable, and freeze the others.
+
+    Batch normalisation stays frozen, and with it in inference mode: a few thousand X-rays
+    would spoil its statistics. Compile the network anew afterwards; Keras decides then what
+    is trained.
+
+    Args:
+        network: Of the pretrained family.
+        num_layers: How many of `backbone.layers` are trained, counted from the output. All
+            count, with and without weights; more than there are means all.
+
+    Returns:
+        The number of trainable parameters of the whole network.
+
+    Raises:
+        ValueError: When the network has no backbone, or `num_layers` is negative.
+    """
+    if num_layers < 0:
+        raise ValueError(f"Expected num_layers of at least 0, got {num_layers}.")
+    backbone = next((layer for layer in network.layers if layer.name == BACKBONE), None)
+    if backbone is None:
+        raise ValueError(
+            f"Expected a network of the pretrained family, got {network.name!r}, which has no "
+            "backbone to fine-tune: set fine_tuning.num_layers to 0."
+        )
+    first_trained = max(len(backbone.layers) - num_layers, 0)
+    backbone.trainable = num_layers > 0  # and so all of its layers
+    for index, layer in enumerate(backbone.layers):
+        if index < first_trained or isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+    return sum(math.prod(variable.shape) for variable in network.trainable_variables)

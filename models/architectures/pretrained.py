@@ -1,0 +1,150 @@
+"""Networks on a backbone of `keras.applications`, which is frozen at first.
+
+They are made of three nested models, found by their names: `preprocessing`
+brings [0, 1] to the backbone's own value range, `backbone` gives the features,
+and `head` turns these into a probability.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+
+from models.architectures.weights import build_application
+
+PREPROCESSING = "preprocessing"
+BACKBONE = "backbone"
+HEAD = "head"
+
+# Means of ImageNet's blue, green and red in [0, 255], as
+# `keras.applications.resnet.preprocess_input` subtracts them.
+_IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainedNetwork:
+    """What tells one pretrained network from another.
+
+    Attributes:
+        application: The backbone's name in `keras.applications`.
+        dropout: Rate in the head, in [0, 1).
+        stacked_units: Hidden units that follow the one-unit output, in order; the study
+            stacked them there, and a second output after them.
+    """
+
+    application: str
+    dropout: float = 0.0
+    stacked_units: tuple[int, ...] = ()
+
+
+NETWORKS: dict[str, PretrainedNetwork] = {
+    "xception": PretrainedNetwork("Xception"),
+    "xception_deep": PretrainedNetwork("Xception", dropout=0.4, stacked_units=(128, 64)),
+    "resnet101": PretrainedNetwork("ResNet101"),
+    "efficientnet_v2_b0": PretrainedNetwork("EfficientNetV2B0", dropout=0.2),
+    "convnext_tiny": PretrainedNetwork("ConvNeXtTiny", dropout=0.2),
+}
+
+
+def build_pretrained(
+    architecture: str,
+    input_shape: tuple[int, int, int],
+    weights: str,
+    dropout: float | None,
+    l2: float | None,
+) -> keras.Model:
+    """Build one of `NETWORKS`, its backbone frozen.
+
+    Args:
+        architecture: A name of `NETWORKS`.
+        input_shape: Height, width, channels.
+        weights: Of the backbone: `none`, `imagenet`, or a path that `check_weights` passed.
+        dropout: Rate in [0, 1) in the head: on the features, or after the stacked hidden
+            layers where there are some; None for the network's own.
+        l2: Factor of the penalty on the head's kernels; None for none.
+
+    Returns:
+        float32 [n, *input_shape] in [0, 1] -> probability float32 [n, 1].
+
+    Raises:
+        InputError: When the weights cannot be had, or are of another network.
+    """
+    network = NETWORKS[architecture]
+    built = build_application(network.application, input_shape, weights)
+    # Under a name of our own; Keras' builders draw conclusions from theirs.
+    backbone = keras.Model(built.inputs[0], built.outputs[0], name=BACKBONE)
+    rate = network.dropout if dropout is None else dropout
+    return assemble_network(
+        preprocessing_of(network.application, input_shape),
+        backbone,
+        build_head(backbone.output_shape[-1], rate, network.stacked_units, l2),
+        name=architecture,
+    )
+
+
+def preprocessing_of(application: str, input_shape: tuple[int, int, int]) -> keras.Model:
+    """Build the layers that bring [0, 1] to what a backbone was trained on.
+
+    Args:
+        application: The backbone's name in `keras.applications`.
+        input_shape: Height, width, channels (red, green, blue).
+
+    Returns:
+        float32 [n, *input_shape] in [0, 1] -> float32, the same shape. The ranges are those
+        of each backbone's `keras.applications.<module>.preprocess_input`, for 255 x.
+    """
+    images = keras.Input(input_shape)
+    rescaling = keras.layers.Rescaling
+    if application == "Xception":
+        values = rescaling(2.0, offset=-1.0, dtype="float32")(images)
+    elif application == "ResNet101":
+        blue_green_red = keras.ops.flip(images, axis=-1)
+        offset = [-mean for mean in _IMAGENET_MEAN_BGR]
+        values = rescaling(255.0, offset=offset, dtype="float32")(blue_green_red)
+    else:
+        # EfficientNetV2 and ConvNeXt normalise [0, 255] themselves.
+        values = rescaling(255.0, dtype="float32")(images)
+    return keras.Model(images, values, name=PREPROCESSING)
+
+
+def build_head(
+    num_features: int, dropout: float, stacked_units: tuple[int, ...], l2: float | None
+) -> keras.Model:
+    """Build the trained part: float32 [n, num_features] -> probability float32 [n, 1]."""
+    layers = keras.layers
+    penalty = keras.regularizers.L2(l2) if l2 else None
+    head = keras.Sequential([keras.Input((num_features,))], name=HEAD)
+    if stacked_units:
+        head.add(layers.Dense(1, activation="sigmoid", kernel_regularizer=penalty))
+    elif dropout:
+        head.add(layers.Dropout(dropout))
+    for units in stacked_units:
+        head.add(layers.Dense(units, activation="relu", kernel_regularizer=penalty))
+        if dropout:
+            head.add(layers.Dropout(dropout))
+    head.add(layers.Dense(1, activation="sigmoid", kernel_regularizer=penalty, dtype="float32"))
+    return head
+
+
+def assemble_network(
+    preprocessing: keras.Model, backbone: keras.Model, head: keras.Model, name: str
+) -> keras.Model:
+    """Join the three parts, and freeze the backbone.
+
+    The backbone always computes as in inference. Keras' `fit` overrides the `training=False`
+    of a nested model, so that its dropout is taken out and its batch normalisation frozen.
+
+    Args:
+        preprocessing: float32 [n, s, s, 3] in [0, 1] -> the backbone's value range.
+        backbone: -> features float32 [n, d].
+        head: -> probability float32 [n, 1].
+        name: Of the whole network.
+    """
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    backbone.trainable = False
+    images = keras.Input(preprocessing.input_shape[1:])
+    features = backbone(preprocessing(images), training=False)
+    return keras.Model(images, head(features), name=name)
