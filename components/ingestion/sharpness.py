@@ -13,7 +13,7 @@ from PIL import Image
 
 THUMBNAIL_PX = 128
 # Large images are first averaged over blocks, down to twice the thumbnail or more: several
-# times faster than filtering all of their pixels, and equal within a few hundredths.
+# times faster than filtering all of their pixels, and the gradient differs by one per cent.
 _REDUCING_GAP = 2.0
 
 
