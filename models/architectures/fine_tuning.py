@@ -36,7 +36,10 @@ def unfreeze_upper_layers(network: keras.Model, num_layers: int) -> int:
             "backbone to fine-tune: set fine_tuning.num_layers to 0."
         )
     first_trained = max(len(backbone.layers) - num_layers, 0)
-    backbone.trainable = num_layers > 0  # and so all of its layers
+    # Through False: TensorFlow drops an assignment of the value that is there already, and the
+    # layers below would not hear of it.
+    backbone.trainable = False
+    backbone.trainable = num_layers > 0
     for index, layer in enumerate(backbone.layers):
         if index < first_trained or isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False

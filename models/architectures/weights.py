@@ -99,7 +99,11 @@ def _load_file(backbone: keras.Model, application: str, path: str) -> None:
             warnings.filterwarnings("error", message="Skipping nested container")
             backbone.load_weights(path)
     except (ValueError, KeyError, OSError, UserWarning, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (
+            "layers are missing in it."
+            if isinstance(error, UserWarning)
+            else str(error).strip().splitlines()[0]
+        )
         raise InputError(
             f"Expected {path!r} to hold the weights of keras.applications.{application} without "
             f"its top (include_top=False), got another file: {reason} Save that network's "

@@ -53,9 +53,11 @@ def test_an_unfrozen_backbone_still_computes_as_in_inference(network, images):
     np.testing.assert_array_equal(network(images, training=True), network(images, training=False))
 
 
-def test_unfreezing_again_with_fewer_layers_freezes_the_others(network):
-    unfreeze_upper_layers(network, 100)
-    assert unfreeze_upper_layers(network, 0) == HEAD_PARAMETERS
+def test_unfreezing_again_forgets_what_was_trained_before(network):
+    all_trained = HEAD_PARAMETERS + UPPER_CONVOLUTION + LOWER_CONVOLUTION
+    upper_trained = HEAD_PARAMETERS + UPPER_CONVOLUTION
+    counts = [unfreeze_upper_layers(network, num_layers) for num_layers in (3, 100, 3, 0, 100)]
+    assert counts == [upper_trained, all_trained, upper_trained, HEAD_PARAMETERS, all_trained]
 
 
 def test_only_networks_with_a_backbone_are_fine_tuned(network):
