@@ -57,18 +57,39 @@ def shortcuts_table(shortcuts: Iterable[Shortcut]) -> Table:
 
 
 def candidates_table(candidates: Iterable[Candidate], selected: str) -> Table:
-    """Return the candidates with what they reached on validation."""
-    table = _table("candidate", "parameters", "epochs", "recall", "specificity", "AUC")
+    """Return the candidates with what they reached on validation; a star marks the selected."""
+    columns = ("parameters", "epochs", "recall", "specificity", "AUC", "stressed\nAUC")
+    table = _table("candidate", *columns)
+    _fold(table)
     for candidate in candidates:
-        name = candidate.name + (" (selected)" if candidate.name == selected else "")
-        metrics = candidate.validation_metrics
-        figures = (metrics.recall, metrics.specificity, metrics.auc)
         table.add_row(
-            name,
+            candidate.name + (" *" if candidate.name == selected else ""),
             f"{candidate.parameters:,}",
             str(candidate.epochs_run),
-            *(format_figure(estimate.value if estimate else None) for estimate in figures),
+            *_figures(candidate.validation_metrics),
+            format_figure(candidate.stressed_auc),
         )
+    return table
+
+
+def stresses_table(candidate: Candidate) -> Table:
+    """Return what a candidate reaches on validation under each stress."""
+    table = _table("stress", "recall", "specificity", "AUC")
+    for stress, metrics in candidate.stressed_metrics.items():
+        table.add_row(stress.replace("_", " "), *_figures(metrics))
+    return table
+
+
+def trials_table(candidate: Candidate) -> Table:
+    """Return one line per trial of a candidate's search: its score and what was tried."""
+    names = list(
+        dict.fromkeys(name for trial in candidate.trials for name in trial.hyperparameters)
+    )
+    table = _table("score", *(name.replace("_", "\n") for name in names))
+    _fold(table)
+    for trial in candidate.trials:
+        values = (trial.hyperparameters.get(name) for name in names)
+        table.add_row(format_figure(trial.score), *(format_value(value) for value in values))
     return table
 
 
@@ -115,6 +136,13 @@ def format_figure(value: float | None) -> str:
     return _NONE if value is None else f"{value:.3f}"
 
 
+def format_value(value: float | int | str | bool | None) -> str:
+    """Write a hyperparameter's value, `-` where there is none."""
+    if value is None:
+        return _NONE
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def format_estimate(estimate: Estimate | None, separator: str = " ") -> Text:
     """Write a figure and, after the separator, its interval; `-` where it is undefined."""
     if estimate is None:
@@ -130,6 +158,18 @@ def _add_slice(table: Table, name: str, metrics: Metrics, is_wide: bool) -> None
     figures = (metrics.recall, metrics.specificity, metrics.auc)
     cells = (format_estimate(estimate, " " if is_wide else "\n") for estimate in figures)
     table.add_row(name, f"{metrics.n:,}", f"{metrics.positives:,}", *cells)
+
+
+def _figures(metrics: Metrics) -> list[str]:
+    """Write recall, specificity and AUC, without their intervals."""
+    estimates = (metrics.recall, metrics.specificity, metrics.auc)
+    return [format_figure(estimate.value if estimate else None) for estimate in estimates]
+
+
+def _fold(table: Table) -> None:
+    """Let cells go on in the next line: they hold names that users choose."""
+    for column in table.columns:
+        column.no_wrap, column.overflow = False, "fold"
 
 
 def _bound(check: Check) -> str:

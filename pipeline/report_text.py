@@ -18,11 +18,21 @@ from pipeline.report_tables import (
     data_table,
     format_estimate,
     format_figure,
+    format_value,
     shortcuts_table,
     slices_table,
+    stresses_table,
+    trials_table,
 )
 from pipeline.stages import format_seconds
-from pipeline.summary_schema import TOTAL, Candidate, Gate, PushedModel, Summary
+from pipeline.summary_schema import (
+    TOTAL,
+    Candidate,
+    Gate,
+    OperatingPoint,
+    PushedModel,
+    Summary,
+)
 
 REST_PORT = 8501  # the port that TensorFlow Serving's documentation uses
 _NUM_SLOWEST = 3
@@ -44,15 +54,10 @@ def print_summary(console: Console, summary: Summary) -> None:
 
     _print_heading(console, "Training, judged on validation")
     console.print(candidates_table(summary.candidates, summary.selected))
+    console.print(Text(f"* selected: {summary.selection_reason or summary.selected}"))
     for candidate in summary.candidates:
-        console.print(Text(_hyperparameters_line(candidate)))
-    point = summary.operating_point
-    console.print(
-        Text(
-            f"Operating point: pneumonia from a probability of {format_figure(point.threshold)} "
-            f"on, chosen on {point.chosen_on} for a sensitivity of {point.target_sensitivity:g}"
-        )
-    )
+        _print_candidate(console, candidate)
+    _print_selected(console, summary)
 
     _print_heading(console, "Test split, at the operating point, with 95% intervals")
     console.print(slices_table(summary.metrics.test, console.width))
@@ -163,12 +168,44 @@ def _print_shortcuts(console: Console, summary: Summary) -> None:
         console.print(shortcuts_table(strong))
 
 
+def _print_candidate(console: Console, candidate: Candidate) -> None:
+    console.print()
+    console.print(Text(_hyperparameters_line(candidate)))
+    if candidate.trials:
+        console.print(trials_table(candidate))
+
+
 def _hyperparameters_line(candidate: Candidate) -> str:
+    if candidate.members:
+        return f"{candidate.name}: the mean of {', '.join(candidate.members)}"
     values = ", ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in candidate.hyperparameters.items()
+        f"{name} {format_value(value)}" for name, value in candidate.hyperparameters.items()
     )
     return f"{candidate.name}: {candidate.architecture}, {values or 'nothing was tuned'}"
+
+
+def _print_selected(console: Console, summary: Summary) -> None:
+    (selected,) = [each for each in summary.candidates if each.name == summary.selected]
+    if selected.stressed_metrics:
+        console.print()
+        console.print(Text(f"{selected.name} on validation images that were degraded:"))
+        console.print(stresses_table(selected))
+    console.print()
+    console.print(Text(_operating_point_line(summary.operating_point, selected)))
+
+
+def _operating_point_line(point: OperatingPoint, selected: Candidate) -> str:
+    line = (
+        f"Operating point: pneumonia from a probability of {format_figure(point.threshold)} "
+        f"on, chosen on {point.chosen_on} for a sensitivity of {point.target_sensitivity:g}"
+    )
+    before, after = selected.calibration_error_before, selected.calibration_error_after
+    if before is None or after is None:
+        return line
+    return (
+        f"{line}; calibration error {format_figure(before)} before calibration, "
+        f"{format_figure(after)} after"
+    )
 
 
 def _verdict(gate: Gate) -> Text:

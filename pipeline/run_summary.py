@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -13,12 +15,15 @@ from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport
 from components.ingestion.dataset_card import DatasetCard
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
+from components.selector import SELECTION_FILE
 from components.shortcuts.separation import ShortcutReport
+from models.ensemble import ENSEMBLE
+from models.selection import Comparison, Selection
 from models.training_report import REPORT_FILE as TRAINING_REPORT_FILE
 from models.training_report import TENSORBOARD_DIR, TrainingReport
 from pipeline import __version__
 from pipeline.config import PipelineSettings
-from pipeline.pipeline import trainer_id
+from pipeline.pipeline import has_ensemble, trainer_id, tuner_id
 from pipeline.run_record import RunRecord, read_latest_run
 from pipeline.summary_schema import (
     OVERALL,
@@ -33,9 +38,13 @@ from pipeline.summary_schema import (
     SplitCounts,
     SplitMetrics,
     Summary,
+    Trial,
     Versions,
     notice_for,
 )
+
+_TRIALS_FILE = "tuner_results.json"  # TFX's Tuner names it so, in its output `tuner_results`
+_OF_TRIAL = ("trial_id", "score")  # its keys that are no hyperparameters
 
 
 def summarise_run(
@@ -58,9 +67,12 @@ def summarise_run(
         KeyError: When a node has not left what it should have.
     """
     record = read_latest_run(connection, settings.name)
-    reports = {name: _training_report(record, name) for name in settings.candidates}
-    (selected,) = reports  # PipelineSettings allows exactly one candidate
-    report = reports[selected]
+    reports = _training_reports(record, settings)
+    chosen_dir = record.output("Selector", "model_run").path
+    selection = Selection.model_validate_json(
+        (chosen_dir / SELECTION_FILE).read_text(encoding="utf-8")
+    )
+    report = reports[selection.selected]
     gate = GateReport.model_validate_json(
         (record.output("ModelGate", "blessing").path / GATE_REPORT_FILE).read_text()
     )
@@ -70,8 +82,12 @@ def summarise_run(
         notice=notice_for(card.synthetic),
         data=_data_counts(card),
         shortcuts=_shortcuts(record),
-        candidates=tuple(_candidate(entry) for entry in reports.values()),
-        selected=selected,
+        candidates=tuple(
+            _candidate(reports[entry.name], entry, _trials(record, settings, entry.name))
+            for entry in selection.candidates
+        ),
+        selected=selection.selected,
+        selection_reason=selection.reason,
         operating_point=OperatingPoint(
             threshold=report.threshold,
             target_sensitivity=report.target_sensitivity,
@@ -91,17 +107,45 @@ def summarise_run(
             keras=metadata.version("keras"),
         ),
         settings=settings.model_dump(mode="json"),
-        num_gpus=report.num_gpus,
-        tensorboard_dir=str(
-            record.output(trainer_id(selected), "model_run").path / TENSORBOARD_DIR
-        ),
+        num_gpus=max(each.num_gpus for each in reports.values()),
+        tensorboard_dir=_tensorboard_dir(chosen_dir),
         log_file=str(log_file.resolve()),
     )
 
 
-def _training_report(record: RunRecord, candidate: str) -> TrainingReport:
-    folder = record.output(trainer_id(candidate), "model_run").path
-    return TrainingReport.read(folder / TRAINING_REPORT_FILE)
+def _training_reports(record: RunRecord, settings: PipelineSettings) -> dict[str, TrainingReport]:
+    nodes = {name: trainer_id(name) for name in settings.candidates}
+    if has_ensemble(settings):
+        nodes[ENSEMBLE] = "Ensemble"
+    return {
+        name: TrainingReport.read(record.output(node, "model_run").path / TRAINING_REPORT_FILE)
+        for name, node in nodes.items()
+    }
+
+
+def _tensorboard_dir(chosen_dir: Path) -> str | None:
+    folder = chosen_dir / TENSORBOARD_DIR
+    return str(folder) if folder.is_dir() else None  # an ensemble has no curves
+
+
+def _trials(record: RunRecord, settings: PipelineSettings, candidate: str) -> tuple[Trial, ...]:
+    if candidate not in settings.candidates or not settings.candidates[candidate].tune:
+        return ()
+    path = record.output(tuner_id(candidate), "tuner_results").path / _TRIALS_FILE
+    return tuple(_trial(entry) for entry in json.loads(path.read_text(encoding="utf-8")))
+
+
+def _trial(entry: Mapping[str, float | int | str | bool | None]) -> Trial:
+    score = entry["score"]
+    return Trial(
+        score=score if isinstance(score, float) and math.isfinite(score) else None,
+        hyperparameters={
+            name: value
+            for name, value in entry.items()
+            # With a slash it is what Hyperband keeps for itself.
+            if name not in _OF_TRIAL and "/" not in name and value is not None
+        },
+    )
 
 
 def _data_counts(card: DatasetCard) -> DataCounts:
@@ -120,14 +164,31 @@ def _shortcuts(record: RunRecord) -> tuple[Shortcut, ...]:
     return tuple(Shortcut.model_validate(shortcut) for shortcut in report.shortcuts)
 
 
-def _candidate(report: TrainingReport) -> Candidate:
+def _candidate(
+    report: TrainingReport, comparison: Comparison, trials: tuple[Trial, ...]
+) -> Candidate:
     return Candidate(
         name=report.name,
         architecture=report.architecture,
         parameters=report.num_parameters,
+        trainable_parameters=report.num_trainable,
+        members=report.members,
         hyperparameters=dict(report.hyperparameters),
+        trials=trials,
         epochs_run=report.num_epochs,
+        training_s=report.training_s,
         validation_metrics=Metrics.model_validate(report.validation[OVERALL]),
+        reaches_target=comparison.reaches_target,
+        stressed_recall=comparison.stressed_recall,
+        stressed_specificity=comparison.stressed_specificity,
+        stressed_auc=comparison.stressed_auc,
+        worst_stress=comparison.worst_stress,
+        worst_stressed_auc=comparison.worst_stressed_auc,
+        stressed_metrics={
+            stress: Metrics.model_validate(metrics) for stress, metrics in report.stressed.items()
+        },
+        calibration_error_before=report.calibration_error_before,
+        calibration_error_after=report.calibration_error_after,
     )
 
 

@@ -145,15 +145,35 @@ class Shortcut(Part):
     strong: bool
 
 
+class Trial(Part):
+    """One set of hyperparameters that a search tried."""
+
+    score: float | None
+    hyperparameters: dict[str, float | int | str | bool]
+
+
 class Candidate(Part):
-    """A model that competed."""
+    """A model that competed; what has a default is missing in older summaries."""
 
     name: str
     architecture: str
     parameters: NonNegativeInt
+    trainable_parameters: NonNegativeInt | None = None
+    members: tuple[str, ...] = ()
     hyperparameters: dict[str, float | int | str | bool]
+    trials: tuple[Trial, ...] = ()
     epochs_run: NonNegativeInt
+    training_s: NonNegativeFloat | None = None
     validation_metrics: Metrics
+    reaches_target: bool | None = None
+    stressed_recall: Proportion | None = None
+    stressed_specificity: Proportion | None = None
+    stressed_auc: Proportion | None = None
+    worst_stress: str = ""
+    worst_stressed_auc: Proportion | None = None
+    stressed_metrics: dict[str, Metrics] = {}
+    calibration_error_before: Proportion | None = None
+    calibration_error_after: Proportion | None = None
 
 
 class OperatingPoint(Part):
@@ -213,6 +233,7 @@ class Summary(Part):
     shortcuts: tuple[Shortcut, ...] = ()
     candidates: tuple[Candidate, ...]
     selected: str
+    selection_reason: str = ""
     operating_point: OperatingPoint
     metrics: RunMetrics
     gate: Gate

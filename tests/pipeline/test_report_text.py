@@ -61,13 +61,68 @@ def test_strong_shortcuts_are_told_and_no_others(
 
 def test_candidate_and_operating_point_are_told(blessed_summary: Summary) -> None:
     lines = report(blessed_summary, width=120)
-    row = ["cnn_deep", "(selected)", "3,312,961", "11", "0.971", "0.890", "0.981"]
+    row = ["cnn_deep", "*", "3,312,961", "11", "0.971", "0.890", "0.981", "0.965"]
     assert row in words(lines)
+    assert "* selected: cnn_deep is the only candidate" in lines
     assert "cnn_deep: cnn_deep, learning_rate 0.0003, batch_size 32" in lines
     assert (
         "Operating point: pneumonia from a probability of 0.314 on, chosen on validation for a "
-        "sensitivity of 0.97"
-    ) in lines
+        "sensitivity of 0.97; calibration error 0.041 before calibration, 0.017 after"
+    ) in " ".join(" ".join(lines).split())
+
+
+def test_every_stress_of_the_selected_candidate_has_its_line(blessed_summary: Summary) -> None:
+    rows = words(report(blessed_summary))
+    place = rows.index(["stress", "recall", "specificity", "AUC"])
+    assert ["blur", "0.964", "0.870", "0.981"] in rows[place:]
+    assert ["low", "resolution", "0.956", "0.810", "0.981"] in rows[place:]
+
+
+def test_every_trial_has_its_line(blessed_summary: Summary) -> None:
+    rows = words(report(blessed_summary))
+    place = rows.index(["score", "rate", "size"])
+    assert rows[place - 1] == ["learning", "batch"]
+    assert rows[place + 2 : place + 5] == [
+        ["0.974", "0.0003", "32"],
+        ["0.960", "0.001", "64"],
+        ["-", "0.1", "-"],
+    ]
+
+
+def test_many_candidates_with_long_names_fit(summary_fields: dict[str, Any]) -> None:
+    (candidate,) = summary_fields["candidates"]
+    name = "efficientnet_v2_b0_with_lung_crop"
+    space = {
+        "learning_rate": 0.0015,
+        "weight_decay": 0.005,
+        "dropout": 0.4,
+        "label_smoothing": 0.05,
+        "augmentation_strength": 1.2,
+    }
+    trials = [{"score": 0.9, "hyperparameters": space}]
+    long = candidate | {"name": name, "parameters": 142_626_560, "trials": trials}
+    ensemble = candidate | {"name": "ensemble", "members": [name, "cnn_deep"], "trials": []}
+    fields = summary_fields | {"candidates": [ensemble, long, candidate], "selected": "ensemble"}
+    lines = report(Summary.model_validate(fields))
+    training = lines[: lines.index(next(line for line in lines if "Test split" in line))]
+    assert not [line for line in training if len(line) > 80 or "…" in line]
+    assert ["0.900", "0.0015", "0.005", "0.4", "0.05", "1.2"] in words(lines)
+    assert f"ensemble: the mean of {name}, cnn_deep" in lines
+    assert ["ensemble", "*"] in [row[:2] for row in words(lines)]
+
+
+def test_what_an_older_summary_lacks_is_left_out(summary_fields: dict[str, Any]) -> None:
+    (candidate,) = summary_fields["candidates"]
+    old = {name: candidate[name] for name in ("name", "architecture", "parameters")}
+    old |= {name: candidate[name] for name in ("hyperparameters", "epochs_run")}
+    old |= {"validation_metrics": candidate["validation_metrics"]}
+    fields = {name: value for name, value in summary_fields.items() if name != "selection_reason"}
+    lines = report(Summary.model_validate(fields | {"candidates": [old]}))
+    row = ["cnn_deep", "*", "3,312,961", "11", "0.971", "0.890", "0.981", "-"]
+    assert row in words(lines)
+    assert "* selected: cnn_deep" in lines
+    text = " ".join(lines)
+    assert not [word for word in ("score", "degraded", "calibration") if word in text]
 
 
 def test_every_check_has_its_line(blessed_summary: Summary) -> None:

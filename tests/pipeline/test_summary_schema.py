@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from components.gate_checks import Check as GateCheck
 from components.gate_checks import GateReport
 from models.slice_metrics import slice_metrics_from_predictions
-from pipeline.summary_schema import Gate, Metrics, SplitMetrics, Summary, notice_for
+from pipeline.summary_schema import Candidate, Gate, Metrics, SplitMetrics, Summary, notice_for
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "summary.md"
 
@@ -44,6 +44,23 @@ def test_links_of_the_document_lead_somewhere() -> None:
 
 def test_a_run_is_accepted_and_survives_json(blessed_summary: Summary) -> None:
     assert Summary.model_validate_json(blessed_summary.model_dump_json()) == blessed_summary
+
+
+def test_a_summary_from_before_stresses_and_trials_is_read(summary_fields: dict[str, Any]) -> None:
+    required = {name for name, field in Candidate.model_fields.items() if field.is_required()}
+    assert required == {
+        "name",
+        "architecture",
+        "parameters",
+        "hyperparameters",
+        "epochs_run",
+        "validation_metrics",
+    }
+    (candidate,) = summary_fields["candidates"]
+    old = Candidate.model_validate({name: candidate[name] for name in required})
+    assert old.reaches_target is None  # unknown, which is not false
+    assert old.trials == ()
+    assert not Summary.model_fields["selection_reason"].is_required()
 
 
 @pytest.mark.parametrize(
