@@ -1,8 +1,7 @@
 """Random geometry for training images, fresh for every image of every epoch.
 
-The recipe is the study's, in the sense of Keras' `ImageDataGenerator`:
-rotation, shift, shear and zoom as one affine map about the image's centre,
-sampled bilinearly, with the nearest pixel repeated outside.
+It works in the sense of Keras' `ImageDataGenerator`: rotation, shift, shear and zoom as one
+affine map about the image's centre, sampled bilinearly, with the nearest pixel repeated outside.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import tensorflow as tf
 from pipeline.config import AugmentationSettings
 
 
-def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentationSettings) -> tf.Tensor:
+def move(images: tf.Tensor, seed: tf.Tensor, settings: AugmentationSettings) -> tf.Tensor:
     """Apply one random affine map to each image.
 
     Args:
@@ -23,10 +22,8 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentationSettings) 
         settings: How far each kind of change may go.
 
     Returns:
-        float32 of the shape of `images`; unchanged when augmentation is off.
+        float32 of the shape of `images`.
     """
-    if not settings.enabled:
-        return images
     shape = tf.shape(images)
     maps = affine_maps(shape[0], shape[1], shape[2], seed, settings)
     augmented = tf.raw_ops.ImageProjectiveTransformV3(
@@ -60,13 +57,14 @@ def affine_maps(
         height: Scalar int32, px.
         width: Scalar int32, px.
         seed: int64 [2].
-        settings: Ranges; every quantity is uniform within its own.
+        settings: Ranges; every quantity is uniform within its own, times `strength`.
 
     Returns:
         float32 [num_images, 8], rows of `ImageProjectiveTransformV3`: x' = r0 x +
         r1 y + r2, y' = r3 x + r4 y + r5, r6 = r7 = 0.
     """
-    draws = tf.random.stateless_uniform([6, num_images], seed, minval=-1.0, maxval=1.0)
+    strength = settings.strength
+    draws = strength * tf.random.stateless_uniform([6, num_images], seed, minval=-1.0, maxval=1.0)
     angle = draws[0] * math.radians(settings.rotation_degrees)
     shear = draws[1] * math.radians(settings.shear_degrees)
     shift_y = draws[2] * settings.height_shift * tf.cast(height, tf.float32)

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import features
-from models.preprocessing import decode_transformed, to_network_input
+from models.predictor import EnsemblePredictor, Predictor
+from models.preprocessing import decode_transformed
 
 
 class ServedModel(tf.Module):
-    """A trained network between its preprocessing and its operating point.
+    """A trained model between its preprocessing and its operating point.
 
     Args:
-        network: float32 [n, s, s, 3] in [0, 1] -> probability float32 [n, 1].
+        predictor: uint8 [n, s, s, 1] -> calibrated probability float32 [n].
         transform_output: What Transform saved.
         image_size_px: The side s.
         threshold: In [0, 1]; at or above it an image is called pneumonia.
@@ -28,13 +28,13 @@ class ServedModel(tf.Module):
 
     def __init__(
         self,
-        network: keras.Model,
+        predictor: Predictor | EnsemblePredictor,
         transform_output: tft.TFTransformOutput,
         image_size_px: int,
         threshold: float,
     ) -> None:
         super().__init__()
-        self._network = network
+        self._predictor = predictor
         self._transform = transform_output.transform_features_layer()
         self._image_size_px = image_size_px
         # A variable, not a constant: readable from the saved model by its name.
@@ -60,7 +60,7 @@ class ServedModel(tf.Module):
                 [self._image_size_px, self._image_size_px, 1], tf.uint8
             ),
         )
-        probability = self._network(to_network_input(pixels), training=False)[:, 0]
+        probability = self._predictor(pixels)
         threshold = tf.fill(tf.shape(probability), self.threshold)
         predicted = tf.where(probability >= threshold, features.PNEUMONIA, features.NORMAL)
         return {

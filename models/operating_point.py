@@ -1,16 +1,21 @@
 """Where the decision threshold is put.
 
-A missed pneumonia is the worst error, so the target is a sensitivity; among the
-thresholds that reach it the highest is taken, which has the highest specificity.
+A missed pneumonia is the worst error, so the target is a sensitivity, and it has to hold for
+patients that nobody has seen: the lower end of its 95% interval must reach the target on
+validation. It has to hold on degraded images, too. Among the thresholds that do both the
+highest is taken, which has the highest specificity.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
+
+from models.intervals import wilson_interval
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +25,11 @@ class OperatingPoint:
     Attributes:
         threshold: In [0, 1]; a probability at or above it is called pneumonia.
         target_sensitivity: What was asked for, in (0, 1).
-        sensitivity: What the threshold gives on the same cases, in [0, 1].
-        specificity: Likewise, in [0, 1].
+        sensitivity: What the threshold gives on the plain cases, in [0, 1].
+        sensitivity_low: The lower end of its 95% interval (Wilson).
+        specificity: On the plain cases, in [0, 1].
+        reaches_target: Whether `sensitivity_low` is at least the target. With few cases
+            no threshold has that; then the sensitivity itself is at least the target.
         num_positives: Pneumonia cases that it was chosen on.
         num_negatives: Normal cases that it was chosen on.
     """
@@ -29,13 +37,18 @@ class OperatingPoint:
     threshold: float
     target_sensitivity: float
     sensitivity: float
+    sensitivity_low: float
     specificity: float
+    reaches_target: bool
     num_positives: int
     num_negatives: int
 
 
 def choose_operating_point(
-    labels: ArrayLike, probabilities: ArrayLike, target_sensitivity: float
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    target_sensitivity: float,
+    stressed: Mapping[str, ArrayLike] | None = None,
 ) -> OperatingPoint:
     """Find the threshold of highest specificity at a target sensitivity.
 
@@ -48,15 +61,50 @@ def choose_operating_point(
         labels: 0 or 1, [n].
         probabilities: In [0, 1], [n].
         target_sensitivity: In (0, 1).
+        stressed: Probabilities of the same cases under each stress, [n] each. Over all
+            stresses together the sensitivity is to be at least the target as well; being
+            the same patients again, they add nothing to the interval.
 
     Returns:
-        The operating point; its sensitivity is at least the target.
+        The operating point.
 
     Raises:
         ValueError: When shapes differ, a probability is not finite, or one of the
             two classes is missing.
     """
     truth = np.asarray(labels).astype(bool)
+    scores = _checked(truth, probabilities)
+    positives = np.sort(scores[truth])
+    num_negatives = int(np.sum(~truth))
+    if positives.size == 0 or num_negatives == 0:
+        raise ValueError(
+            "Expected both classes among the cases that the operating point is chosen on, got "
+            f"{positives.size} pneumonia and {num_negatives} normal: enlarge the validation split."
+        )
+    num_needed = _num_needed(positives.size, target_sensitivity)
+    threshold = _threshold_below(positives[positives.size - num_needed], scores)
+    if stressed:
+        pooled = np.concatenate([_checked(truth, answers) for answers in stressed.values()])
+        hit = np.sort(pooled[np.tile(truth, len(stressed))])
+        lowest_hit = hit[hit.size - _ceil(target_sensitivity * hit.size)]
+        threshold = min(threshold, _threshold_below(lowest_hit, pooled))
+    called = scores >= threshold
+    num_hits = int(np.sum(called & truth))
+    interval = wilson_interval(num_hits, positives.size)
+    sensitivity_low = interval[0] if interval else 0.0
+    return OperatingPoint(
+        threshold=float(threshold),
+        target_sensitivity=target_sensitivity,
+        sensitivity=num_hits / positives.size,
+        sensitivity_low=sensitivity_low,
+        specificity=float(np.mean(~called[~truth])),
+        reaches_target=sensitivity_low >= target_sensitivity,
+        num_positives=int(positives.size),
+        num_negatives=num_negatives,
+    )
+
+
+def _checked(truth: NDArray[np.bool_], probabilities: ArrayLike) -> NDArray[np.float32]:
     scores = np.asarray(probabilities, dtype=np.float32)
     if truth.ndim != 1 or truth.shape != scores.shape:
         raise ValueError(
@@ -68,27 +116,25 @@ def choose_operating_point(
             f"Expected finite probabilities, got {int(np.sum(~np.isfinite(scores)))} that are not: "
             "the training diverged; lower the learning rate."
         )
-    positives = np.sort(scores[truth])
-    num_negatives = int(np.sum(~truth))
-    if positives.size == 0 or num_negatives == 0:
-        raise ValueError(
-            "Expected both classes among the cases that the operating point is chosen on, got "
-            f"{positives.size} pneumonia and {num_negatives} normal: enlarge the validation split."
-        )
-    # The small constant undoes the rounding of, say, 0.9 * 10.
-    num_needed = math.ceil(target_sensitivity * positives.size - 1e-9)
-    lowest_hit = positives[positives.size - num_needed]
+    return scores
+
+
+def _num_needed(num_positives: int, target: float) -> int:
+    """Return the fewest hits whose interval reaches the target, or at least whose rate does."""
+    for num_hits in range(_ceil(target * num_positives), num_positives + 1):
+        interval = wilson_interval(num_hits, num_positives)
+        if interval is not None and interval[0] >= target:
+            return num_hits
+    return _ceil(target * num_positives)
+
+
+def _ceil(value: float) -> int:
+    return math.ceil(value - 1e-9)  # the small constant undoes the rounding of, say, 0.9 * 10
+
+
+def _threshold_below(lowest_hit: np.float32, scores: NDArray[np.float32]) -> np.float32:
     below = scores[scores < lowest_hit]
     next_lower = below.max() if below.size else np.float32(0.0)
     halfway = np.float32((lowest_hit + next_lower) / 2)
     # Between two neighbouring floats there is no halfway.
-    threshold = halfway if halfway > next_lower else lowest_hit
-    called = scores >= threshold
-    return OperatingPoint(
-        threshold=float(threshold),
-        target_sensitivity=target_sensitivity,
-        sensitivity=float(np.mean(called[truth])),
-        specificity=float(np.mean(~called[~truth])),
-        num_positives=int(positives.size),
-        num_negatives=num_negatives,
-    )
+    return halfway if halfway > next_lower else lowest_hit

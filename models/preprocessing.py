@@ -118,19 +118,6 @@ def crop_around_lungs(image: tf.Tensor, fraction: float) -> tf.Tensor:
     return tf.slice(image, [top, left, 0], [height, width, 1])
 
 
-def to_network_input(images: tf.Tensor) -> tf.Tensor:
-    """Scale grey pixels and repeat them over the three channels that networks expect.
-
-    Args:
-        images: uint8 or float32 [..., height, width, 1], in [0, 255].
-
-    Returns:
-        float32 [..., height, width, 3], in [0, 1].
-    """
-    scaled = tf.cast(images, tf.float32) / 255.0
-    return tf.repeat(scaled, 3, axis=-1)
-
-
 def decode_transformed(image_png: tf.Tensor, image_size_px: int) -> tf.Tensor:
     """Decode one transformed image.
 

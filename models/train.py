@@ -3,89 +3,90 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras_tuner
-import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from models import features
+from models.distribution import create_strategy, num_gpus
 from models.export import ServedModel, export_model
 from models.input_data import load_split
-from models.operating_point import choose_operating_point
-from models.slice_metrics import slice_metrics_from_predictions
-from models.training import compile_network, fit_network, predict_probabilities
-from models.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingReport
-from models.tune import BATCH_SIZE, LEARNING_RATE, default_hyperparameters
+from models.judgement import judge_predictions, predict_validation
+from models.predictor import Predictor
+from models.search_spaces import HYPERPARAMETERS, Value, apply_hyperparameters
+from models.training import train_network
+from models.training_report import (
+    NETWORK_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    TENSORBOARD_DIR,
+    TrainingReport,
+)
 from pipeline.config import CUSTOM_CONFIG_KEY, CandidateRun
 
 
 def run_fn(fn_args: FnArgs) -> None:
-    """Train, choose the operating point on validation, export, report.
+    """Train, calibrate and choose the operating point on validation, export, report.
 
     Args:
         fn_args: Files, directories and hyperparameters as TFX hands them over; the
             candidate's `CandidateRun` is JSON in `custom_config`.
     """
     run = CandidateRun.model_validate_json(fn_args.custom_config[CUSTOM_CONFIG_KEY])
-    hyperparameters = (
-        keras_tuner.HyperParameters.from_config(fn_args.hyperparameters)
-        if fn_args.hyperparameters
-        else default_hyperparameters(run)
-    )
+    chosen = _chosen_values(fn_args)
+    run = apply_hyperparameters(run, chosen)
     train = load_split(fn_args.train_files, run.image_size_px)
     validation = load_split(fn_args.eval_files, run.image_size_px)
     model_run_dir = Path(fn_args.model_run_dir)
+    strategy = create_strategy()
 
     started_s = time.monotonic()
-    network = compile_network(run, hyperparameters.get(LEARNING_RATE))
-    history = fit_network(
-        network,
+    trained = train_network(
+        run,
         train,
         validation,
-        run,
-        batch_size=hyperparameters.get(BATCH_SIZE),
-        epochs=run.candidate.training.epochs,
+        strategy,
         stage=f"Training {run.name}",
         log_dir=model_run_dir / TENSORBOARD_DIR,
     )
     training_s = time.monotonic() - started_s
 
-    probabilities = predict_probabilities(network, validation)
-    operating_point = choose_operating_point(
-        validation.labels, probabilities, run.operating_point.target_sensitivity
-    )
+    predictions = predict_validation(Predictor(trained.network, run.candidate), validation)
+    judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
     served = ServedModel(
-        network,
+        Predictor(trained.network, run.candidate, judgement.calibration),
         tft.TFTransformOutput(fn_args.transform_graph_path),
         run.image_size_px,
-        operating_point.threshold,
+        judgement.operating_point.threshold,
     )
     export_model(served, Path(fn_args.serving_model_dir))
-    val_losses = history.history["val_loss"]
+    model_run_dir.mkdir(parents=True, exist_ok=True)
+    trained.network.save(model_run_dir / NETWORK_FILE)
+    predictions.write(model_run_dir / PREDICTIONS_FILE)
     report = TrainingReport(
         name=run.name,
         architecture=run.candidate.architecture,
-        num_parameters=network.count_params(),
-        hyperparameters={name: hyperparameters.get(name) for name in (LEARNING_RATE, BATCH_SIZE)},
+        num_parameters=trained.network.count_params(),
+        num_trainable=trained.num_trainable,
+        candidate=run.candidate,
+        hyperparameters=chosen,
         seed=run.seed,
-        num_epochs=len(val_losses),
-        best_epoch=1 + val_losses.index(min(val_losses)),
-        history=history.history,
-        num_gpus=len(tf.config.list_physical_devices("GPU")),
+        num_epochs=trained.num_epochs,
+        best_epoch=trained.best_epoch,
+        history=trained.history,
+        num_gpus=num_gpus(),
+        num_replicas=strategy.num_replicas_in_sync,
         training_s=training_s,
-        threshold=operating_point.threshold,
-        target_sensitivity=operating_point.target_sensitivity,
-        validation=slice_metrics_from_predictions(
-            validation.labels,
-            probabilities,
-            operating_point.threshold,
-            {
-                features.SUBTYPE: validation.subtypes,
-                features.SIZE_GROUP: validation.size_groups,
-                features.SHARPNESS_GROUP: validation.sharpness_groups,
-            },
-        ),
+        **judgement.for_report(),
     )
     report.write(model_run_dir / REPORT_FILE)
+
+
+def _chosen_values(fn_args: FnArgs) -> Mapping[str, Value]:
+    """Return what the search chose; Hyperband's own entries are no hyperparameters."""
+    if not fn_args.hyperparameters:
+        return {}
+    found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values
+    return {name: value for name, value in found.items() if name in HYPERPARAMETERS}

@@ -1,60 +1,140 @@
-"""Fitting one network: loss, optimizer, class weights, early stopping."""
+"""Fitting one candidate's network, through all its stages."""
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+import math
 from pathlib import Path
 
 import keras
-import numpy as np
+import tensorflow as tf
 
 from models.architectures import build_network
-from models.callbacks import ProgressCallback
-from models.input_data import SplitData, evaluation_batches, training_batches
-from pipeline.config import CandidateRun, TrainingSettings
+from models.architectures.fine_tuning import unfreeze_upper_layers
+from models.distribution import precision_policy
+from models.frozen_features import backbone_features, has_frozen_backbone, head_of
+from models.input_data import (
+    SplitData,
+    candidate_view,
+    evaluation_batches,
+    feature_batches,
+    training_batches,
+)
+from models.optimisation import compile_for_training, training_callbacks
+from pipeline.config import CandidateRun
 
-_OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "sgd": keras.optimizers.SGD,
-}
+_LOGGER = logging.getLogger(__name__)
+
+History = dict[str, list[float]]  # figures per epoch by Keras' names, such as `val_loss`
 
 
-def compile_network(run: CandidateRun, learning_rate: float) -> keras.Model:
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A fitted network.
+
+    Attributes:
+        network: With the weights of the best epoch.
+        history: Of all epochs; a second stage follows the first.
+        num_trainable: Parameters that the last stage changed.
+    """
+
+    network: keras.Model
+    history: History
+    num_trainable: int
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs run, early stopping included."""
+        return len(self.history["val_loss"])
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the lowest validation loss, from 1."""
+        losses = self.history["val_loss"]
+        return 1 + losses.index(min(losses))
+
+
+def train_network(
+    run: CandidateRun,
+    train: SplitData,
+    validation: SplitData,
+    strategy: tf.distribute.Strategy,
+    *,
+    stage: str,
+    epochs: int | None = None,
+    log_dir: Path | None = None,
+) -> Trained:
+    """Build a candidate's network and train it through all its stages.
+
+    A frozen backbone whose images never change is run once over them, and the head is
+    trained on what it saw. Where fine-tuning is configured it follows, with its own
+    learning rate, after the head has converged.
+
+    Args:
+        run: The candidate, with the hyperparameters to use put in.
+        train: Training split, as loaded.
+        validation: Validation split, as loaded.
+        strategy: Devices that share the work.
+        stage: What progress reports call this.
+        epochs: The most epochs of the first stage; None for the settings' own.
+        log_dir: Where TensorBoard logs go; None for none.
+
+    Raises:
+        ValueError: The training split lacks a class, or the architecture has no backbone
+            to fine-tune.
+    """
+    settings = run.candidate.training
+    train = candidate_view(train, run.candidate)
+    validation = candidate_view(validation, run.candidate)
+    network = compile_network(run, strategy)
+    if has_frozen_backbone(network) and not settings.augmentation.enabled:
+        history = _fit_head(network, train, validation, run, strategy, stage, epochs, log_dir)
+    else:
+        history = fit_network(
+            network,
+            train,
+            validation,
+            run,
+            stage=stage,
+            num_replicas=strategy.num_replicas_in_sync,
+            epochs=epochs,
+            log_dir=log_dir,
+        )
+    if settings.fine_tuning.num_layers > 0:
+        with strategy.scope():
+            unfreeze_upper_layers(network, settings.fine_tuning.num_layers)
+            compile_for_training(network, settings, settings.fine_tuning.learning_rate)
+        further = fit_network(
+            network,
+            train,
+            validation,
+            run,
+            stage=f"{stage}, fine-tuning",
+            num_replicas=strategy.num_replicas_in_sync,
+            epochs=settings.fine_tuning.epochs,
+            log_dir=log_dir / "fine_tuning" if log_dir else None,
+        )
+        history = {name: values + further.get(name, []) for name, values in history.items()}
+    num_trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
+    return Trained(network, history, num_trainable)
+
+
+def compile_network(run: CandidateRun, strategy: tf.distribute.Strategy) -> keras.Model:
     """Build and compile a candidate's network, its weights drawn from `run.seed`.
 
     Args:
         run: The candidate and the input size.
-        learning_rate: Initial step size of the optimizer.
+        strategy: Where the network's replicas live.
 
     Returns:
-        A compiled model; metrics `recall` (of pneumonia, at threshold .5) and `auc`.
+        A compiled model; metrics `accuracy` and `recall` (of pneumonia, at .5) and `auc`.
     """
     keras.utils.set_random_seed(run.seed)
-    network = build_network(run.candidate.architecture, run.image_size_px)
-    network.compile(
-        optimizer=_OPTIMIZERS[run.candidate.training.optimizer](learning_rate),
-        loss="binary_crossentropy",
-        metrics=[keras.metrics.Recall(name="recall"), keras.metrics.AUC(name="auc")],
-    )
+    with strategy.scope(), precision_policy(run.candidate.training.mixed_precision):
+        network = build_network(run.candidate, run.input_size_px)
+        compile_for_training(network, run.candidate.training)
     return network
-
-
-def class_weights(labels: np.ndarray) -> dict[int, float]:
-    """Weigh the classes so that both count alike: n / (2 n_class), mean weight 1.
-
-    Args:
-        labels: int64 [n], 0 or 1.
-
-    Raises:
-        ValueError: When one of the classes is missing.
-    """
-    counts = np.bincount(labels, minlength=2)
-    if np.any(counts == 0):
-        raise ValueError(
-            f"Expected both classes in the training split, got {counts[0]} normal and "
-            f"{counts[1]} pneumonia: add images of the missing class."
-        )
-    return {label: len(labels) / (2.0 * count) for label, count in enumerate(counts)}
 
 
 def fit_network(
@@ -63,47 +143,70 @@ def fit_network(
     validation: SplitData,
     run: CandidateRun,
     *,
-    batch_size: int,
-    epochs: int,
     stage: str,
+    num_replicas: int = 1,
+    epochs: int | None = None,
     log_dir: Path | None = None,
-) -> keras.callbacks.History:
+) -> History:
     """Train until the validation loss stops falling, and restore the best weights.
 
     Args:
         network: Compiled, from `compile_network`.
-        train: Training split; augmented afresh in every epoch.
-        validation: Validation split; judged unchanged after every epoch.
+        train: Training split, from `candidate_view`; augmented afresh in every epoch.
+        validation: Validation split, likewise; judged unchanged after every epoch.
         run: Training settings and seed.
-        batch_size: Images per step.
-        epochs: The most epochs.
         stage: What progress reports call this.
+        num_replicas: Devices that share a step; a step takes that many batches.
+        epochs: The most epochs; None for the settings' own.
         log_dir: Where TensorBoard logs go; None for none.
 
     Returns:
-        Keras' history; the network holds the best epoch's weights.
+        Figures per epoch; the network holds the best epoch's weights.
     """
-    settings: TrainingSettings = run.candidate.training
-    callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.EarlyStopping(
-            monitor="val_loss", patience=settings.patience_epochs, restore_best_weights=True
-        ),
-        keras.callbacks.TerminateOnNaN(),
-        ProgressCallback(stage),
-    ]
-    if log_dir is not None:
-        callbacks.append(keras.callbacks.TensorBoard(str(log_dir), write_graph=False))
-    return network.fit(
-        training_batches(train, batch_size, run.seed, settings.augmentation),
-        validation_data=evaluation_batches(validation, batch_size),
-        epochs=epochs,
-        class_weight=class_weights(train.labels) if settings.class_weights else None,
-        callbacks=callbacks,
+    settings = run.candidate.training
+    batch_size = settings.batch_size * num_replicas
+    fitted = network.fit(
+        training_batches(train, batch_size, run.seed, run.candidate),
+        validation_data=evaluation_batches(validation, batch_size, run.candidate.normalisation),
+        epochs=epochs or settings.epochs,
+        callbacks=training_callbacks(settings, stage, epochs or settings.epochs, log_dir),
         shuffle=False,  # the dataset does that
         verbose=0,
     )
+    history: History = fitted.history
+    return history
 
 
-def predict_probabilities(network: keras.Model, data: SplitData) -> np.ndarray:
-    """Return the probability of pneumonia for each record, float32 [n] in [0, 1]."""
-    return network.predict(evaluation_batches(data, 64), verbose=0)[:, 0]
+def _fit_head(
+    network: keras.Model,
+    train: SplitData,
+    validation: SplitData,
+    run: CandidateRun,
+    strategy: tf.distribute.Strategy,
+    stage: str,
+    epochs: int | None,
+    log_dir: Path | None,
+) -> History:
+    """Train the head on the frozen backbone's features, which are computed once."""
+    settings = run.candidate.training
+    batch_size = settings.batch_size * strategy.num_replicas_in_sync
+    _LOGGER.info("%s: the backbone is frozen, its features are computed once", stage)
+    train_features, validation_features = (
+        backbone_features(
+            network, evaluation_batches(data, batch_size, run.candidate.normalisation)
+        )
+        for data in (train, validation)
+    )
+    head = head_of(network)
+    with strategy.scope():
+        compile_for_training(head, settings)
+    fitted = head.fit(
+        feature_batches(train_features, train.labels, batch_size, run.seed, settings.balance),
+        validation_data=(validation_features, validation.labels[:, None].astype("float32")),
+        epochs=epochs or settings.epochs,
+        callbacks=training_callbacks(settings, stage, epochs or settings.epochs, log_dir),
+        shuffle=False,  # the dataset does that
+        verbose=0,
+    )
+    history: History = fitted.history
+    return history

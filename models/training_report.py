@@ -6,11 +6,15 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from models.calibration import Calibration
 from models.slice_metrics import SliceMetrics
+from pipeline.config import CandidateSettings
 
 # In the Trainer's `model_run` artifact.
 REPORT_FILE = "training_report.json"
 TENSORBOARD_DIR = "tensorboard"
+NETWORK_FILE = "network.keras"  # what an ensemble is put together from
+PREDICTIONS_FILE = "validation_predictions.npz"  # see `models.judgement.Predictions`
 
 
 class TrainingReport(BaseModel):
@@ -20,16 +24,25 @@ class TrainingReport(BaseModel):
         name: The candidate's name in the configuration.
         architecture: Which network it is.
         num_parameters: All weights of the network.
-        hyperparameters: What the search chose, or the configured values.
+        num_trainable: Those that training changes.
+        candidate: Its settings, with what the search chose put in.
+        hyperparameters: What the search chose; empty where nothing was tuned.
+        members: Names of the candidates that an ensemble is made of; else empty.
         seed: Of weights, order and augmentation.
         num_epochs: Epochs run, early stopping included.
         best_epoch: From 1; the epoch whose weights were kept.
         history: Figures per epoch by Keras' names, such as `val_loss`.
         num_gpus: Visible to TensorFlow.
+        num_replicas: Devices that shared each step.
         training_s: Wall-clock time of the fit, s.
         threshold: The operating point, in [0, 1].
         target_sensitivity: What the operating point was asked for.
+        reaches_target: Whether the recall's lower 95% bound on validation is at least that.
+        calibration: What the exported model applies to the network's probability.
+        calibration_error_before: Expected calibration error on validation without it.
+        calibration_error_after: With it, each case calibrated by a fit that has not seen it.
         validation: Figures at the operating point by slice name, `overall` first.
+        stressed: The same of all validation images under each stress, by its name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,16 +50,25 @@ class TrainingReport(BaseModel):
     name: str
     architecture: str
     num_parameters: int
-    hyperparameters: dict[str, int | float]
+    num_trainable: int
+    candidate: CandidateSettings | None
+    hyperparameters: dict[str, int | float | str]
+    members: tuple[str, ...] = ()
     seed: int
     num_epochs: int
     best_epoch: int
     history: dict[str, list[float]]
     num_gpus: int
+    num_replicas: int
     training_s: float
     threshold: float
     target_sensitivity: float
+    reaches_target: bool
+    calibration: Calibration
+    calibration_error_before: float
+    calibration_error_after: float
     validation: dict[str, SliceMetrics]
+    stressed: dict[str, SliceMetrics]
 
     def write(self, path: Path) -> None:
         """Write the report as JSON."""

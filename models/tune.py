@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
+from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components.progress import report_progress
+from models.distribution import create_strategy
 from models.input_data import SplitData, load_split
-from models.training import compile_network, fit_network
+from models.judgement import area_on_plain_and_stressed
+from models.predictor import Predictor
+from models.search_spaces import Value, apply_hyperparameters, declare_space
+from models.training import train_network
 from pipeline.config import CUSTOM_CONFIG_KEY, CandidateRun
 
-LEARNING_RATE = "learning_rate"
-BATCH_SIZE = "batch_size"
+OBJECTIVE = "mean_auc"  # of AUC on plain validation and the mean AUC over its stresses
+_HYPERBAND_EPOCHS = "tuner/epochs"  # keras-tuner's name for what a bracket grants a trial
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
@@ -32,82 +43,138 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     run = CandidateRun.model_validate_json(fn_args.custom_config[CUSTOM_CONFIG_KEY])
     train = load_split(fn_args.train_files, run.image_size_px)
     validation = load_split(fn_args.eval_files, run.image_size_px)
+    if run.trials_dir:
+        # A search that was interrupted goes on here, if nothing that it depends on has changed.
+        key = search_key(run, [*fn_args.train_files, *fn_args.eval_files])
+        directory = Path(run.trials_dir) / f"{run.name}-{key}"
+    else:
+        directory = Path(fn_args.working_dir)
     return TunerFnResult(
-        tuner=create_tuner(run, Path(fn_args.working_dir)),
+        tuner=create_tuner(run, directory),
         fit_kwargs={"train": train, "validation": validation},
     )
 
 
-def default_hyperparameters(run: CandidateRun) -> keras_tuner.HyperParameters:
-    """Return the candidate's own settings, fixed: what is used where nothing is tuned."""
-    hyperparameters = keras_tuner.HyperParameters()
-    hyperparameters.Fixed(LEARNING_RATE, run.candidate.training.learning_rate)
-    hyperparameters.Fixed(BATCH_SIZE, run.candidate.training.batch_size)
-    return hyperparameters
+def search_key(run: CandidateRun, files: Sequence[str]) -> str:
+    """Return a short fingerprint of what a search's trials depend on.
+
+    The budget is not part of it: a search that ended early goes on when it gets a larger one.
+
+    Args:
+        run: The candidate, with the code's version.
+        files: Patterns of the data's files; their folder is new for new data.
+    """
+    tuner = run.tuner.model_dump(exclude={"max_trials", "max_minutes"})
+    parts = [run.model_dump_json(exclude={"tuner", "operating_point"}), repr(tuner), *files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def create_tuner(run: CandidateRun, directory: Path) -> keras_tuner.Tuner:
-    """Create the configured search, which maximises AUC on validation.
+    """Create the configured search, which maximises AUC on plain and stressed validation.
+
+    Its first trial is the candidate's own settings. Trials that `directory` already holds are
+    not run again; one that was interrupted is.
 
     Args:
         run: The candidate, the search settings and the seed.
         directory: Where trials are kept.
     """
     settings = run.tuner
-    arguments: dict[str, Any] = {
-        "hypermodel": _CandidateHyperModel(run),
-        "objective": keras_tuner.Objective("val_auc", "max"),
+    common: dict[str, Any] = {
+        "objective": keras_tuner.Objective(OBJECTIVE, "max"),
         "seed": run.seed,
-        "directory": str(directory),
-        "project_name": run.name,
-        "overwrite": True,
+        # One broken trial is recorded as such; three in a row end the search with their error.
+        "max_consecutive_failed_trials": 3,
     }
+    oracle: keras_tuner.Oracle
     if settings.algorithm == "hyperband":
-        return keras_tuner.Hyperband(max_epochs=settings.epochs_per_trial, **arguments)
-    searches = {
-        "random": keras_tuner.RandomSearch,
-        "bayesian": keras_tuner.BayesianOptimization,
-    }
-    return searches[settings.algorithm](max_trials=settings.max_trials, **arguments)
+        oracle = _BudgetedHyperband(max_epochs=settings.epochs_per_trial, **common)
+    elif settings.algorithm == "bayesian":
+        oracle = _BudgetedBayesian(max_trials=settings.max_trials, **common)
+    else:
+        oracle = _BudgetedRandom(max_trials=settings.max_trials, **common)
+    if settings.max_minutes is not None:
+        oracle.deadline_s = time.monotonic() + 60.0 * settings.max_minutes
+    hypermodel = _CandidateHyperModel(run, oracle)
+    return _Search(
+        oracle=oracle, hypermodel=hypermodel, directory=str(directory), project_name="trials"
+    )
+
+
+class _Budgeted(keras_tuner.Oracle):
+    """A search that begins with the defaults and begins no trial after a deadline."""
+
+    deadline_s: float | None = None
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        has_result = any(trial.status == "COMPLETED" for trial in self.trials.values())
+        if has_result and self.deadline_s is not None and time.monotonic() > self.deadline_s:
+            _LOGGER.warning("The search ends with %d trials: its time is up", len(self.trials))
+            return {"status": "STOPPED", "values": None}
+        answer: dict[str, Any] = super().populate_space(trial_id)
+        if not self.trials and answer["status"] == "RUNNING":
+            # What Hyperband says of the trial's epochs stays; the rest are defaults.
+            own = {name: value for name, value in answer["values"].items() if "/" in name}
+            answer["values"] = {**self.hyperparameters.values, **own}
+        return answer
+
+
+class _BudgetedRandom(_Budgeted, RandomSearchOracle):
+    pass
+
+
+class _BudgetedBayesian(_Budgeted, BayesianOptimizationOracle):
+    pass
+
+
+class _BudgetedHyperband(_Budgeted, HyperbandOracle):
+    pass
+
+
+class _Search(keras_tuner.Tuner):
+    """keras-tuner's loop, with nothing saved per trial but its result."""
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.hypermodel.fit(trial.hyperparameters, None, *args, **kwargs)
+
+    def load_model(self, trial: Any) -> keras.Model:
+        raise NotImplementedError("The Trainer trains the best trial anew, on all epochs.")
 
 
 class _CandidateHyperModel(keras_tuner.HyperModel):
-    """One candidate's network as a function of the tuned hyperparameters."""
+    """One candidate as a function of the tuned hyperparameters."""
 
-    def __init__(self, run: CandidateRun) -> None:
+    def __init__(self, run: CandidateRun, oracle: keras_tuner.Oracle) -> None:
         super().__init__()
         self._run = run
-        self._trials_begun = 0
+        self._oracle = oracle
 
-    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        learning_rate = hp.Choice(LEARNING_RATE, list(self._run.tuner.learning_rates))
-        hp.Choice(BATCH_SIZE, list(self._run.tuner.batch_sizes))
-        return compile_network(self._run, learning_rate)
+    def build(self, hp: keras_tuner.HyperParameters) -> None:
+        """Declare the search space; the network is built where it is trained."""
+        declare_space(hp, self._run)
 
     def fit(
         self,
         hp: keras_tuner.HyperParameters,
-        model: keras.Model,
+        model: None,
         *,
         train: SplitData,
         validation: SplitData,
-        epochs: int | None = None,
-        **_: Any,  # keras-tuner's own callbacks and flags: nothing is checkpointed per trial
+        **_: Any,
     ) -> dict[str, float]:
-        self._trials_begun += 1
-        stage = f"Tuning {self._run.name}, trial {self._trials_begun}"
-        history = fit_network(
-            model,
+        number = len(self._oracle.trials)
+        values: dict[str, Value] = hp.values
+        run = apply_hyperparameters(self._run, values)
+        stage = f"Tuning {run.name}"
+        trained = train_network(
+            run,
             train,
             validation,
-            self._run,
-            batch_size=hp.get(BATCH_SIZE),
-            epochs=epochs or self._run.tuner.epochs_per_trial,
-            stage=stage,
+            create_strategy(),
+            stage=f"{stage}, trial {number}",
+            epochs=int(values.get(_HYPERBAND_EPOCHS) or run.tuner.epochs_per_trial),
         )
-        best_auc = max(history.history["val_auc"])
-        total = max(self._run.tuner.max_trials, self._trials_begun)
-        report_progress(
-            f"Tuning {self._run.name}", self._trials_begun, total, "trial", {"val_auc": best_auc}
-        )
-        return {"val_auc": best_auc}
+        area = area_on_plain_and_stressed(Predictor(trained.network, run.candidate), validation)
+        total = max(run.tuner.max_trials, number)
+        report_progress(stage, number, total, "trial", {OBJECTIVE: area})
+        return {OBJECTIVE: area}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -53,6 +53,7 @@ class DataSettings(Settings):
     max_archive_bytes: int = Field(20_000_000_000, ge=1)  # unpacked, against zip bombs
     min_prevalence: Fraction = 0.05  # of pneumonia, per split
     max_prevalence: Fraction = 0.95
+    shortcut_warning_auc: Fraction = 0.75  # of a nuisance feature alone, from which on it is told
     synthetic: SyntheticSettings = SyntheticSettings()
 
     @model_validator(mode="after")
@@ -79,57 +80,117 @@ class TransformSettings(Settings):
 
 
 class AugmentationSettings(Settings):
-    """Random changes to training images; the defaults are the study's recipe.
+    """Random changes to training images, fresh for every image of every epoch.
 
-    Meanings follow Keras' `ImageDataGenerator`: shifts are fractions of the
+    Geometry follows Keras' `ImageDataGenerator`: shifts are fractions of the
     side, `shear_degrees` is an angle, zoom draws each axis from
     [1 - zoom, 1 + zoom]. Nothing is flipped: a heart on the right is a finding.
+    Photometry is drawn after it; 0 leaves a change out.
     """
 
     enabled: bool = True
-    rotation_degrees: float = Field(40.0, ge=0.0, le=180.0)
-    width_shift: Fraction = 0.2
-    height_shift: Fraction = 0.2
-    shear_degrees: float = Field(0.3, ge=0.0, lt=90.0)
-    zoom: float = Field(0.1, ge=0.0, lt=1.0)
+    strength: float = Field(1.0, ge=0.0, le=2.0)  # scales every range below; the search draws it
+    rotation_degrees: float = Field(10.0, ge=0.0, le=180.0)
+    width_shift: Fraction = 0.08
+    height_shift: Fraction = 0.08
+    shear_degrees: float = Field(5.0, ge=0.0, lt=45.0)
+    zoom: float = Field(0.12, ge=0.0, lt=0.5)
+    brightness: Fraction = 0.15  # added, up to this part of full scale
+    contrast: float = Field(0.3, ge=0.0, lt=0.5)  # factor in [1 - contrast, 1 + contrast]
+    gamma: float = Field(0.3, ge=0.0, lt=1.0)  # exponent in [1 / (1 + gamma), 1 + gamma]
+    blur: Fraction = 0.9  # part of the way to a blurred image, up to this
+    sharpen: float = Field(0.8, ge=0.0, le=3.0)  # part of the way from it, up to this
+    resample: float = Field(0.6, ge=0.0, lt=1.0)  # side lost and interpolated again, up to this
+    noise: Fraction = 0.05  # standard deviation, up to this part of full scale
+    erasing: Fraction = 0.0  # probability that a rectangle is blanked
+    mixup_alpha: float = Field(0.0, ge=0.0, le=2.0)  # of the Beta distribution; 0 mixes nothing
+
+
+class FineTuningSettings(Settings):
+    """A second stage for pretrained networks, after the head has converged."""
+
+    num_layers: int = Field(0, ge=0)  # uppermost backbone layers that are trained; 0: no stage
+    learning_rate: float = Field(1e-5, gt=0.0)
+    epochs: int = Field(5, ge=1)
 
 
 class TrainingSettings(Settings):
     """How one candidate is fitted."""
 
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0.0)
-    batch_size: int = Field(32, ge=1)
-    epochs: int = Field(15, ge=1)
-    patience_epochs: int = Field(5, ge=1)  # early stopping on validation loss
-    class_weights: bool = True
+    optimizer: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(3e-3, gt=0.0)
+    schedule: Literal["constant", "cosine", "plateau"] = "cosine"
+    weight_decay: float = Field(2e-2, ge=0.0)  # of adamw
+    batch_size: int = Field(32, ge=1)  # per replica; all GPUs together take that many times more
+    epochs: int = Field(20, ge=1)
+    patience_epochs: int = Field(10, ge=1)  # early stopping on validation loss
+    balance: Literal["class_weights", "oversampling", "none"] = "class_weights"
+    dropout: float | None = Field(None, ge=0.0, lt=1.0)  # None: the architecture's own
+    l2: float | None = Field(None, ge=0.0)  # of kernels; None: the architecture's own
+    label_smoothing: float = Field(0.0, ge=0.0, lt=0.5)
+    ema_momentum: float = Field(0.0, ge=0.0, lt=1.0)  # of averaged weights; 0 averages nothing
+    mixed_precision: bool = True  # only where a GPU has it
     augmentation: AugmentationSettings = AugmentationSettings()
+    fine_tuning: FineTuningSettings = FineTuningSettings()
 
 
 class TunerSettings(Settings):
-    """The search over hyperparameters that comes before each candidate's training."""
+    """The search over hyperparameters that comes before each candidate's training.
 
-    algorithm: Literal["random", "bayesian", "hyperband"] = "random"
+    `models/search_spaces.py` holds what is searched for each family of networks;
+    `space` replaces the values of the names that it gives, e.g. `{batch_size: [16]}`.
+    """
+
+    algorithm: Literal["random", "bayesian", "hyperband"] = "bayesian"
     max_trials: int = Field(2, ge=1)
+    max_minutes: float | None = Field(None, gt=0.0)  # no trial begins after that; None: no limit
     epochs_per_trial: int = Field(2, ge=1)
-    learning_rates: tuple[Annotated[float, Field(gt=0.0)], ...] = Field(
-        (3e-4, 1e-3, 2e-3), min_length=1
-    )
-    batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field((32, 64), min_length=1)
+    space: dict[str, tuple[int | float | str, ...]] = {}
+
+
+Architecture = Literal[
+    "ann_baseline",
+    "ann_deep",
+    "ann_small",
+    "ann_dropout",
+    "ann_l2",
+    "cnn_baseline",
+    "cnn_deep",
+    "cnn_dropout",
+    "xception",
+    "xception_deep",
+    "resnet101",
+    "compact_resnet",
+    "efficientnet_v2_b0",
+    "convnext_tiny",
+]
 
 
 class CandidateSettings(Settings):
     """One model that competes: an architecture and how it is trained."""
 
-    architecture: Literal["cnn_deep"] = "cnn_deep"
+    architecture: Architecture = "compact_resnet"
+    weights: str = "none"  # of the backbone: `none`, `imagenet` (downloaded by Keras), or a file
+    normalisation: Literal["none", "standardise", "stretch", "equalise", "clahe"] = "none"
+    crop_fraction: float = Field(1.0, gt=0.2, le=1.0)  # centre of the transformed image kept
+    image_size_px: int | None = Field(None, ge=16, le=1024)  # None: the transformed size
+    num_views: Literal[1, 3, 5] = 1  # slightly zoomed views whose mean is the prediction
     tune: bool = True
     training: TrainingSettings = TrainingSettings()
+
+
+class EnsembleSettings(Settings):
+    """A candidate made of the others: the mean of their calibrated probabilities."""
+
+    enabled: bool = True  # where there are at least two other candidates
+    num_members: int = Field(3, ge=2)  # the best by validation; all, where there are fewer
 
 
 class OperatingPointSettings(Settings):
     """Where the decision threshold is put, on validation predictions."""
 
     target_sensitivity: OpenFraction = 0.97
+    stress: bool = True  # the target is to hold on degraded images, too
 
 
 class GateSettings(Settings):
@@ -185,12 +246,25 @@ class PipelineSettings(Settings):
     transform: TransformSettings = TransformSettings()
     tuner: TunerSettings = TunerSettings()
     candidates: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CandidateSettings] = (
-        Field({"cnn_deep": CandidateSettings()}, min_length=1, max_length=1)
+        Field({"compact_resnet": CandidateSettings()}, min_length=1)
     )
+    ensemble: EnsembleSettings = EnsembleSettings()
     operating_point: OperatingPointSettings = OperatingPointSettings()
     gate: GateSettings = GateSettings()
     metadata: MetadataSettings = MetadataSettings()
     beam: BeamSettings = BeamSettings()
+
+    @field_validator("candidates")
+    @classmethod
+    def _ensemble_is_no_candidate(
+        cls, candidates: dict[str, CandidateSettings]
+    ) -> dict[str, CandidateSettings]:
+        if "ensemble" in candidates:
+            raise ValueError(
+                "expected candidates of other names, got 'ensemble', which is the name of the "
+                "candidate that is made of the others: see the section `ensemble`"
+            )
+        return candidates
 
 
 class CandidateRun(Settings):
@@ -201,9 +275,25 @@ class CandidateRun(Settings):
 
     name: str
     seed: int
-    image_size_px: int
+    image_size_px: int  # as Transform leaves it
     candidate: CandidateSettings
     tuner: TunerSettings
+    operating_point: OperatingPointSettings
+    trials_dir: str = ""  # where a search is kept until it has ended; "": nowhere
+    code_version: str = ""  # of what trains: a search of other code does not go on
+
+    @property
+    def input_size_px(self) -> int:
+        """Side of the network's input."""
+        return self.candidate.image_size_px or self.image_size_px
+
+
+class EnsembleRun(Settings):
+    """The part of a run's settings that the Ensemble node receives, as JSON."""
+
+    seed: int
+    image_size_px: int
+    ensemble: EnsembleSettings
     operating_point: OperatingPointSettings
 
 

@@ -71,6 +71,7 @@ def run_locally(
                     records_dir=str(records_dir),
                     pipeline_root=str(output_dir / "pipeline"),
                     push_dir=str(output_dir / "serving" / settings.name),
+                    trials_dir=str(output_dir / "trials"),
                 ),
                 connection,
             )

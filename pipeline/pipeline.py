@@ -9,19 +9,25 @@ import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.types import BaseChannel
 
 from components.audit import DataAudit
 from components.baseline import Baseline
+from components.candidate_inputs import MODEL, MODEL_RUN
+from components.ensemble import create_ensemble
 from components.evaluator import create_evaluator
 from components.gate import ModelGate
 from components.push_folder import push_fingerprint
 from components.pusher import create_pusher
+from components.selector import create_selector
 from models import features
+from models.ensemble import ENSEMBLE
 from pipeline.code_version import code_version
 from pipeline.config import (
     CUSTOM_CONFIG_KEY,
     CandidateRun,
     CandidateSettings,
+    EnsembleRun,
     PipelineSettings,
 )
 from pipeline.evaluation import create_eval_config
@@ -42,11 +48,13 @@ class Places:
         records_dir: TFRecords of the feature contract, one folder per split.
         pipeline_root: TFX's artifacts.
         push_dir: Numbered versions of the served model.
+        trials_dir: Searches that have not ended, to go on with; "" keeps none.
     """
 
     records_dir: str
     pipeline_root: str
     push_dir: str
+    trials_dir: str = ""
 
 
 def create_pipeline(
@@ -102,12 +110,28 @@ def create_pipeline(
     transform.add_upstream_node(audit)
 
     candidate_nodes: list[BaseNode] = []
-    models = {}
+    candidates = {}
     for name, candidate in settings.candidates.items():
-        nodes = _candidate_nodes(name, candidate, settings, transform)
+        nodes = _candidate_nodes(name, candidate, settings, transform, places)
         candidate_nodes += nodes
-        models[name] = nodes[-1].outputs["model"]
-    (model,) = models.values()  # PipelineSettings allows exactly one candidate
+        candidates[name] = _outputs_of(nodes[-1])
+    if has_ensemble(settings):
+        ensemble = create_ensemble(
+            candidates,
+            examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            settings=EnsembleRun(
+                seed=settings.seed,
+                image_size_px=settings.transform.image_size_px,
+                ensemble=settings.ensemble,
+                operating_point=settings.operating_point,
+            ),
+            code_version=all_code,
+        )
+        candidate_nodes.append(ensemble)
+        candidates[ENSEMBLE] = _outputs_of(ensemble)
+    selector = create_selector(candidates, all_code)
+    model = selector.outputs["model"]
 
     baseline = Baseline(
         push_dir=places.push_dir,
@@ -139,7 +163,12 @@ def create_pipeline(
 
     _stamp([schema_gen], code_version(*_SCHEMA_CODE))
     _stamp([transform], code_version(*_TRANSFORM_CODE))
-    _stamp(candidate_nodes, code_version(*_MODEL_CODE))
+    trained = [
+        node
+        for node in candidate_nodes
+        if isinstance(node, (tfx.components.Tuner, tfx.components.Trainer))
+    ]
+    _stamp(trained, code_version(*_MODEL_CODE))
     return tfx.dsl.Pipeline(
         pipeline_name=settings.name,
         pipeline_root=places.pipeline_root,
@@ -151,6 +180,7 @@ def create_pipeline(
             audit,
             transform,
             *candidate_nodes,
+            selector,
             baseline,
             evaluator,
             gate,
@@ -171,6 +201,15 @@ def _input_splits() -> tfx.proto.Input:
     )
 
 
+def has_ensemble(settings: PipelineSettings) -> bool:
+    """Return whether the run has an ensemble of its candidates as one more candidate."""
+    return settings.ensemble.enabled and len(settings.candidates) > 1
+
+
+def _outputs_of(node: BaseNode) -> dict[str, BaseChannel]:
+    return {kind: node.outputs[kind] for kind in (MODEL, MODEL_RUN)}
+
+
 def tuner_id(candidate: str) -> str:
     """Return the id of a candidate's Tuner; Kubeflow's task names have no underscores."""
     return "Tuner-" + candidate.replace("_", "-")
@@ -186,6 +225,7 @@ def _candidate_nodes(
     candidate: CandidateSettings,
     settings: PipelineSettings,
     transform: tfx.components.Transform,
+    places: Places,
 ) -> list[BaseNode]:
     """Build a candidate's Tuner, where it is tuned, and its Trainer, which comes last."""
     run = CandidateRun(
@@ -195,6 +235,8 @@ def _candidate_nodes(
         candidate=candidate,
         tuner=settings.tuner,
         operating_point=settings.operating_point,
+        trials_dir=places.trials_dir,
+        code_version=code_version(*_MODEL_CODE),
     )
     shared = {
         "examples": transform.outputs["transformed_examples"],

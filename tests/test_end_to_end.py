@@ -75,7 +75,7 @@ def project(repository, tmp_path_factory):
 def test_a_killed_run_goes_on_from_the_finished_nodes(project):
     process = project.start(*SETTINGS)
     told = ""
-    while not has_started("Trainer-cnn-deep", told):
+    while not has_started("Trainer-compact-resnet", told):
         line = process.stdout.readline()
         assert line, f"the run ended before its Trainer began:\n{told}"
         told += line
@@ -86,10 +86,13 @@ def test_a_killed_run_goes_on_from_the_finished_nodes(project):
 
     code, told = project.run(*SETTINGS)
     assert code == local_runner.EXIT_PUSHED, told
-    assert {"ImportExampleGen", "StatisticsGen", "Transform", "Tuner-cnn-deep"} <= cached_nodes(
-        told
-    )
-    assert "Trainer-cnn-deep" not in cached_nodes(told)
+    assert {
+        "ImportExampleGen",
+        "StatisticsGen",
+        "Transform",
+        "Tuner-compact-resnet",
+    } <= cached_nodes(told)
+    assert "Trainer-compact-resnet" not in cached_nodes(told)
     assert project.versions() == ["1"]
 
 
@@ -103,7 +106,7 @@ def test_what_the_user_sees(project):
         assert flood not in told, told
     # Nothing has changed: everything up to the push is answered from the cache, except the
     # comparison with the model that the first run pushed, and nothing is pushed twice.
-    assert {"Transform", "Tuner-cnn-deep", "Trainer-cnn-deep"} <= cached_nodes(told)
+    assert {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet"} <= cached_nodes(told)
     assert "Evaluator" not in cached_nodes(told)
     assert project.versions() == ["1"]
 
@@ -113,8 +116,8 @@ def test_the_summary_says_it_to_programs(project):
     assert summary.synthetic
     assert summary.gate.blessed
     assert summary.gate.baseline_present  # the second run was compared with the first one's model
-    assert summary.selected == "cnn_deep"
-    assert summary.candidates[0].architecture == "cnn_deep"
+    assert summary.selected == "compact_resnet"
+    assert summary.candidates[0].architecture == "compact_resnet"
     assert sum(split.images for split in summary.data.splits.values()) == 120
     assert summary.metrics.test.overall.n == summary.data.splits["test"].images
     assert "subtype=bacterial" in summary.metrics.test.slices
@@ -122,7 +125,7 @@ def test_the_summary_says_it_to_programs(project):
     assert any(name.startswith("sharpness_group=") for name in summary.metrics.validation.slices)
     assert "mean_absolute_gradient" in {shortcut.name for shortcut in summary.shortcuts}
     assert summary.pushed_model.version == 1
-    assert {"Convert", "Transform", "Trainer-cnn-deep", "total"} <= set(summary.timings_s)
+    assert {"Convert", "Transform", "Trainer-compact-resnet", "total"} <= set(summary.timings_s)
     assert json.loads((project.output / "summary.json").read_text())["schema_version"] == 1
 
 
@@ -148,16 +151,16 @@ def test_the_pushed_model_answers_as_it_was_judged(project):
 
 def test_an_edit_of_the_code_is_not_answered_from_the_cache(project):
     before = read_summary(project.output / "summary.json").candidates[0].parameters
-    edited = project.root / "models" / "architectures.py"
+    edited = project.root / "models" / "architectures" / "residual.py"
     source = edited.read_text()
-    assert "layers.Dense(64, " in source
-    edited.write_text(source.replace("layers.Dense(64, ", "layers.Dense(48, "))
+    assert "(8, 24, 64, 128)" in source
+    edited.write_text(source.replace("(8, 24, 64, 128)", "(8, 24, 48, 96)"))
     code, told = project.run(*SETTINGS)
     edited.write_text(source)
     assert code == local_runner.EXIT_PUSHED, told
     # What the edit does not concern is still answered from the cache.
     assert cached_nodes(told) >= {"ImportExampleGen", "StatisticsGen", "Transform"}
-    assert not cached_nodes(told) & {"Tuner-cnn-deep", "Trainer-cnn-deep"}
+    assert not cached_nodes(told) & {"Tuner-compact-resnet", "Trainer-compact-resnet"}
     after = read_summary(project.output / "summary.json").candidates[0].parameters
     assert after < before
     assert project.versions() == ["1", "2"]
@@ -171,7 +174,7 @@ def test_a_refused_model_pushes_nothing_and_says_why(project):
     assert "recall lower bound" in told
     assert project.versions() == ["1", "2"]
     # Back to the first code: its model stands in the cache, only the judgement is new.
-    assert {"Transform", "Trainer-cnn-deep"} <= cached_nodes(told)
+    assert {"Transform", "Trainer-compact-resnet"} <= cached_nodes(told)
     summary = read_summary(project.output / "summary.json")
     assert summary.pushed_model is None
     assert not summary.gate.blessed
@@ -182,5 +185,5 @@ def test_data_that_fails_the_audit_stop_before_training(project):
     assert code == local_runner.EXIT_BAD_INPUT, told
     assert "prevalence" in told
     assert has_started("DataAudit", told)
-    assert not has_started("Trainer-cnn-deep", told)
+    assert not has_started("Trainer-compact-resnet", told)
     assert "Traceback" not in told

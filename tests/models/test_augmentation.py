@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from keras.src.legacy.preprocessing.image import apply_affine_transform
 
-from models.augmentation import affine_maps, augment
+from models.augmentation import affine_maps, move
 from pipeline.config import AugmentationSettings
 
 # Keras' own reference reaches scipy by its old name.
@@ -39,13 +39,15 @@ def test_each_change_is_that_of_image_data_generator(setting, bound):
     expected = apply_affine_transform(
         images[0], row_axis=0, col_axis=1, channel_axis=2, fill_mode="nearest", order=1, **arguments
     )
-    got = augment(tf.constant(images), seed, settings).numpy()[0]
+    got = move(tf.constant(images), seed, settings).numpy()[0]
     # The outermost pixels differ in how the two interpolate across the border.
     np.testing.assert_allclose(got[2:-2, 2:-2], expected[2:-2, 2:-2], atol=0.5)
 
 
 def test_all_changes_together_compose_as_in_image_data_generator():
-    settings = AugmentationSettings(shear_degrees=20.0)
+    settings = AugmentationSettings(
+        rotation_degrees=40, width_shift=0.2, height_shift=0.2, zoom=0.1, shear_degrees=20.0
+    )
     images = smooth_images(1)
     side = images.shape[1]
     seed = tf.constant([1, 2], tf.int64)
@@ -64,7 +66,7 @@ def test_all_changes_together_compose_as_in_image_data_generator():
         fill_mode="nearest",
         order=1,
     )
-    got = augment(tf.constant(images), seed, settings).numpy()[0]
+    got = move(tf.constant(images), seed, settings).numpy()[0]
     np.testing.assert_allclose(got[2:-2, 2:-2], expected[2:-2, 2:-2], atol=0.5)
 
 
@@ -76,7 +78,7 @@ def test_without_change_the_map_is_the_identity():
 def test_a_seed_repeats_its_maps_and_every_image_has_its_own():
     images = tf.repeat(tf.constant(smooth_images(1)), 4, axis=0)
     settings = AugmentationSettings()
-    run = tf.function(lambda seed: augment(images, seed, settings))
+    run = tf.function(lambda seed: move(images, seed, settings))
     first = run(tf.constant([1, 2], tf.int64)).numpy()
     again = run(tf.constant([1, 2], tf.int64)).numpy()
     other = run(tf.constant([1, 3], tf.int64)).numpy()
@@ -87,11 +89,14 @@ def test_a_seed_repeats_its_maps_and_every_image_has_its_own():
 
 def test_outside_is_filled_with_the_nearest_pixel():
     images = tf.fill([3, 16, 16, 1], 77.0)
-    augmented = augment(images, tf.constant([0, 0], tf.int64), AugmentationSettings())
+    augmented = move(images, tf.constant([0, 0], tf.int64), AugmentationSettings())
     np.testing.assert_allclose(augmented.numpy(), 77.0, rtol=1e-5)
 
 
-def test_disabled_augmentation_returns_the_images():
-    images = tf.constant(smooth_images(2))
-    settings = AugmentationSettings(enabled=False)
-    np.testing.assert_array_equal(augment(images, tf.constant([0, 0], tf.int64), settings), images)
+def test_strength_scales_the_maps():
+    seed = tf.constant([1, 1], tf.int64)
+    ranges = {**OFF, "width_shift": 0.1}
+    once = affine_maps(3, 20, 20, seed, AugmentationSettings(**ranges)).numpy()
+    twice = affine_maps(3, 20, 20, seed, AugmentationSettings(**ranges, strength=2.0)).numpy()
+    np.testing.assert_allclose(twice[:, 2], 2.0 * once[:, 2], rtol=1e-5)
+    assert np.abs(once[:, 2]).min() > 0

@@ -5,23 +5,28 @@ import tensorflow as tf
 
 from models import features
 from models.architectures import build_network
+from models.calibration import Calibration
 from models.export import ServedModel, export_model
 from models.input_data import load_split
-from models.training import predict_probabilities
+from models.predictor import Predictor, predict_probabilities
+from pipeline.config import CandidateSettings
 
 SIZE = 32
 
 
 @pytest.fixture(scope="module")
-def network():
+def predictor():
     keras.utils.set_random_seed(5)
-    return build_network("cnn_deep", SIZE)
+    candidate = CandidateSettings(architecture="cnn_deep", normalisation="standardise")
+    return Predictor(
+        build_network(candidate, SIZE), candidate, Calibration(slope=0.7, intercept=0.2)
+    )
 
 
 @pytest.fixture(scope="module")
-def loaded(network, tiny_set, tmp_path_factory):
+def loaded(predictor, tiny_set, tmp_path_factory):
     directory = tmp_path_factory.mktemp("export") / "model"
-    export_model(ServedModel(network, tiny_set.transform_output, SIZE, 0.5), directory)
+    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5), directory)
     return tf.saved_model.load(str(directory))
 
 
@@ -39,10 +44,12 @@ def test_both_signatures_answer_the_same_for_the_same_bytes(loaded, tiny_set):
     np.testing.assert_array_equal(judged[features.DECISION].numpy(), expected)
 
 
-def test_the_export_answers_what_the_network_says_of_the_transformed_image(
-    loaded, network, tiny_set
+def test_the_export_answers_what_the_predictor_says_of_the_transformed_image(
+    loaded, predictor, tiny_set
 ):
-    expected = predict_probabilities(network, load_split([tiny_set.transformed_pattern], SIZE))
+    expected = predict_probabilities(
+        predictor, load_split([tiny_set.transformed_pattern], SIZE).images
+    )
     served = loaded.signatures[features.SERVING_SIGNATURE](
         image_bytes=tf.constant(tiny_set.image_bytes)
     )[features.PROBABILITY].numpy()
@@ -50,8 +57,8 @@ def test_the_export_answers_what_the_network_says_of_the_transformed_image(
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.37, 1.0])
-def test_the_label_follows_the_shipped_threshold(network, tiny_set, tmp_path, threshold):
-    export_model(ServedModel(network, tiny_set.transform_output, SIZE, threshold), tmp_path / "m")
+def test_the_label_follows_the_shipped_threshold(predictor, tiny_set, tmp_path, threshold):
+    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, threshold), tmp_path / "m")
     model = tf.saved_model.load(str(tmp_path / "m"))
     answer = model.signatures[features.SERVING_SIGNATURE](
         image_bytes=tf.constant(tiny_set.image_bytes)

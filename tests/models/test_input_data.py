@@ -1,11 +1,24 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from models.input_data import evaluation_batches, load_split, training_batches
-from pipeline.config import AugmentationSettings
+from models.input_data import (
+    candidate_view,
+    class_weights,
+    evaluation_batches,
+    feature_batches,
+    load_split,
+    training_batches,
+)
+from pipeline.config import AugmentationSettings, CandidateSettings, TrainingSettings
 
 SIZE = 32
-OFF = AugmentationSettings(enabled=False)
+
+
+def candidate(augmentation=None, **training) -> CandidateSettings:
+    augmentation = augmentation or AugmentationSettings(enabled=False)
+    return CandidateSettings(training=TrainingSettings(augmentation=augmentation, **training))
 
 
 def test_a_split_is_read_whole_at_a_byte_a_pixel(tiny_set):
@@ -27,11 +40,8 @@ def test_a_split_without_records_is_refused(tmp_path):
 
 def test_every_epoch_shows_every_image_once_in_another_order(tiny_set):
     data = load_split([tiny_set.transformed_pattern], SIZE)
-    batches = training_batches(data, 7, seed=1, settings=OFF)
-    epochs = [
-        np.concatenate([images.numpy() for images, _ in batches]),
-        np.concatenate([images.numpy() for images, _ in batches]),
-    ]
+    batches = training_batches(data, 7, seed=1, candidate=candidate())
+    epochs = [np.concatenate([images.numpy() for images, _, _ in batches]) for _ in range(2)]
     assert epochs[0].shape == (len(data.labels), SIZE, SIZE, 3)
     assert not np.array_equal(epochs[0], epochs[1])
     expected = sorted((data.images / 255).astype(np.float32).mean((1, 2, 3)))
@@ -43,10 +53,10 @@ def test_augmentation_differs_from_epoch_to_epoch_and_repeats_with_its_seed(tiny
     data = load_split([tiny_set.transformed_pattern], SIZE)
 
     def two_epochs(seed):
-        batches = training_batches(data, len(data.labels), seed, AugmentationSettings())
+        batches = training_batches(data, len(data.labels), seed, candidate(AugmentationSettings()))
         epochs = []
         for _ in range(2):
-            ((images, _),) = list(batches)
+            ((images, _, _),) = list(batches)
             epochs.append(np.sort(images.numpy().mean((1, 2, 3))))
         return epochs
 
@@ -58,9 +68,71 @@ def test_augmentation_differs_from_epoch_to_epoch_and_repeats_with_its_seed(tiny
     assert np.abs(first - other).max() > 1e-3
 
 
+def test_class_weights_make_both_classes_count_alike():
+    np.testing.assert_allclose(class_weights(np.array([0, 1, 1, 1])), [2.0, 2 / 3], rtol=1e-6)
+
+
+def test_class_weights_need_both_classes():
+    with pytest.raises(ValueError, match="0 normal and 2 pneumonia"):
+        class_weights(np.array([1, 1]))
+
+
+@pytest.mark.parametrize("balance", ["class_weights", "oversampling", "none"])
+def test_balance_makes_the_classes_count_alike(tiny_set, balance):
+    data = load_split([tiny_set.transformed_pattern], SIZE)
+    kept = (data.labels == 1) | (np.cumsum(data.labels == 0) <= 5)
+    few_normal = dataclasses.replace(data, images=data.images[kept], labels=data.labels[kept])
+    batches = list(training_batches(few_normal, 6, 1, candidate(balance=balance)))
+    labels = np.concatenate([labels.numpy()[:, 0] for _, labels, _ in batches])
+    weights = np.concatenate([weights.numpy()[:, 0] for _, _, weights in batches])
+    total = {label: weights[labels == label].sum() for label in (0, 1)}
+    if balance == "none":
+        assert total == {0: 5, 1: 20}
+        return
+    assert total[0] == pytest.approx(total[1])
+    # Oversampling shows the larger class once, and the smaller one more often.
+    assert len(labels) == (40 if balance == "oversampling" else 25)
+
+
+def test_a_mixed_label_weighs_as_its_parts(tiny_set):
+    data = load_split([tiny_set.transformed_pattern], SIZE)
+    mixing = AugmentationSettings(mixup_alpha=1.0)
+    ((_, labels, weights),) = list(training_batches(data, 64, 1, candidate(mixing)))
+    # Both classes are equally large here.
+    np.testing.assert_allclose(weights.numpy(), 1.0)
+    inner = labels.numpy()[(labels.numpy() > 0.05) & (labels.numpy() < 0.95)]
+    assert inner.size > 0
+
+
+def test_features_are_batched_as_images_are():
+    labels = np.array([0, 1, 1, 1])
+    seen = np.arange(4, dtype=np.float32)[:, np.newaxis]
+    batches = list(feature_batches(seen, labels, 3, seed=1, balance="class_weights"))
+    inputs, truths, weights = (
+        np.concatenate([part.numpy() for part in column])[:, 0]
+        for column in zip(*batches, strict=True)
+    )
+    order = np.argsort(inputs)
+    np.testing.assert_array_equal(inputs[order], [0, 1, 2, 3])
+    np.testing.assert_array_equal(truths[order], labels)
+    np.testing.assert_allclose(weights[order], [2.0, 2 / 3, 2 / 3, 2 / 3], rtol=1e-6)
+
+
+def test_a_candidate_sees_its_own_crop_and_size(tiny_set):
+    data = load_split([tiny_set.transformed_pattern], SIZE)
+    cropped = candidate_view(data, CandidateSettings(crop_fraction=0.5, image_size_px=16))
+    np.testing.assert_array_equal(cropped.images, data.images[:, 8:24, 8:24])
+    smaller = candidate_view(data, CandidateSettings(image_size_px=16))
+    assert smaller.images.shape == (len(data.labels), 16, 16, 1)
+    assert smaller.images.dtype == np.uint8
+    np.testing.assert_allclose(
+        smaller.images.mean((1, 2, 3)), data.images.mean((1, 2, 3)), atol=2.0
+    )
+
+
 def test_evaluation_keeps_order_and_pixels(tiny_set):
     data = load_split([tiny_set.transformed_pattern], SIZE)
-    batches = list(evaluation_batches(data, 16))
+    batches = list(evaluation_batches(data, 16, "none"))
     images = np.concatenate([images.numpy() for images, _ in batches])
     labels = np.concatenate([labels.numpy() for _, labels in batches])
     np.testing.assert_allclose(images[..., :1], data.images / 255, atol=1e-6)

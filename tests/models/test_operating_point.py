@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.intervals import wilson_interval
 from models.operating_point import choose_operating_point
 
 
@@ -40,7 +41,8 @@ def test_no_threshold_reaches_the_target_with_more_specificity(cases, target):
     assert point.threshold == np.float32(point.threshold)
     for threshold in np.unique(scores):
         called = scores >= threshold
-        if np.mean(called[labels]) >= target:
+        # What the interval asks for may be more hits than the target's share.
+        if np.mean(called[labels]) >= point.sensitivity:
             assert np.mean(~called[~labels]) <= point.specificity + 1e-12
 
 
@@ -55,3 +57,26 @@ def test_no_threshold_reaches_the_target_with_more_specificity(cases, target):
 def test_what_cannot_be_judged_is_refused(labels, scores, message):
     with pytest.raises(ValueError, match=message):
         choose_operating_point(labels, scores, 0.9)
+
+
+def test_the_interval_has_to_reach_the_target_where_the_cases_allow_it():
+    scores = np.concatenate([np.linspace(0.2, 1.0, 500), np.linspace(0.0, 0.6, 100)])
+    point = choose_operating_point([1] * 500 + [0] * 100, scores, 0.95)
+    assert point.reaches_target
+    assert point.sensitivity_low >= 0.95
+    # One hit fewer would not do.
+    assert wilson_interval(round(point.sensitivity * 500) - 1, 500)[0] < 0.95
+    few = choose_operating_point([1] * 10 + [0] * 10, [0.9] * 10 + [0.1] * 10, 0.95)
+    assert (few.reaches_target, few.sensitivity) == (False, 1.0)
+
+
+def test_the_target_has_to_hold_under_stress_too():
+    labels = np.array([1] * 300 + [0] * 100)
+    scores = np.concatenate([np.linspace(0.5, 1.0, 300), np.linspace(0.0, 0.4, 100)])
+    plain = choose_operating_point(labels, scores, 0.9)
+    stressed = choose_operating_point(labels, scores, 0.9, {"blur": scores - 0.3, "noise": scores})
+    assert stressed.threshold < plain.threshold
+    pooled = np.concatenate([scores[:300] - 0.3, scores[:300]])
+    assert np.mean(pooled >= stressed.threshold) >= 0.9
+    same = choose_operating_point(labels, scores, 0.9, {"none": scores})
+    assert same.threshold == plain.threshold

@@ -13,7 +13,6 @@ from models.preprocessing import (
     decode_and_resize,
     decode_transformed,
     preprocessing_fn,
-    to_network_input,
 )
 from pipeline.config import CUSTOM_CONFIG_KEY, TransformSettings
 
@@ -111,10 +110,3 @@ def test_preprocessing_fn_stores_pixels_losslessly_and_small():
         np.testing.assert_array_equal(decode_transformed(stored, 64).numpy()[..., 0], original)
         assert len(stored) < 64 * 64 * 1.1  # not above a byte a pixel, even for noise
     assert outputs[features.TRANSFORMED_LABEL].numpy().tolist() == [0, 1]
-
-
-def test_network_input_is_three_equal_channels_in_zero_to_one():
-    images = tf.constant(np.array([[[[0]], [[255]]]], np.uint8))
-    network_input = in_both_modes(to_network_input, images)
-    assert network_input.shape == (1, 2, 1, 3)
-    np.testing.assert_allclose(network_input[0, :, 0], [[0, 0, 0], [1, 1, 1]])

@@ -2,31 +2,44 @@ import logging
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.progress import LOGGER_NAME
+from models.distribution import create_strategy
 from models.input_data import load_split
-from models.training import class_weights, compile_network, fit_network, predict_probabilities
+from models.predictor import Predictor, predict_probabilities
+from models.training import Trained, train_network
 from pipeline.config import (
     AugmentationSettings,
     CandidateRun,
     CandidateSettings,
+    FineTuningSettings,
     OperatingPointSettings,
     TrainingSettings,
     TunerSettings,
 )
 
 SIZE = 32
+STILL = AugmentationSettings(enabled=False)
 
 
-def candidate_run(**training) -> CandidateRun:
-    still = AugmentationSettings(enabled=False)
+def candidate_run(architecture="cnn_deep", **training) -> CandidateRun:
+    settings = {"augmentation": STILL, "batch_size": 8, "epochs": 8, **training}
     return CandidateRun(
-        name="cnn_deep",
+        name=architecture,
         seed=3,
         image_size_px=SIZE,
-        candidate=CandidateSettings(training=TrainingSettings(augmentation=still, **training)),
+        candidate=CandidateSettings(
+            architecture=architecture, training=TrainingSettings(**settings)
+        ),
         tuner=TunerSettings(),
         operating_point=OperatingPointSettings(),
+    )
+
+
+def train(run, data, strategy=None, **arguments) -> Trained:
+    return train_network(
+        run, data, data, strategy or create_strategy(), stage="Training", **arguments
     )
 
 
@@ -35,25 +48,14 @@ def data(tiny_set):
     return load_split([tiny_set.transformed_pattern], SIZE)
 
 
-def test_class_weights_make_both_classes_count_alike():
-    weights = class_weights(np.array([0, 1, 1, 1]))
-    assert weights == {0: 2.0, 1: pytest.approx(2 / 3)}
-
-
-def test_class_weights_need_both_classes():
-    with pytest.raises(ValueError, match="0 normal and 2 pneumonia"):
-        class_weights(np.array([1, 1]))
-
-
 def test_a_network_learns_what_can_be_learnt_and_says_how_far_it_is(data, tmp_path, caplog):
     run = candidate_run(patience_epochs=20)
-    network = compile_network(run, 1e-3)
     with caplog.at_level(logging.INFO, LOGGER_NAME):
-        history = fit_network(
-            network, data, data, run, batch_size=8, epochs=8, stage="Training", log_dir=tmp_path
-        )
-    assert history.history["val_loss"][-1] < history.history["val_loss"][0]
-    probabilities = predict_probabilities(network, data)
+        trained = train(run, data, log_dir=tmp_path)
+    assert trained.history["val_loss"][-1] < trained.history["val_loss"][0]
+    assert trained.num_epochs == 8
+    assert trained.num_trainable == trained.network.count_params()
+    probabilities = predict_probabilities(Predictor(trained.network, run.candidate), data.images)
     assert np.mean((probabilities > 0.5) == data.labels) == 1.0
     last = caplog.records[-1].progress
     assert (last.done, last.total, last.unit) == (8, 8, "epoch")
@@ -62,21 +64,65 @@ def test_a_network_learns_what_can_be_learnt_and_says_how_far_it_is(data, tmp_pa
 
 
 def test_the_best_weights_are_restored(data):
-    run = candidate_run(patience_epochs=1)
-    network = compile_network(run, 0.5)  # so large a step that it gets worse
-    history = fit_network(network, data, data, run, batch_size=8, epochs=6, stage="Training")
-    losses = history.history["val_loss"]
-    kept = network.evaluate(data.images.repeat(3, -1) / 255, data.labels, verbose=0)[0]
+    # So large a step that it gets worse.
+    trained = train(candidate_run(learning_rate=0.5, patience_epochs=1, epochs=6), data)
+    losses = trained.history["val_loss"]
+    kept = trained.network.evaluate(data.images.repeat(3, -1) / 255, data.labels, verbose=0)[0]
     assert kept == pytest.approx(min(losses), rel=1e-3)
+    assert losses[trained.best_epoch - 1] == min(losses)
 
 
 def test_a_seed_repeats_a_training(data):
-    run = candidate_run()
+    run = candidate_run(epochs=2)
+    first, again = (train(run, data).history["loss"] for _ in range(2))
+    assert first == pytest.approx(again, rel=1e-4)
 
-    def losses(learning_rate):
-        network = compile_network(run, learning_rate)
-        return fit_network(
-            network, data, data, run, batch_size=8, epochs=2, stage="Training"
-        ).history["loss"]
 
-    assert losses(1e-3) == pytest.approx(losses(1e-3), rel=1e-4)
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"optimizer": "adamw", "schedule": "cosine", "weight_decay": 0.01},
+        {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 0.02},
+        {"ema_momentum": 0.8, "label_smoothing": 0.05},
+        {"balance": "oversampling", "dropout": 0.1, "l2": 1e-4},
+    ],
+)
+def test_every_way_of_training_learns(data, training):
+    run = candidate_run(epochs=10, patience_epochs=10, **training)
+    trained = train(run, data)
+    probabilities = predict_probabilities(Predictor(trained.network, run.candidate), data.images)
+    separated = np.mean(probabilities[data.labels == 1]) - np.mean(probabilities[data.labels == 0])
+    assert separated > 0.3
+
+
+def test_averaged_weights_are_what_is_kept(data):
+    trained = train(candidate_run(epochs=2, ema_momentum=0.9), data)
+    kept = trained.network.evaluate(data.images.repeat(3, -1) / 255, data.labels, verbose=0)[0]
+    assert kept == pytest.approx(min(trained.history["val_loss"]), rel=1e-3)
+
+
+def test_two_devices_share_a_step_and_learn_the_same_task(data):
+    # Names of the logical CPUs that tests/models/conftest.py sets up.
+    strategy = create_strategy(["CPU:0", "CPU:1"])
+    assert isinstance(strategy, tf.distribute.MirroredStrategy)
+    assert strategy.num_replicas_in_sync == 2
+    run = candidate_run(batch_size=4, epochs=6)
+    trained = train(run, data, strategy)
+    steps = trained.network.optimizer.iterations.numpy() / trained.num_epochs
+    assert steps == len(data.labels) / (4 * 2)
+    probabilities = predict_probabilities(Predictor(trained.network, run.candidate), data.images)
+    assert np.mean((probabilities > 0.5) == data.labels) > 0.9
+
+
+def test_one_gpu_or_none_needs_no_mirror():
+    assert create_strategy().num_replicas_in_sync == 1
+
+
+def test_fine_tuning_follows_the_head_with_its_own_rate(data):
+    tuning = FineTuningSettings(num_layers=8, learning_rate=1e-4, epochs=1)
+    run = candidate_run("efficientnet_v2_b0", epochs=2, fine_tuning=tuning)
+    trained = train(run, data)
+    assert trained.num_epochs == 3
+    assert float(trained.network.optimizer.learning_rate) == pytest.approx(1e-4)
+    head_alone = sum(np.prod(weight.shape) for weight in trained.network.get_layer("head").weights)
+    assert trained.num_trainable > head_alone

@@ -42,13 +42,39 @@ def test_the_nodes_and_their_order(tmp_path):
     nodes = nodes_of(build(tmp_path))
     assert set(nodes) == {
         "ImportExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataAudit",
-        "Transform", "Tuner-cnn-deep", "Trainer-cnn-deep", "Baseline", "Evaluator", "ModelGate",
-        "Pusher",
+        "Transform", "Tuner-compact-resnet", "Trainer-compact-resnet", "Selector", "Baseline",
+        "Evaluator", "ModelGate", "Pusher",
     }  # fmt: skip
     assert {"ExampleValidator", "DataAudit"} <= ancestors(nodes, "Transform")
-    assert "Tuner-cnn-deep" in ancestors(nodes, "Trainer-cnn-deep")
-    assert {"Trainer-cnn-deep", "Baseline"} <= ancestors(nodes, "Evaluator")
+    assert "Tuner-compact-resnet" in ancestors(nodes, "Trainer-compact-resnet")
+    assert "Trainer-compact-resnet" in ancestors(nodes, "Selector")
+    assert {"Selector", "Baseline"} <= ancestors(nodes, "Evaluator")
     assert "ModelGate" in nodes["Pusher"].upstream_nodes
+
+
+TWO = {"candidates": {"compact_resnet": {}, "cnn_deep": {"architecture": "cnn_deep"}}}
+
+
+def test_candidates_stand_side_by_side_and_an_ensemble_and_the_selector_take_them_all(tmp_path):
+    nodes = nodes_of(build(tmp_path, **TWO))
+    trainers = {"Trainer-compact-resnet", "Trainer-cnn-deep"}
+    for trainer in trainers:
+        assert not (trainers - {trainer}) & ancestors(nodes, trainer)
+    assert set(nodes["Ensemble"].upstream_nodes) == {*trainers, "Transform"}
+    assert set(nodes["Selector"].upstream_nodes) == {*trainers, "Ensemble"}
+    assert ancestors(nodes, "Selector").isdisjoint({"Evaluator", "Baseline"})
+    alone = nodes_of(build(tmp_path, **TWO, ensemble={"enabled": False}))
+    assert "Ensemble" not in alone
+    assert "Selector" in alone
+
+
+def test_a_candidates_setting_changes_its_own_nodes_alone(tmp_path):
+    before = {name: parameters(node) for name, node in nodes_of(build(tmp_path, **TWO)).items()}
+    slower = {"architecture": "cnn_deep", "training": {"epochs": 30}}
+    changed = {"candidates": {**TWO["candidates"], "cnn_deep": slower}}
+    after = {name: parameters(node) for name, node in nodes_of(build(tmp_path, **changed)).items()}
+    different = {name for name in after if after[name] != before[name]}
+    assert different == {"Tuner-cnn-deep", "Trainer-cnn-deep"}
 
 
 def test_without_tuning_there_is_no_tuner(tmp_path):
@@ -74,14 +100,14 @@ def test_every_node_that_runs_our_code_carries_its_version(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "changed"),
     [
-        ({"seed": 1}, {"Tuner-cnn-deep", "Trainer-cnn-deep"}),
+        ({"seed": 1}, {"Tuner-compact-resnet", "Trainer-compact-resnet"}),
         (
             {"transform": {"image_size_px": 96}},
-            {"Transform", "Tuner-cnn-deep", "Trainer-cnn-deep"},
+            {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet"},
         ),
         ({"gate": {"min_recall": 0.96}}, {"Evaluator", "ModelGate"}),
         ({"data": {"max_prevalence": 0.9}}, {"DataAudit"}),
-        ({"tuner": {"max_trials": 3}}, {"Tuner-cnn-deep", "Trainer-cnn-deep"}),
+        ({"tuner": {"max_trials": 3}}, {"Tuner-compact-resnet", "Trainer-compact-resnet"}),
     ],
 )
 def test_a_setting_changes_the_nodes_that_it_concerns(tmp_path, overrides, changed):

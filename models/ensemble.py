@@ -1,0 +1,80 @@
+"""A candidate made of the others: the mean of the best ones' calibrated probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from models.input_data import SplitData
+from models.judgement import Predictions, judge_predictions
+from models.predictor import EnsemblePredictor, Predictor
+from models.selection import select
+from models.training_report import NETWORK_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
+from pipeline.config import EnsembleRun
+
+ENSEMBLE = "ensemble"  # the candidate's name and architecture
+
+
+def build_ensemble(
+    model_run_dirs: Mapping[str, Path], validation: SplitData, run: EnsembleRun
+) -> tuple[EnsemblePredictor, TrainingReport, Predictions]:
+    """Put the best candidates together and judge them as one.
+
+    Args:
+        model_run_dirs: What each Trainer left, by the candidate's name.
+        validation: The split that the candidates were judged on.
+        run: How many members, the operating point's target, the seed.
+
+    Returns:
+        The calibrated predictor, its report, and its uncalibrated predictions.
+    """
+    reports = {
+        name: TrainingReport.read(folder / REPORT_FILE) for name, folder in model_run_dirs.items()
+    }
+    ranking = select(list(reports.values())).candidates
+    names = [entry.name for entry in ranking[: run.ensemble.num_members]]
+    members, answers = [], []
+    for name in names:
+        report, folder = reports[name], model_run_dirs[name]
+        if report.candidate is None:
+            raise ValueError(f"Expected a trained candidate as a member, got {name!r} without one.")
+        network = keras.models.load_model(folder / NETWORK_FILE, compile=False)
+        members.append(Predictor(network, report.candidate, report.calibration))
+        answers.append(Predictions.read(folder / PREDICTIONS_FILE).calibrated(report.calibration))
+    predictions = _mean(answers)
+    judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
+    chosen = [reports[name] for name in names]
+    report = TrainingReport(
+        name=ENSEMBLE,
+        architecture=ENSEMBLE,
+        num_parameters=sum(member.num_parameters for member in chosen),
+        num_trainable=0,  # nothing is trained here
+        candidate=None,
+        hyperparameters={},
+        members=tuple(names),
+        seed=run.seed,
+        num_epochs=0,
+        best_epoch=0,
+        history={},
+        num_gpus=max(member.num_gpus for member in chosen),
+        num_replicas=1,
+        training_s=0.0,
+        **judgement.for_report(),
+    )
+    return EnsemblePredictor(members, judgement.calibration), report, predictions
+
+
+def _mean(answers: list[Predictions]) -> Predictions:
+    def mean(arrays: list[np.ndarray]) -> np.ndarray:
+        return np.asarray(np.mean(arrays, axis=0), np.float32)
+
+    return Predictions(
+        mean([each.plain for each in answers]),
+        {
+            stress: mean([each.stressed[stress] for each in answers])
+            for stress in answers[0].stressed
+        },
+    )

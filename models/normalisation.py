@@ -1,0 +1,128 @@
+"""Per-image normalisation of grey values, in the training graph and in the exported one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+# One standard deviation of a standardised image is this part of full scale; 2.5 of them to each
+# side of the middle are kept.
+_STANDARD_DEVIATION = 0.2
+_LOW_PERCENTILE, _HIGH_PERCENTILE = 1.0, 99.0
+_NUM_LEVELS = 256
+_CLAHE_TILES = 8  # per side; Zuiderveld 1994 uses 8x8
+_CLAHE_CLIP = 2.0  # largest count of a level, in multiples of a flat histogram's
+
+
+def normalise(images: tf.Tensor, method: str) -> tf.Tensor:
+    """Bring each image's grey values to a common range or distribution.
+
+    Args:
+        images: float32 [n, side, side, 1], in [0, 255]; `clahe` needs a static side.
+        method: `none`; `standardise`: mean .5, standard deviation .2, clipped; `stretch`:
+            the 1st and the 99th percentile to 0 and 1, clipped; `equalise`: a flat histogram;
+            `clahe`: the same in 8x8 tiles with limited contrast (Zuiderveld 1994).
+
+    Returns:
+        float32 of the shape of `images`, in [0, 1].
+
+    Raises:
+        ValueError: The method is unknown.
+    """
+    if method not in _METHODS:
+        raise ValueError(f"Expected a normalisation of {sorted(_METHODS)}, got {method!r}.")
+    return _METHODS[method](images)
+
+
+def _scale(images: tf.Tensor) -> tf.Tensor:
+    return images / 255.0
+
+
+def _standardise(images: tf.Tensor) -> tf.Tensor:
+    mean, variance = tf.nn.moments(images, axes=[1, 2, 3], keepdims=True)
+    # The constant, one grey level, keeps a flat image at its middle.
+    deviations = (images - mean) / (tf.sqrt(variance) + 1.0)
+    return tf.clip_by_value(0.5 + _STANDARD_DEVIATION * deviations, 0.0, 1.0)
+
+
+def _stretch(images: tf.Tensor) -> tf.Tensor:
+    # A quarter of the rows and columns tell the percentiles as well, in a sixteenth of the time.
+    sample = images[:, ::4, ::4, 0]
+    ordered = tf.sort(tf.reshape(sample, [tf.shape(images)[0], -1]), axis=1)
+    last = tf.cast(tf.shape(ordered)[1] - 1, tf.float32)
+
+    def percentile(percent: float) -> tf.Tensor:
+        index = tf.cast(tf.round(last * percent / 100.0), tf.int32)
+        return tf.gather(ordered, index, axis=1)[:, tf.newaxis, tf.newaxis, tf.newaxis]
+
+    low, high = percentile(_LOW_PERCENTILE), percentile(_HIGH_PERCENTILE)
+    return tf.clip_by_value((images - low) / tf.maximum(high - low, 1.0), 0.0, 1.0)
+
+
+def _equalise(images: tf.Tensor) -> tf.Tensor:
+    levels = _levels(images)
+    shape = tf.shape(levels)
+    flat = tf.reshape(levels, [shape[0], -1])
+    table = _cumulative(_histogram(flat))
+    return tf.reshape(tf.gather(table, flat, batch_dims=1), shape)
+
+
+def _clahe(images: tf.Tensor) -> tf.Tensor:
+    levels = _levels(images)
+    num_images, side_px = tf.shape(levels)[0], images.shape[1]
+    tile_px = side_px // _CLAHE_TILES
+    used_px = tile_px * _CLAHE_TILES  # a rest at the edge takes its neighbour's table
+    tiles = tf.reshape(
+        levels[:, :used_px, :used_px, 0],
+        [num_images, _CLAHE_TILES, tile_px, _CLAHE_TILES, tile_px],
+    )
+    tiles = tf.reshape(tf.transpose(tiles, [0, 1, 3, 2, 4]), [-1, tile_px * tile_px])
+    counts = _histogram(tiles)
+    limit = _CLAHE_CLIP * tile_px * tile_px / _NUM_LEVELS
+    clipped = tf.minimum(counts, limit)
+    # What was cut off is spread evenly, so that every table still ends at 1.
+    clipped += tf.reduce_sum(counts - clipped, axis=1, keepdims=True) / _NUM_LEVELS
+    tables = tf.reshape(_cumulative(clipped), [num_images, _CLAHE_TILES**2 * _NUM_LEVELS])
+    # Each pixel blends the tables of the four tiles whose centres surround it.
+    position = (tf.range(side_px, dtype=tf.float32) + 0.5) / tile_px - 0.5
+    position = tf.clip_by_value(position, 0.0, _CLAHE_TILES - 1.0)
+    lower = tf.cast(tf.floor(position), tf.int32)
+    upper = tf.minimum(lower + 1, _CLAHE_TILES - 1)
+    part = position - tf.cast(lower, tf.float32)
+
+    def looked_up(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+        tile = rows[:, tf.newaxis] * _CLAHE_TILES + columns[tf.newaxis, :]
+        index = tile[tf.newaxis] * _NUM_LEVELS + levels[..., 0]
+        found = tf.gather(tables, tf.reshape(index, [num_images, -1]), batch_dims=1)
+        return tf.reshape(found, tf.shape(levels)[:3])
+
+    across = part[tf.newaxis, tf.newaxis, :]
+    top = (1.0 - across) * looked_up(lower, lower) + across * looked_up(lower, upper)
+    bottom = (1.0 - across) * looked_up(upper, lower) + across * looked_up(upper, upper)
+    down = part[tf.newaxis, :, tf.newaxis]
+    return ((1.0 - down) * top + down * bottom)[..., tf.newaxis]
+
+
+def _levels(images: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.clip_by_value(tf.round(images), 0.0, 255.0), tf.int32)
+
+
+def _histogram(levels: tf.Tensor) -> tf.Tensor:
+    """Count the levels of each row: int32 [n, p] -> float32 [n, 256]."""
+    counts = tf.math.bincount(levels, minlength=_NUM_LEVELS, maxlength=_NUM_LEVELS, axis=-1)
+    return tf.cast(tf.ensure_shape(counts, [None, _NUM_LEVELS]), tf.float32)
+
+
+def _cumulative(counts: tf.Tensor) -> tf.Tensor:
+    """Turn counts into a table of new levels in [0, 1]."""
+    return tf.cumsum(counts, axis=1) / tf.reduce_sum(counts, axis=1, keepdims=True)
+
+
+_METHODS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "none": _scale,
+    "standardise": _standardise,
+    "stretch": _stretch,
+    "equalise": _equalise,
+    "clahe": _clahe,
+}

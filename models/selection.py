@@ -1,0 +1,173 @@
+"""The choice among trained candidates, on validation alone.
+
+First comes what screening is for: the recall at the candidate's own operating point must reach
+the target with the lower end of its 95% interval. Among those that do, the highest specificity
+wins, on plain and on degraded images alike; ties go to the higher AUC, then to the smaller
+network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from models.slice_metrics import OVERALL, SliceMetrics
+from models.training_report import TrainingReport
+
+
+class Comparison(BaseModel):
+    """One candidate as the choice sees it.
+
+    Attributes:
+        name: The candidate.
+        reaches_target: Whether the recall's lower 95% bound on validation is at least the target.
+        recall: On validation, at the operating point.
+        recall_low: The lower end of its 95% interval.
+        specificity: On validation.
+        stressed_recall: The mean over the stresses.
+        stressed_specificity: The mean over the stresses.
+        mean_specificity: The mean of the plain and the stressed one: what is compared.
+        auc: On validation.
+        stressed_auc: The mean over the stresses.
+        worst_stress: The stress of the lowest AUC.
+        worst_stressed_auc: Its AUC.
+        mean_auc: The mean of the plain and the stressed one.
+        num_parameters: All weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    reaches_target: bool
+    recall: float
+    recall_low: float
+    specificity: float
+    stressed_recall: float
+    stressed_specificity: float
+    mean_specificity: float
+    auc: float
+    stressed_auc: float
+    worst_stress: str
+    worst_stressed_auc: float
+    mean_auc: float
+    num_parameters: int
+
+
+class Selection(BaseModel):
+    """The choice.
+
+    Attributes:
+        selected: Name of the chosen candidate.
+        reason: Why, in one sentence.
+        target_sensitivity: What the operating points were asked for.
+        candidates: All of them, the best first.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    selected: str
+    reason: str
+    target_sensitivity: float
+    candidates: tuple[Comparison, ...]
+
+
+def compare(report: TrainingReport) -> Comparison:
+    """Put a candidate's figures on validation together."""
+    plain = report.validation[OVERALL]
+    stressed = list(report.stressed.values())
+    areas = {name: _value(metrics, "auc") for name, metrics in report.stressed.items()}
+    specificity = _value(plain, "specificity")
+    stressed_specificity = _mean(stressed, "specificity", specificity)
+    auc = _value(plain, "auc")
+    stressed_auc = _mean(stressed, "auc", auc)
+    worst_stress = min(areas, key=lambda name: areas[name]) if areas else ""
+    return Comparison(
+        name=report.name,
+        reaches_target=report.reaches_target,
+        recall=_value(plain, "recall"),
+        recall_low=plain.recall.low or 0.0,
+        specificity=specificity,
+        stressed_recall=_mean(stressed, "recall", _value(plain, "recall")),
+        stressed_specificity=stressed_specificity,
+        mean_specificity=(specificity + stressed_specificity) / 2.0,
+        auc=auc,
+        stressed_auc=stressed_auc,
+        worst_stress=worst_stress,
+        worst_stressed_auc=areas.get(worst_stress, auc),
+        mean_auc=(auc + stressed_auc) / 2.0,
+        num_parameters=report.num_parameters,
+    )
+
+
+def select(reports: Sequence[TrainingReport]) -> Selection:
+    """Choose a candidate.
+
+    Args:
+        reports: At least one; all judged on the same validation split.
+
+    Raises:
+        ValueError: There is no candidate.
+    """
+    if not reports:
+        raise ValueError("Expected at least one trained candidate, got none.")
+    # With the name at the end, equals do not depend on the order of the configuration.
+    ranked = sorted((compare(report) for report in reports), key=_rank)
+    return Selection(
+        selected=ranked[0].name,
+        reason=_reason(ranked, reports[0].target_sensitivity),
+        target_sensitivity=reports[0].target_sensitivity,
+        candidates=tuple(ranked),
+    )
+
+
+def _rank(entry: Comparison) -> tuple[float | str | bool, ...]:
+    if entry.reaches_target:
+        return (False, -entry.mean_specificity, -entry.mean_auc, entry.num_parameters, entry.name)
+    # Nothing is safe to compare by specificity where the recall is not.
+    return (True, -entry.recall_low, -entry.mean_auc, entry.num_parameters, entry.name)
+
+
+def _reason(ranked: Sequence[Comparison], target: float) -> str:
+    best = ranked[0]
+    if not best.reaches_target:
+        return (
+            f"no candidate's recall reaches {target:g} with its lower 95% bound; {best.name} "
+            f"comes nearest with {best.recall_low:.3f}"
+        )
+    if len(ranked) == 1:
+        return f"{best.name} is the only candidate"
+    rivals = [entry for entry in ranked[1:] if entry.reaches_target]
+    if not rivals:
+        return (
+            f"only {best.name} has a recall that reaches {target:g} with its lower 95% bound "
+            f"({best.recall_low:.3f})"
+        )
+    second = rivals[0]
+    if best.mean_specificity > second.mean_specificity:
+        return (
+            f"of the {1 + len(rivals)} candidates whose recall reaches {target:g} with its lower "
+            f"95% bound, {best.name} has the highest specificity on plain and stressed "
+            f"validation, {best.mean_specificity:.3f} against {second.mean_specificity:.3f} of "
+            f"{second.name}"
+        )
+    if best.mean_auc > second.mean_auc:
+        return (
+            f"{best.name} and {second.name} have the same specificity; {best.name} has the "
+            f"higher AUC, {best.mean_auc:.4f} against {second.mean_auc:.4f}"
+        )
+    return f"{best.name} and {second.name} are equal in specificity and AUC; {best.name} is smaller"
+
+
+def _value(metrics: SliceMetrics, name: str) -> float:
+    value: float | None = getattr(metrics, name).value
+    if value is None:
+        raise ValueError(f"Expected a defined {name} on validation, got none: a class is missing.")
+    return value
+
+
+def _mean(stressed: Sequence[SliceMetrics], name: str, otherwise: float) -> float:
+    return (
+        float(np.mean([_value(metrics, name) for metrics in stressed])) if stressed else otherwise
+    )
