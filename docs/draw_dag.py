@@ -44,6 +44,7 @@ MEANINGS = {
     "Transform": ("Model", "Decodes, resizes images"),
     "Tuner": ("Model", "Tries hyperparameters"),
     "Trainer": ("Model", "Fits, sets the threshold"),
+    "Selector": ("Judgement", "Chooses on validation"),
     "Baseline": ("Judgement", "Fetches the newest model"),
     "Evaluator": ("Judgement", "Measures on the test split"),
     "ModelGate": ("Judgement", "Blesses or refuses"),
