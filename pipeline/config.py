@@ -145,7 +145,7 @@ class TunerSettings(Settings):
     max_trials: int = Field(2, ge=1)
     max_minutes: float | None = Field(None, gt=0.0)  # no trial begins after that; None: no limit
     epochs_per_trial: int = Field(2, ge=1)
-    space: dict[str, tuple[int | float | str, ...]] = {}
+    space: dict[str, Annotated[tuple[int | float | str, ...], Field(min_length=1)]] = {}
 
 
 Architecture = Literal[

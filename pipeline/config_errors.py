@@ -42,7 +42,7 @@ _LONGEST_SHOWN = 60
 
 
 def dotted(path: Path) -> str:
-    """Write a path as a user does: `tuner.learning_rates[0]`."""
+    """Write a path as a user does: `beam.pipeline_args[0]`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"

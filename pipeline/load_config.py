@@ -104,7 +104,7 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
     """Parse one `key=value` of the command line.
 
     Args:
-        override: E.g. `tuner.max_trials=5` or `tuner.learning_rates=[1e-3, 1e-4]`.
+        override: E.g. `tuner.max_trials=5` or `tuner.space.batch_size=[16, 32]`.
 
     Returns:
         The key's parts and the value.
@@ -126,10 +126,10 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
             f"--set {key.strip()}: expected a YAML value, got {show(text)} ({error}). "
             "How to fix: put the value in quotes if it is text with special characters."
         ) from error
-    if value is None:
+    if value is None and text.strip() != "null":
         raise InputError(
-            f"--set {key.strip()}: expected a value, got nothing. How to fix: give a value; "
-            f"leave the setting out to keep its default; empty text is --set '{key.strip()}=\"\"'."
+            f"--set {key.strip()}: expected a value, got nothing. How to fix: give a value, "
+            f"`null` for none; leave the setting out to keep its default; empty text is --set '{key.strip()}=\"\"'."
         )
     return keys, value
 

@@ -74,7 +74,7 @@ def test_quick_is_small_and_keeps_the_rest() -> None:
     assert settings.data.synthetic.num_images == 160
     assert settings.transform.image_size_px == 64
     assert settings.tuner.max_trials == 1
-    assert settings.candidates["cnn_deep"].training.epochs == 2
+    assert settings.candidates["compact_resnet"].training.epochs == 2
     assert settings.gate == DEFAULTS.gate
     assert settings.data.synthetic.seed == DEFAULTS.data.synthetic.seed
 
@@ -139,9 +139,11 @@ def test_set_adds_a_candidate_or_replaces_them_all(many_candidates: CandidateSet
     assert replaced.candidates == {"second": CandidateSettings(tune=False)}
 
 
-def test_as_many_candidates_as_the_settings_allow() -> None:
-    message = refusal(None, "candidates.second.tune=false")
-    assert "expected at most 1 in number, got ['cnn_deep', 'second']" in message
+def test_candidates_join_the_default_one_and_none_takes_the_ensembles_name() -> None:
+    settings = load_settings(None, ["candidates.second.architecture=cnn_deep"])
+    assert set(settings.candidates) == {"compact_resnet", "second"}
+    message = refusal(None, "candidates.ensemble.tune=false")
+    assert "expected candidates of other names, got 'ensemble'" in message
 
 
 def test_the_last_override_wins_over_the_file(write_config: Any) -> None:
@@ -151,7 +153,8 @@ def test_the_last_override_wins_over_the_file(write_config: Any) -> None:
 @pytest.mark.parametrize(
     ("override", "keys", "value"),
     [
-        ("tuner.learning_rates=[1e-3, 1e-4]", ("tuner", "learning_rates"), [1e-3, 1e-4]),
+        ("tuner.space.l2=[1e-3, 1e-4]", ("tuner", "space", "l2"), [1e-3, 1e-4]),
+        ("tuner.max_minutes=null", ("tuner", "max_minutes"), None),
         ("data.split_salt=a=b", ("data", "split_salt"), "a=b"),
         ("seed = 4", ("seed",), 4),
         ('data.split_salt=""', ("data", "split_salt"), ""),
@@ -189,7 +192,7 @@ def test_settings_survive_a_file_and_back(
     settings = PipelineSettings(
         seed=seed,
         data=DEFAULTS.data.model_copy(update={"split_salt": salt}),
-        tuner=DEFAULTS.tuner.model_copy(update={"learning_rates": tuple(rates)}),
+        tuner=DEFAULTS.tuner.model_copy(update={"space": {"l2": tuple(rates)}}),
         candidates={name: candidate},
     )
     path = tmp_path_factory.getbasetemp() / "round_trip.yaml"
@@ -208,7 +211,7 @@ def test_any_override_is_settings_or_an_input_error(key: str, value: str) -> Non
     [
         ("tuner.max_trial=3", "tuner.max_trial (--set): expected a known key, got 'max_trial'; "
          "did you mean 'max_trials'?"),
-        ("epochs=3", "did you mean 'candidates.cnn_deep.training.epochs'?"),
+        ("epochs=3", "did you mean 'candidates.compact_resnet.training.epochs'?"),
         ("zzz=3", "zzz (--set): expected a known key, got 'zzz' (known: name, seed, data,"),
         ("candidates.new.training.epoch=3", "candidates.new.training.epoch (--set): expected a "
          "known key, got 'epoch'; did you mean 'epochs'?"),
@@ -224,14 +227,14 @@ def test_any_override_is_settings_or_an_input_error(key: str, value: str) -> Non
         ("data.split_salt=4", "expected text (in quotes where it looks like a number), got 4"),
         ("transform.resize=squach", "expected one of 'squash', 'letterbox' or 'lung_crop', got "
          "'squach'; did you mean 'squash'?"),
-        ("tuner.learning_rates=[1e-3, 0]", "tuner.learning_rates[1] (--set): expected a number "
-         "> 0.0, got 0"),
-        ("tuner.learning_rates=[]", "expected at least 1 in number, got []"),
-        ("tuner.learning_rates=1e-3", "expected a list such as [a, b], got 0.001"),
+        ("beam.pipeline_args=[a, 3]", "beam.pipeline_args[1] (--set): expected text (in quotes "
+         "where it looks like a number), got 3"),
+        ("tuner.space.l2=[]", "expected at least 1 in number, got []"),
+        ("tuner.space.l2=1e-3", "expected a list such as [a, b], got 0.001"),
         ("candidates={}", "candidates: expected at least 1 in number, got []"),
-        ("candidates.cnn_deep=3", "candidates.cnn_deep (--set): expected a section of `key: "
-         "value` lines, got 3"),
-        ("candidates={cnn_deep: }", "expected a section of `key: value` lines, got nothing"),
+        ("candidates.compact_resnet=3", "candidates.compact_resnet (--set): expected a section of "
+         "`key: value` lines, got 3"),
+        ("candidates={compact_resnet: }", "expected a section of `key: value` lines, got nothing"),
         ("data=3", "data (--set): expected a section of `key: value` lines, got 3"),
         ("seed={a: 1}", "seed (--set): expected a whole number, got {'a': 1}"),
         ("data.validation_fraction=0.9", "data (--set): expected validation_fraction + "
@@ -247,14 +250,14 @@ def test_a_value_that_cannot_be_used_is_named(override: str, line: str) -> None:
 
 def test_all_problems_are_named_at_once_with_their_origins(write_config: Any) -> None:
     config = write_config("seed: -1\ntuner:\n  max_trials: true\n  epochs: 2\n")
-    message = refusal(config, "data=3", "data.num_shards=0", "candidates.cnn_deep.tun=true")
+    message = refusal(config, "data=3", "data.num_shards=0", "candidates.compact_resnet.tun=true")
     assert "got 6 problems" in message
     assert f"seed ({config}): expected a number >= 0, got -1" in message
     assert f"tuner.max_trials ({config}): expected a number, got true" in message
     assert f"tuner.epochs ({config}): expected a known key, got 'epochs'" in message
     assert "data (--set): expected a section" in message
     assert "data.num_shards (--set): expected a number >= 1, got 0" in message
-    assert "candidates.cnn_deep.tun (--set): expected a known key, got 'tun'" in message
+    assert "candidates.compact_resnet.tun (--set): expected a known key, got 'tun'" in message
 
 
 @pytest.mark.parametrize("override", ["seed", "=3", "a..b=3", ".a=3", "", "seed."])
