@@ -19,6 +19,7 @@ from benchmarks.measurement import Tell, measure_in_turn
 from components.ingestion.records import Source
 from components.progress import LOGGER_NAME
 from models import features
+from models.distribution import create_strategy
 from models.input_data import SplitData
 from models.preprocessing import decode_and_resize
 from models.training import compile_network, fit_network
@@ -50,8 +51,8 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
     held_out[:: max(2, len(held_out) // _NUM_VALIDATION)] = True
     train, validation = take(everything, ~held_out), take(everything, held_out)
 
-    network = compile_network(run, run.candidate.training.learning_rate)
-    bare_network = compile_network(run, run.candidate.training.learning_rate)
+    network = compile_network(run, create_strategy())
+    bare_network = compile_network(run, create_strategy())
     images, bare_validation = as_floats(train), as_floats(validation)
 
     def ours() -> float:
@@ -61,7 +62,6 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
                 train,
                 validation,
                 run,
-                batch_size=batch_size,
                 epochs=1,
                 stage=NAME,
                 log_dir=work_dir / "tensorboard",

@@ -129,7 +129,8 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
     if value is None and text.strip() != "null":
         raise InputError(
             f"--set {key.strip()}: expected a value, got nothing. How to fix: give a value, "
-            f"`null` for none; leave the setting out to keep its default; empty text is --set '{key.strip()}=\"\"'."
+            "`null` for none; leave the setting out to keep its default; empty text is "
+            f"--set '{key.strip()}=\"\"'."
         )
     return keys, value
 
