@@ -77,7 +77,7 @@ def declare_space(hyperparameters: keras_tuner.HyperParameters, run: CandidateRu
         own = own_value(run.candidate, name)
         choices = list(values)
         if own is None:  # the architecture's own, which no number stands for
-            own = choices[0]
+            own = choices[len(choices) // 2]
         elif own not in choices:
             choices = sorted([own, *choices]) if not isinstance(own, str) else [own, *choices]
         hyperparameters.Choice(name, choices, default=own)

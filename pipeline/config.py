@@ -189,7 +189,9 @@ class EnsembleSettings(Settings):
 class OperatingPointSettings(Settings):
     """Where the decision threshold is put, on validation predictions."""
 
-    target_sensitivity: OpenFraction = 0.97
+    # What the lower end of the recall's 95% interval on validation must reach. On 570 cases of
+    # pneumonia that is a recall of .974.
+    target_sensitivity: OpenFraction = 0.955
     stress: bool = True  # the target is to hold on degraded images, too
 
 
