@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+_NUM_LOGICAL_CPUS = 2
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -15,6 +16,14 @@ def pytest_configure() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # Two devices for the test of training on several: it has to be said before TensorFlow starts,
+    # which some test modules do when they are collected.
+    import tensorflow as tf
+
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0],
+        [tf.config.LogicalDeviceConfiguration()] * _NUM_LOGICAL_CPUS,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 from pathlib import Path
@@ -23,18 +22,8 @@ from models.preprocessing import preprocessing_fn
 from pipeline.config import CUSTOM_CONFIG_KEY, BeamSettings, TransformSettings
 
 IMAGE_SIZE_PX = 32
-_NUM_LOGICAL_CPUS = 2  # for the tests of training on several devices
 NUM_RECORDS = 40
 SCHEMA_FILE = Path(__file__).parents[2] / "models" / "schema" / "schema.pbtxt"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def logical_cpus() -> None:
-    """Split the CPU in two before TensorFlow starts; another folder's tests may have started it."""
-    cpus = tf.config.list_physical_devices("CPU")
-    configuration = [tf.config.LogicalDeviceConfiguration()] * _NUM_LOGICAL_CPUS
-    with contextlib.suppress(RuntimeError):
-        tf.config.set_logical_device_configuration(cpus[0], configuration)
 
 
 @dataclasses.dataclass(frozen=True)
