@@ -10,7 +10,6 @@ import keras
 from models.callbacks import ProgressCallback
 from pipeline.config import TrainingSettings
 
-_SGD_MOMENTUM = 0.9
 _PLATEAU_FACTOR, _PLATEAU_PATIENCE_EPOCHS = 0.3, 3
 _WARM_UP_EPOCHS = 1  # of the cosine schedule
 _FINAL_RATE_FRACTION = 0.01  # where the cosine schedule ends
@@ -46,7 +45,7 @@ def _create_optimizer(settings: TrainingSettings, learning_rate: float) -> keras
     if settings.optimizer == "adam":
         return keras.optimizers.Adam(learning_rate, **averaging)
     if settings.optimizer == "sgd":
-        return keras.optimizers.SGD(learning_rate, momentum=_SGD_MOMENTUM, **averaging)
+        return keras.optimizers.SGD(learning_rate, momentum=settings.momentum, **averaging)
     optimizer = keras.optimizers.AdamW(
         learning_rate, weight_decay=settings.weight_decay, **averaging
     )
@@ -74,7 +73,9 @@ def training_callbacks(
         callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     callbacks += [
         keras.callbacks.EarlyStopping(
-            monitor="val_loss", patience=settings.patience_epochs, restore_best_weights=True
+            monitor="val_loss",
+            patience=settings.patience_epochs,
+            restore_best_weights=settings.restore_best_weights,
         ),
         keras.callbacks.TerminateOnNaN(),
         ProgressCallback(stage),

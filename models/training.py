@@ -34,7 +34,8 @@ class Trained:
     """A fitted network.
 
     Attributes:
-        network: With the weights of the best epoch.
+        network: With the weights of the best epoch, or of the last one where
+            `restore_best_weights` is off.
         history: Of all epochs; a second stage follows the first.
         num_trainable: Parameters that the last stage changed.
     """
@@ -148,7 +149,7 @@ def fit_network(
     epochs: int | None = None,
     log_dir: Path | None = None,
 ) -> History:
-    """Train until the validation loss stops falling, and restore the best weights.
+    """Train until the validation loss stops falling, and restore the best weights if asked to.
 
     Args:
         network: Compiled, from `compile_network`.
@@ -161,7 +162,8 @@ def fit_network(
         log_dir: Where TensorBoard logs go; None for none.
 
     Returns:
-        Figures per epoch; the network holds the best epoch's weights.
+        Figures per epoch; the network holds the best epoch's weights, or the last one's where
+        `restore_best_weights` is off.
     """
     settings = run.candidate.training
     batch_size = settings.batch_size * num_replicas

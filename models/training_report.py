@@ -30,7 +30,8 @@ class TrainingReport(BaseModel):
         members: Names of the candidates that an ensemble is made of; else empty.
         seed: Of weights, order and augmentation.
         num_epochs: Epochs run, early stopping included.
-        best_epoch: From 1; the epoch whose weights were kept.
+        best_epoch: From 1; the epoch of the lowest validation loss. Its weights were kept, unless
+            `candidate.training.restore_best_weights` is off: then the last epoch's were.
         history: Figures per epoch by Keras' names, such as `val_loss`.
         num_gpus: Visible to TensorFlow.
         num_replicas: Devices that shared each step.
@@ -42,7 +43,8 @@ class TrainingReport(BaseModel):
         calibration_error_before: Expected calibration error on validation without it.
         calibration_error_after: With it, each case calibrated by a fit that has not seen it.
         validation: Figures at the operating point by slice name, `overall` first.
-        stressed: The same of all validation images under each stress, by its name.
+        stressed: The same of all validation images under each stress, by its name; empty where
+            `operating_point.stress` is off.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 
 import numpy as np
@@ -70,6 +71,18 @@ def test_the_best_weights_are_restored(data):
     kept = trained.network.evaluate(data.images.repeat(3, -1) / 255, data.labels, verbose=0)[0]
     assert kept == pytest.approx(min(losses), rel=1e-3)
     assert losses[trained.best_epoch - 1] == min(losses)
+
+
+def test_the_last_weights_stay_where_the_best_are_not_asked_for(data):
+    # What is learnt is wrong on a validation split with the labels turned round.
+    wrong = dataclasses.replace(data, labels=1 - data.labels)
+    run = candidate_run(patience_epochs=2, restore_best_weights=False)
+    trained = train_network(run, data, wrong, create_strategy(), stage="Training")
+    losses = trained.history["val_loss"]
+    kept = trained.network.evaluate(wrong.images.repeat(3, -1) / 255, wrong.labels, verbose=0)[0]
+    assert trained.best_epoch < trained.num_epochs
+    assert losses[trained.best_epoch - 1] == min(losses)
+    assert kept == pytest.approx(losses[-1], rel=1e-3)
 
 
 def test_a_seed_repeats_a_training(data):
