@@ -33,7 +33,7 @@ class Predictions:
 
     Attributes:
         plain: float32 [n], in [0, 1].
-        stressed: float32 [n] by the name of each stress.
+        stressed: float32 [n] by the name of each stress; empty where none was asked for.
     """
 
     plain: np.ndarray
@@ -89,31 +89,40 @@ class Judgement:
 
 
 def predict_validation(
-    predictor: Predictor | EnsemblePredictor, validation: SplitData
+    predictor: Predictor | EnsemblePredictor, validation: SplitData, stress: bool = True
 ) -> Predictions:
-    """Predict the validation images, plain and under every stress."""
+    """Predict the validation images.
+
+    Args:
+        predictor: The model.
+        validation: The split.
+        stress: Predict them under every stress, too.
+    """
     return Predictions(
         predict_probabilities(predictor, validation.images),
         {
             name: predict_probabilities(predictor, stressed_images(validation.images, name))
-            for name in STRESSES
+            for name in (STRESSES if stress else ())
         },
     )
 
 
-def area_on_plain_and_stressed(predictor: Predictor, validation: SplitData) -> float:
+def area_on_plain_and_stressed(
+    predictor: Predictor, validation: SplitData, stress: bool = True
+) -> float:
     """Return the mean of the AUC on plain images and of the mean AUC over the stresses.
 
     Args:
         predictor: The model; calibration does not change the figure.
         validation: Both classes present.
+        stress: Without it the AUC on plain images is all.
     """
-    predictions = predict_validation(predictor, validation)
+    predictions = predict_validation(predictor, validation, stress)
+    plain = float(roc_auc_score(validation.labels, predictions.plain))
     stressed = [
         roc_auc_score(validation.labels, answers) for answers in predictions.stressed.values()
     ]
-    plain = roc_auc_score(validation.labels, predictions.plain)
-    return float((plain + np.mean(stressed)) / 2.0)
+    return (plain + float(np.mean(stressed))) / 2.0 if stressed else plain
 
 
 def judge_predictions(

@@ -26,12 +26,13 @@ class Comparison(BaseModel):
         recall: On validation, at the operating point.
         recall_low: The lower end of its 95% interval.
         specificity: On validation.
-        stressed_recall: The mean over the stresses.
+        stressed_recall: The mean over the stresses. Like every stressed figure, it is the plain
+            one where nothing was stressed.
         stressed_specificity: The mean over the stresses.
         mean_specificity: The mean of the plain and the stressed one: what is compared.
         auc: On validation.
         stressed_auc: The mean over the stresses.
-        worst_stress: The stress of the lowest AUC.
+        worst_stress: The stress of the lowest AUC; "" where nothing was stressed.
         worst_stressed_auc: Its AUC.
         mean_auc: The mean of the plain and the stressed one.
         num_parameters: All weights.
@@ -145,12 +146,12 @@ def _reason(ranked: Sequence[Comparison], target: float) -> str:
             f"({best.recall_low:.3f})"
         )
     second = rivals[0]
+    judged_on = "plain and stressed validation" if best.worst_stress else "validation"
     if best.mean_specificity > second.mean_specificity:
         return (
             f"of the {1 + len(rivals)} candidates whose recall reaches {target:g} with its lower "
-            f"95% bound, {best.name} has the highest specificity on plain and stressed "
-            f"validation, {best.mean_specificity:.3f} against {second.mean_specificity:.3f} of "
-            f"{second.name}"
+            f"95% bound, {best.name} has the highest specificity on {judged_on}, "
+            f"{best.mean_specificity:.3f} against {second.mean_specificity:.3f} of {second.name}"
         )
     if best.mean_auc > second.mean_auc:
         return (

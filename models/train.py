@@ -53,7 +53,9 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     training_s = time.monotonic() - started_s
 
-    predictions = predict_validation(Predictor(trained.network, run.candidate), validation)
+    predictions = predict_validation(
+        Predictor(trained.network, run.candidate), validation, run.operating_point.stress
+    )
     judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
     served = ServedModel(
         Predictor(trained.network, run.candidate, judgement.calibration),

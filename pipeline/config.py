@@ -121,9 +121,11 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(3e-3, gt=0.0)
     schedule: Literal["constant", "cosine", "plateau"] = "cosine"
     weight_decay: float = Field(2e-2, ge=0.0)  # of adamw
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)  # of sgd
     batch_size: int = Field(32, ge=1)  # per replica; all GPUs together take that many times more
     epochs: int = Field(20, ge=1)
     patience_epochs: int = Field(10, ge=1)  # early stopping on validation loss
+    restore_best_weights: bool = True  # of the epoch of the lowest validation loss; else the last's
     balance: Literal["class_weights", "oversampling", "none"] = "class_weights"
     dropout: float | None = Field(None, ge=0.0, lt=1.0)  # None: the architecture's own
     l2: float | None = Field(None, ge=0.0)  # of kernels; None: the architecture's own
@@ -192,7 +194,10 @@ class OperatingPointSettings(Settings):
     # What the lower end of the recall's 95% interval on validation must reach. On 570 cases of
     # pneumonia that is a recall of .974.
     target_sensitivity: OpenFraction = 0.955
-    stress: bool = True  # the target is to hold on degraded images, too
+    # The target is to hold on degraded images, too. That predicts the validation split once for
+    # each stress of models/stress.py; without it nothing is known of degraded images, and search,
+    # operating point and choice rest on plain ones.
+    stress: bool = True
 
 
 class GateSettings(Settings):

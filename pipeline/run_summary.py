@@ -179,11 +179,12 @@ def _candidate(
         training_s=report.training_s,
         validation_metrics=Metrics.model_validate(report.validation[OVERALL]),
         reaches_target=comparison.reaches_target,
-        stressed_recall=comparison.stressed_recall,
-        stressed_specificity=comparison.stressed_specificity,
-        stressed_auc=comparison.stressed_auc,
+        # Where nothing was stressed, the comparison repeats the plain figures.
+        stressed_recall=comparison.stressed_recall if report.stressed else None,
+        stressed_specificity=comparison.stressed_specificity if report.stressed else None,
+        stressed_auc=comparison.stressed_auc if report.stressed else None,
         worst_stress=comparison.worst_stress,
-        worst_stressed_auc=comparison.worst_stressed_auc,
+        worst_stressed_auc=comparison.worst_stressed_auc if report.stressed else None,
         stressed_metrics={
             stress: Metrics.model_validate(metrics) for stress, metrics in report.stressed.items()
         },

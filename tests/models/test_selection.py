@@ -85,6 +85,17 @@ def test_the_worst_stress_is_told():
     assert entry.worst_stressed_auc == pytest.approx(0.99)
 
 
+def test_without_stresses_the_plain_figures_decide_and_the_reason_says_so():
+    reports = [
+        report(name, false_alarms=alarms).model_copy(update={"stressed": {}})
+        for name, alarms in (("worse", 12), ("better", 4))
+    ]
+    selection = select(reports)
+    assert selection.selected == "better"
+    assert "highest specificity on validation, 0.980 against 0.940" in selection.reason
+    assert selection.candidates[0].worst_stress == ""
+
+
 def test_no_candidate_is_an_error():
     with pytest.raises(ValueError, match="at least one"):
         select([])

@@ -169,6 +169,10 @@ def test_a_search_goes_on_only_for_what_it_was_begun_with():
     assert search_key(run_of(max_trials=2, epochs_per_trial=2), ["a"]) != key
     assert search_key(run.model_copy(update={"code_version": "new"}), ["a"]) != key
     assert search_key(run, ["b"]) != key
+    target = OperatingPointSettings(target_sensitivity=0.9)
+    assert search_key(run.model_copy(update={"operating_point": target}), ["a"]) == key
+    plain = OperatingPointSettings(stress=False)
+    assert search_key(run.model_copy(update={"operating_point": plain}), ["a"]) != key
 
 
 def test_a_space_of_unknown_names_is_refused(tmp_path):
