@@ -32,3 +32,6 @@ def test_views_begin_with_the_image_and_show_its_middle(num_views):
         assert copy.shape == (1, side, side, 1)
         assert np.ptp(copy.numpy()) < np.ptp(ramp)  # nearer
         assert abs(float(tf.reduce_mean(copy)) - 0.5) < 0.06
+        # A ramp stays one: no row or column is read from beyond the edge.
+        assert np.all(np.diff(copy.numpy()[0, :, :, 0], axis=0) > 0)
+        np.testing.assert_allclose(np.ptp(copy.numpy()[0], axis=1), 0, atol=1e-6)

@@ -8,10 +8,10 @@ from pipeline.config import AugmentationSettings
 OFF = dict.fromkeys(
     ("brightness", "contrast", "gamma", "blur", "sharpen", "resample", "noise", "erasing"), 0.0
 )
-SEED = tf.constant([4, 9], tf.int64)
+SEED = tf.constant([1, 2], tf.int64)
 
 
-def images(count: int = 6, side: int = 32) -> tf.Tensor:
+def images(count: int = 6, side: int = 128) -> tf.Tensor:
     rng = np.random.default_rng(1)
     return tf.constant(rng.uniform(60, 190, (count, side, side, 1)).astype(np.float32))
 
