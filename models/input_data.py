@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from models import features
 from models.augmentation import move
+from models.bands import add_bands
 from models.network_input import crop_and_resize, to_network_input
 from models.photometry import mix_pairs, vary_photometry
 from models.preprocessing import decode_transformed
@@ -129,8 +130,10 @@ def training_batches(
         pixels = tf.cast(tf.gather(images, indices), tf.float32)
         truth = tf.gather(labels, indices)
         if settings.enabled:
-            own_seeds = tf.unstack(tf.random.split(batch_seed, 3))
+            own_seeds = tf.unstack(tf.random.split(batch_seed, 4))
             pixels = vary_photometry(move(pixels, own_seeds[0], settings), own_seeds[1], settings)
+            # Last, as by an export: bands are black whatever the exposure was.
+            pixels = add_bands(pixels, own_seeds[3], settings.bands)
             inputs = to_network_input(pixels, candidate.normalisation)
             inputs, truth = mix_pairs(inputs, truth, own_seeds[2], settings.mixup_alpha)
         else:

@@ -103,6 +103,7 @@ class AugmentationSettings(Settings):
     resample: float = Field(0.6, ge=0.0, lt=1.0)  # side lost and interpolated again, up to this
     noise: Fraction = 0.05  # standard deviation, up to this part of full scale
     erasing: Fraction = 0.0  # probability that a rectangle is blanked
+    bands: Fraction = 0.0  # probability that the picture stands between two black bands
     mixup_alpha: float = Field(0.0, ge=0.0, le=2.0)  # of the Beta distribution; 0 mixes nothing
 
 

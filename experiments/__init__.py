@@ -1,0 +1,1 @@
+"""Experiments behind the defaults: what each choice brings, over several seeds."""

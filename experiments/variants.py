@@ -1,0 +1,91 @@
+"""What the ablation compares: each variant differs from the defaults in one thing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.config import AugmentationSettings, CandidateSettings, TransformSettings
+
+REFERENCE = "defaults"
+
+_DEFAULT_TRANSFORM = TransformSettings()
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One row of the table.
+
+    Attributes:
+        group: Heading that the row stands under.
+        candidate: Network, normalisation, crop and training.
+        transform: How the network's image is made.
+        trained_as: Another variant whose network is used; "" where it has its own.
+    """
+
+    group: str
+    candidate: CandidateSettings
+    transform: TransformSettings = _DEFAULT_TRANSFORM
+    trained_as: str = ""
+
+
+_NO_PHOTOMETRY = {
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "gamma": 0.0,
+    "blur": 0.0,
+    "sharpen": 0.0,
+    "resample": 0.0,
+    "noise": 0.0,
+}
+_SHARPNESS_KEPT = {"blur": 0.0, "sharpen": 0.0, "resample": 0.0}
+# Of the study, in the sense of Keras' ImageDataGenerator, whose shear is in degrees.
+STUDY_AUGMENTATION = {
+    "rotation_degrees": 40.0,
+    "width_shift": 0.2,
+    "height_shift": 0.2,
+    "shear_degrees": 0.3,
+    "zoom": 0.1,
+    **_NO_PHOTOMETRY,
+}
+
+
+def _with(**changes: Any) -> CandidateSettings:
+    return CandidateSettings().model_copy(update=changes)
+
+
+def _trained_with(**changes: Any) -> CandidateSettings:
+    return _with(training=CandidateSettings().training.model_copy(update=changes))
+
+
+def _augmented_with(**changes: Any) -> CandidateSettings:
+    augmentation = CandidateSettings().training.augmentation.model_dump()
+    return _trained_with(augmentation=AugmentationSettings(**{**augmentation, **changes}))
+
+
+VARIANTS: Mapping[str, Variant] = {
+    REFERENCE: Variant("reference", CandidateSettings()),
+    "no augmentation": Variant("augmentation", _augmented_with(enabled=False)),
+    "the study's augmentation": Variant("augmentation", _augmented_with(**STUDY_AUGMENTATION)),
+    "milder geometry alone": Variant("augmentation", _augmented_with(**_NO_PHOTOMETRY)),
+    "photometry, sharpness kept": Variant("augmentation", _augmented_with(**_SHARPNESS_KEPT)),
+    "and mixup": Variant("augmentation", _augmented_with(mixup_alpha=0.2)),
+    "and random erasing": Variant("augmentation", _augmented_with(erasing=0.5)),
+    "and black bands": Variant("augmentation", _augmented_with(bands=0.3)),
+    "and a wider gamma": Variant("augmentation", _augmented_with(gamma=0.6)),
+    "standardisation": Variant("normalisation", _with(normalisation="standardise")),
+    "percentile stretch": Variant("normalisation", _with(normalisation="stretch")),
+    "histogram equalisation": Variant("normalisation", _with(normalisation="equalise")),
+    "CLAHE": Variant("normalisation", _with(normalisation="clahe")),
+    "160 px": Variant("input", CandidateSettings(), TransformSettings(image_size_px=160)),
+    "centre crop .9": Variant("input", _with(crop_fraction=0.9)),
+    "lung crop .85": Variant("input", CandidateSettings(), TransformSettings(resize="lung_crop")),
+    "label smoothing .05": Variant("training", _trained_with(label_smoothing=0.05)),
+    "no weight decay": Variant("training", _trained_with(weight_decay=0.0)),
+    "averaged weights (EMA .99)": Variant("training", _trained_with(ema_momentum=0.99)),
+    "3 views": Variant("prediction", _with(num_views=3), trained_as=REFERENCE),
+    "5 views": Variant("prediction", _with(num_views=5), trained_as=REFERENCE),
+    # The longest one comes last.
+    "224 px": Variant("input", CandidateSettings(), TransformSettings(image_size_px=224)),
+}

@@ -1,0 +1,52 @@
+import dataclasses
+
+import pytest
+
+from experiments.variants import REFERENCE, VARIANTS
+from pipeline.config import CandidateSettings, PipelineSettings
+
+
+def leaves(tree: dict, at: str = "") -> dict:
+    found = {}
+    for key, value in tree.items():
+        name = f"{at}{key}"
+        found |= leaves(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return found
+
+
+def settings_of(name: str) -> dict:
+    variant = VARIANTS[name]
+    return leaves(
+        {"candidate": variant.candidate.model_dump(), "transform": variant.transform.model_dump()}
+    )
+
+
+def test_the_reference_is_what_the_pipeline_does_by_default():
+    defaults = leaves(
+        {
+            "candidate": CandidateSettings().model_dump(),
+            "transform": PipelineSettings().transform.model_dump(),
+        }
+    )
+    assert settings_of(REFERENCE) == defaults
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != REFERENCE])
+def test_a_variant_differs_in_one_thing_and_is_valid(name):
+    variant, before = VARIANTS[name], settings_of(REFERENCE)
+    changed = {key for key, value in settings_of(name).items() if value != before[key]}
+    assert changed
+    sections = {".".join(key.split(".")[:3]) for key in changed}
+    assert len(sections) == 1, changed
+    CandidateSettings.model_validate(variant.candidate.model_dump())
+    others = {key: dataclasses.asdict(VARIANTS[key]) for key in VARIANTS if key != name}
+    assert dataclasses.asdict(variant) not in others.values()
+
+
+def test_what_shares_a_network_shares_its_training():
+    for variant in VARIANTS.values():
+        if variant.trained_as:
+            owner = VARIANTS[variant.trained_as]
+            assert not owner.trained_as
+            assert owner.candidate.training == variant.candidate.training
+            assert owner.transform == variant.transform
