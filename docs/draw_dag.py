@@ -48,6 +48,7 @@ MEANINGS = {
     "Baseline": ("Judgement", "Fetches the newest model"),
     "Evaluator": ("Judgement", "Measures on the test split"),
     "ModelGate": ("Judgement", "Blesses or refuses"),
+    "StudyTable": ("Judgement", "Compares with a study"),
     "Pusher": ("Release", "Adds a numbered version"),
 }
 FIRST, BEFORE = "ImportExampleGen", ("Ingestion", "X-rays to TFRecords")

@@ -218,6 +218,12 @@ class GateSettings(Settings):
     require_baseline: bool = False  # fail where no earlier model is found
 
 
+class StudySettings(Settings):
+    """A table of all candidates on the test split, beside published figures: docs/study.md."""
+
+    enabled: bool = False  # every candidate is judged on the test split: to compare, not to choose
+
+
 class MetadataSettings(Settings):
     """Where ML Metadata lives: a SQLite file under the output, or MySQL."""
 
@@ -259,6 +265,7 @@ class PipelineSettings(Settings):
     ensemble: EnsembleSettings = EnsembleSettings()
     operating_point: OperatingPointSettings = OperatingPointSettings()
     gate: GateSettings = GateSettings()
+    study: StudySettings = StudySettings()
     metadata: MetadataSettings = MetadataSettings()
     beam: BeamSettings = BeamSettings()
 
@@ -303,6 +310,13 @@ class EnsembleRun(Settings):
     image_size_px: int
     ensemble: EnsembleSettings
     operating_point: OperatingPointSettings
+
+
+class StudyRun(Settings):
+    """The part of a run's settings that the StudyTable node receives, as JSON."""
+
+    image_size_px: int
+    synthetic: bool  # whether the records were drawn
 
 
 CUSTOM_CONFIG_KEY = "settings"  # of Transform (TransformSettings), Tuner and Trainer (CandidateRun)

@@ -21,7 +21,7 @@ def run_locally(
     console: Console,
     log_file: Path,
 ) -> Summary:
-    """Run everything and write `output_dir/summary.json`.
+    """Run everything and write `output_dir/summary.json`, and `study/` where it is asked for.
 
     Args:
         settings: The configuration.
@@ -63,6 +63,7 @@ def run_locally(
             from pipeline.metadata_store import connection_config
             from pipeline.pipeline import Places, create_pipeline
             from pipeline.run_summary import summarise_run
+            from pipeline.study_result import fetch_study
 
             connection = connection_config(settings.metadata, output_dir / "metadata.sqlite")
             dag = create_pipeline(
@@ -74,10 +75,12 @@ def run_locally(
                     trials_dir=str(output_dir / "trials"),
                 ),
                 connection,
+                synthetic=card.synthetic,
             )
             run_console.expect([node.id for node in dag.components])
         tfx.orchestration.LocalDagRunner().run(dag)
         timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
-    summary = summarise_run(settings, card, connection, timings_s, log_file)
+    study = fetch_study(settings, connection, output_dir) if settings.study.enabled else None
+    summary = summarise_run(settings, card, connection, timings_s, log_file, study)
     write_summary(summary, output_dir / FILE_NAME)
     return summary

@@ -20,6 +20,7 @@ from components.gate import ModelGate
 from components.push_folder import push_fingerprint
 from components.pusher import create_pusher
 from components.selector import create_selector
+from components.study.node import create_study_table
 from models import features
 from models.ensemble import ENSEMBLE
 from pipeline.code_version import code_version
@@ -29,6 +30,7 @@ from pipeline.config import (
     CandidateSettings,
     EnsembleRun,
     PipelineSettings,
+    StudyRun,
 )
 from pipeline.evaluation import create_eval_config
 
@@ -61,6 +63,8 @@ def create_pipeline(
     settings: PipelineSettings,
     places: Places,
     metadata_connection: metadata_store_pb2.ConnectionConfig | None = None,
+    *,
+    synthetic: bool = False,
 ) -> tfx.dsl.Pipeline:
     """Build the pipeline, from records to a pushed model.
 
@@ -68,6 +72,7 @@ def create_pipeline(
         settings: The whole configuration.
         places: Where it reads and writes.
         metadata_connection: The metadata store; None where the platform brings one.
+        synthetic: Whether the records were drawn, which nothing in them tells.
 
     Returns:
         The pipeline, with caching on.
@@ -115,6 +120,18 @@ def create_pipeline(
         nodes = _candidate_nodes(name, candidate, settings, transform, places)
         candidate_nodes += nodes
         candidates[name] = _outputs_of(nodes[-1])
+    study_nodes: list[BaseNode] = []
+    if settings.study.enabled:
+        # Of all that is trained here, the only node beside the Evaluator that sees the test
+        # split. Nothing may take its output.
+        study = create_study_table(
+            candidates,
+            examples=examples,
+            transform_graph=transform.outputs["transform_graph"],
+            settings=StudyRun(image_size_px=settings.transform.image_size_px, synthetic=synthetic),
+            code_version=all_code,
+        )
+        study_nodes.append(study)
     if has_ensemble(settings):
         ensemble = create_ensemble(
             candidates,
@@ -185,6 +202,7 @@ def create_pipeline(
             evaluator,
             gate,
             pusher,
+            *study_nodes,
         ],
         enable_cache=True,
         metadata_connection_config=metadata_connection,

@@ -17,10 +17,13 @@ from pipeline.summary_schema import (
     Metrics,
     Shortcut,
     SplitMetrics,
+    StudyRow,
 )
 
 WIDE_COLUMNS = 104  # from this width on, figures and their intervals share a line
 _NONE = "-"
+# Of `Metrics` and `PublishedFigures`, by what the table calls them: two recalls and both together.
+_STUDY_FIGURES = {"accuracy": "accuracy", "pneumonia": "recall", "normal": "specificity"}
 _DIRECTIONS = {"higher_in_pneumonia": "higher", "lower_in_pneumonia": "lower", "none": _NONE}
 _VERDICTS = {
     "passed": Text("passed", "green"),
@@ -107,6 +110,28 @@ def checks_table(checks: Iterable[Check]) -> Table:
             _bound(check),
             f"{check.n:,}",
         )
+    return table
+
+
+def study_table(rows: Iterable[StudyRow]) -> Table:
+    """Return three lines per candidate: ours, what was published, and the difference."""
+    table = _table("row", "figure", "ours", "[95% interval]", "published", "diff.")
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"  # users choose names
+    table.columns[1].justify = table.columns[3].justify = "left"
+    for row in rows:
+        table.add_section()
+        title = row.name + (" (*)" if row.note else "")
+        for name, figure in _STUDY_FIGURES.items():
+            ours: Estimate | None = getattr(row.metrics, figure)
+            published: float | None = getattr(row.published, figure, None)
+            value, _, interval = format_estimate(ours).plain.partition(" ")
+            difference = _NONE
+            if ours is not None and published is not None:
+                difference = f"{ours.value - published:+.3f}"
+            table.add_row(
+                title, name, value, Text(interval, "dim"), format_figure(published), difference
+            )
+            title = ""
     return table
 
 

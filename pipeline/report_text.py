@@ -22,6 +22,7 @@ from pipeline.report_tables import (
     shortcuts_table,
     slices_table,
     stresses_table,
+    study_table,
     trials_table,
 )
 from pipeline.stages import format_seconds
@@ -31,6 +32,7 @@ from pipeline.summary_schema import (
     Gate,
     OperatingPoint,
     PushedModel,
+    Study,
     Summary,
 )
 
@@ -74,6 +76,8 @@ def print_summary(console: Console, summary: Summary) -> None:
             note = f"{check.name.replace('_', ' ')}, {check.slice}: {check.note}"
             console.print(Text(note, "dim"))
     _print_line(console, _pushed_line(summary))
+    if summary.study is not None:
+        _print_study(console, summary.study)
 
     _print_heading(console, "Next")
     for comment, command in next_commands(summary):
@@ -206,6 +210,17 @@ def _operating_point_line(point: OperatingPoint, selected: Candidate) -> str:
         f"{line}; calibration error {format_figure(before)} before calibration, "
         f"{format_figure(after)} after"
     )
+
+
+def _print_study(console: Console, study: Study) -> None:
+    _print_heading(console, "Beside the published figures: all candidates on test, from 0.5 on")
+    console.print(Text(study.comparability, "" if study.comparable else "bold yellow"))
+    console.print(study_table(study.rows))
+    console.print(Text("Recall on pneumonia, recall on normal; the difference is ours - published"))
+    for row in study.rows:
+        if row.note:
+            console.print(Text(f"(*) {row.name}: {row.note}"))
+    _print_line(console, f"The same with curves and matrices, for a browser: {study.page}")
 
 
 def _verdict(gate: Gate) -> Text:

@@ -37,6 +37,7 @@ from pipeline.summary_schema import (
     Shortcut,
     SplitCounts,
     SplitMetrics,
+    Study,
     Summary,
     Trial,
     Versions,
@@ -53,6 +54,7 @@ def summarise_run(
     connection: metadata_store_pb2.ConnectionConfig,
     timings_s: Mapping[str, float],
     log_file: Path,
+    study: Study | None = None,
 ) -> Summary:
     """Summarise the newest run in the metadata store.
 
@@ -62,6 +64,7 @@ def summarise_run(
         connection: The metadata store.
         timings_s: Seconds by node and step, and `total`.
         log_file: Where the libraries logged.
+        study: The table beside published figures, where the run made one.
 
     Raises:
         KeyError: When a node has not left what it should have.
@@ -99,6 +102,7 @@ def summarise_run(
         ),
         gate=Gate.model_validate(gate),
         pushed_model=_pushed_model(record),
+        study=study,
         timings_s=dict(timings_s),
         versions=Versions(
             project=__version__,

@@ -214,6 +214,32 @@ class PushedModel(Part):
     version: NonNegativeInt
 
 
+class PublishedFigures(Part):
+    """One row of the study, as it was published."""
+
+    accuracy: Proportion
+    recall: Proportion
+    specificity: Proportion
+
+
+class StudyRow(Part):
+    """One candidate on the test split, as the study judged: uncalibrated, from .5 on."""
+
+    name: str
+    metrics: Metrics
+    published: PublishedFigures | None
+    note: str = ""
+
+
+class Study(Part):
+    """All candidates beside the figures of an older study."""
+
+    page: str
+    comparable: bool
+    comparability: str
+    rows: tuple[StudyRow, ...]
+
+
 class Versions(Part):
     """Versions of what made the model."""
 
@@ -238,6 +264,7 @@ class Summary(Part):
     metrics: RunMetrics
     gate: Gate
     pushed_model: PushedModel | None
+    study: Study | None = None
     timings_s: dict[str, NonNegativeFloat]
     versions: Versions
     settings: dict[str, JsonValue]

@@ -40,7 +40,7 @@ def test_wheel_has_the_version_of_the_package(wheel: Path):
     assert wheel.name == f"pneumonia_pipeline-{pipeline.__version__}-py3-none-any.whl"
 
 
-def test_wheel_holds_every_module_and_schema_and_nothing_else(wheel: Path, repository: Path):
+def test_wheel_holds_every_module_schema_and_template_and_nothing_else(wheel: Path, repository: Path):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         metadata = archive.read(
@@ -54,7 +54,10 @@ def test_wheel_holds_every_module_and_schema_and_nothing_else(wheel: Path, repos
     schemas = {
         str(path.relative_to(repository)) for path in (repository / "models").rglob("*.pbtxt")
     }
-    assert names == modules | schemas | {"models/schema/drawn.pbtxt"}
+    templates = {
+        str(path.relative_to(repository)) for path in (repository / "components").rglob("*.jinja")
+    }
+    assert names == modules | schemas | templates | {"models/schema/drawn.pbtxt"}
     assert "Requires-Python: ==3.11.*" in metadata
     assert "Requires-Dist:" not in metadata
 

@@ -8,6 +8,7 @@ def tree(tmp_path):
     (tmp_path / "models" / "inner").mkdir(parents=True)
     (tmp_path / "models" / "a.py").write_text("one = 1\n")
     (tmp_path / "models" / "inner" / "schema.pbtxt").write_text("feature {}\n")
+    (tmp_path / "models" / "inner" / "page.html.jinja").write_text("<p>\n")
     (tmp_path / "config.py").write_text("two = 2\n")
     return tmp_path
 
@@ -18,7 +19,10 @@ def test_it_is_the_same_for_the_same_code(tree):
     )
 
 
-@pytest.mark.parametrize("edited", ["models/a.py", "models/inner/schema.pbtxt", "config.py"])
+@pytest.mark.parametrize(
+    "edited",
+    ["models/a.py", "models/inner/schema.pbtxt", "models/inner/page.html.jinja", "config.py"],
+)
 def test_every_edit_changes_it(tree, edited):
     before = code_version("models", "config.py", root=tree)
     path = tree / edited

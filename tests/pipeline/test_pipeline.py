@@ -68,6 +68,26 @@ def test_candidates_stand_side_by_side_and_an_ensemble_and_the_selector_take_the
     assert "Selector" in alone
 
 
+def test_the_study_sees_every_candidate_and_nothing_follows_from_it(tmp_path):
+    assert "StudyTable" not in nodes_of(build(tmp_path, **TWO))
+    nodes = nodes_of(build(tmp_path, **TWO, study={"enabled": True}))
+    trainers = {"Trainer-compact-resnet", "Trainer-cnn-deep"}
+    # Of all that is trained: the ensemble is made of the others, and is no row.
+    assert set(nodes["StudyTable"].upstream_nodes) == {"ImportExampleGen", "Transform", *trainers}
+    assert not [name for name in nodes if "StudyTable" in ancestors(nodes, name)]
+    assert set(nodes["Selector"].upstream_nodes) == {*trainers, "Ensemble"}
+
+
+def test_the_study_changes_no_other_node(tmp_path):
+    before = {name: parameters(node) for name, node in nodes_of(build(tmp_path, **TWO)).items()}
+    studied = nodes_of(build(tmp_path, **TWO, study={"enabled": True}))
+    after = {name: parameters(node) for name, node in studied.items()}
+    settings = after.pop("StudyTable")
+    assert after == before
+    assert json.loads(settings["settings"]) == {"image_size_px": 128, "synthetic": False}
+    assert settings["code_version"] == after["Evaluator"]["code_version"]
+
+
 def test_a_candidates_setting_changes_its_own_nodes_alone(tmp_path):
     before = {name: parameters(node) for name, node in nodes_of(build(tmp_path, **TWO)).items()}
     slower = {"architecture": "cnn_deep", "training": {"epochs": 30}}

@@ -1,0 +1,1 @@
+"""All candidates on the test split, beside the figures that an older study published."""

@@ -1,0 +1,104 @@
+"""The study's page: one file that needs nothing else, for a screen of any width."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from components.study.figures import Picture, draw_confusion_matrix, draw_curve, draw_roc_curves
+from components.study.published import NUM_NORMAL, NUM_PNEUMONIA
+from components.study.table import StudyRow, StudyTable
+from models.slice_metrics import Estimate
+
+TEMPLATE = "page.html.jinja"
+CURVES = ("loss", "accuracy", "recall")
+_FAMILY_TITLES = {
+    "dense": "fully connected networks",
+    "convolutional": "convolutional networks",
+    "residual": "residual networks",
+    "pretrained": "networks on a pretrained backbone",
+}
+
+
+def render_page(table: StudyTable) -> str:
+    """Render the table with its figures.
+
+    Args:
+        table: At least one row.
+
+    Returns:
+        HTML; every figure is in it, and every text of the configuration is escaped.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "figure": _format_figure,
+        "interval": _format_interval,
+        "difference": _format_difference,
+    }
+    page = environment.get_template(TEMPLATE).render(
+        table=table,
+        num_official=NUM_NORMAL + NUM_PNEUMONIA,
+        roc_pictures=_roc_pictures(table),
+        pictures={row.name: _pictures(row) for row in table.rows},
+        recipes={row.name: describe_recipe(row) for row in table.rows},
+    )
+    return page + "\n"
+
+
+def describe_recipe(row: StudyRow) -> str:
+    """Say in one sentence how a candidate was trained."""
+    training = row.candidate.training
+    optimizer: str = training.optimizer
+    if optimizer == "sgd":
+        optimizer += f" (momentum {training.momentum:g})"
+    parts = [
+        f"{row.candidate.architecture}, {row.num_parameters:,} parameters",
+        f"{optimizer} at a rate of {training.learning_rate:g}",
+        f"batches of {training.batch_size}",
+        "augmented" if training.augmentation.enabled else "not augmented",
+        f"{row.num_epochs} of at most {training.epochs} epochs (patience "
+        f"{training.patience_epochs}), the weights of epoch {row.kept_epoch} kept",
+        f"trained in {row.training_s:,.0f} s",
+    ]
+    if row.family == "pretrained":
+        weights = row.candidate.weights
+        # Of a file the name says enough: a page that is passed on tells no folders.
+        parts.insert(1, f"backbone's weights: {Path(weights).name}")
+    return "; ".join(parts)
+
+
+def _pictures(row: StudyRow) -> list[Picture]:
+    curves = [draw_curve(row, metric) for metric in CURVES]
+    return [*curves, draw_confusion_matrix(row.name, row.as_study)]
+
+
+def _roc_pictures(table: StudyTable) -> list[Picture]:
+    by_family = {
+        title: [row for row in table.rows if row.family == family]
+        for family, title in _FAMILY_TITLES.items()
+    }
+    return [draw_roc_curves(title, rows) for title, rows in by_family.items() if rows]
+
+
+def _format_figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _format_interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"[{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _format_difference(ours: float | None, published: float) -> str:
+    if ours is None:
+        return "-"
+    # U+2212 is as wide as the plus sign, and screen readers say "minus".
+    return f"{ours - published:+.3f}".replace("-", "\N{MINUS SIGN}")
