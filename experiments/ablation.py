@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,15 +14,13 @@ from components.ingestion.conversion import convert
 from components.ingestion.open_source import open_source
 from experiments.ablation_table import ablation_table, read_results
 from experiments.raw_records import load_raw_split
+from experiments.results import combine, predictions_file, result_file, write_result
 from experiments.variants import VARIANTS
 from models import features
 from models.distribution import create_strategy
-from models.input_data import SplitData
-from models.judgement import judge_predictions, predict_validation
+from models.judgement import predict_validation
 from models.predictor import Predictor
-from models.selection import Comparison, compare
-from models.training import Trained, train_network
-from models.training_report import TrainingReport
+from models.training import train_network
 from pipeline.config import CandidateRun, PipelineSettings
 
 
@@ -44,6 +41,10 @@ def run_ablation(options: argparse.Namespace, console: Console) -> None:
     for variant, seed in _unclaimed(options, console):
         console.print(f"{variant}, seed {seed}")
         measure(variant, seed, records_dir, options)
+    # Any transform will do: labels and groups are what counts here.
+    validation = load_raw_split(records_dir, features.VALIDATION, settings.transform)
+    for seed in options.seeds:
+        combine(options.output, seed, validation)
     table = ablation_table(read_results(options.output))
     (options.output / "ablation.md").write_text(table, encoding="utf-8")
     console.print(table, soft_wrap=True, markup=False)
@@ -55,7 +56,7 @@ def _unclaimed(options: argparse.Namespace, console: Console) -> Iterator[tuple[
         for name in options.only or VARIANTS:
             result = result_file(options.output, name, seed)
             # What shares another variant's network comes with that one.
-            if VARIANTS[name].trained_as or result.exists():
+            if not VARIANTS[name].is_trained or result.exists():
                 continue
             result.parent.mkdir(parents=True, exist_ok=True)
             with result.with_suffix(".lock").open("w") as lock:
@@ -96,55 +97,15 @@ def measure(name: str, seed: int, records_dir: Path, options: argparse.Namespace
     training_s = time.monotonic() - started_s
     sharing = [other for other in VARIANTS if VARIANTS[other].trained_as == name]
     for each in (name, *sharing):
-        comparison = judge(each, run, trained, training_s, validation, options.output)
-        result = {"variant": each, "seed": seed, "training_s": training_s}
-        text = json.dumps({**result, **comparison.model_dump(exclude={"name"})}, indent=2)
-        result_file(options.output, each, seed).write_text(text + "\n", encoding="utf-8")
-
-
-def judge(
-    name: str,
-    run: CandidateRun,
-    trained: Trained,
-    training_s: float,
-    validation: SplitData,
-    output: Path,
-) -> Comparison:
-    """Judge a network on plain and stressed validation, as the Selector would see it.
-
-    Args:
-        name: The variant, which may differ from what was trained in the prediction.
-        run: The candidate as it was trained.
-        trained: Its network.
-        training_s: What the training took, s.
-        validation: The whole split.
-        output: Where the predictions are kept.
-    """
-    candidate = VARIANTS[name].candidate
-    predictions = predict_validation(Predictor(trained.network, candidate), validation)
-    predictions.write(result_file(output, name, run.seed).with_suffix(".npz"))
-    judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
-    return compare(
-        TrainingReport(
-            name=name,
-            architecture=candidate.architecture,
-            num_parameters=trained.network.count_params(),
-            num_trainable=trained.num_trainable,
-            candidate=candidate,
-            hyperparameters={},
-            seed=run.seed,
-            num_epochs=trained.num_epochs,
-            best_epoch=trained.best_epoch,
-            history=trained.history,
-            num_gpus=0,
-            num_replicas=1,
-            training_s=training_s,
-            **judgement.for_report(),
+        predictor = Predictor(trained.network, VARIANTS[each].candidate)
+        predictions = predict_validation(predictor, validation)
+        predictions.write(predictions_file(options.output, each, seed))
+        write_result(
+            options.output,
+            each,
+            seed,
+            predictions,
+            validation,
+            trained.network.count_params(),
+            training_s,
         )
-    )
-
-
-def result_file(output: Path, name: str, seed: int) -> Path:
-    """Return where a variant's result stands; its predictions lie beside it."""
-    words = "".join(letter if letter.isalnum() else "_" for letter in name)
-    return output / "results" / f"{words}-{seed}.json"

@@ -22,12 +22,19 @@ class Variant:
         candidate: Network, normalisation, crop and training.
         transform: How the network's image is made.
         trained_as: Another variant whose network is used; "" where it has its own.
+        members: Variants whose calibrated probabilities are averaged; nothing is trained then.
     """
 
     group: str
     candidate: CandidateSettings
     transform: TransformSettings = _DEFAULT_TRANSFORM
     trained_as: str = ""
+    members: tuple[str, ...] = ()
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has a network of its own."""
+        return not self.trained_as and not self.members
 
 
 _NO_PHOTOMETRY = {
@@ -86,6 +93,9 @@ VARIANTS: Mapping[str, Variant] = {
     "averaged weights (EMA .99)": Variant("training", _trained_with(ema_momentum=0.99)),
     "3 views": Variant("prediction", _with(num_views=3), trained_as=REFERENCE),
     "5 views": Variant("prediction", _with(num_views=5), trained_as=REFERENCE),
+    "mean of defaults, standardisation, CLAHE": Variant(
+        "prediction", CandidateSettings(), members=(REFERENCE, "standardisation", "CLAHE")
+    ),
     # The longest one comes last.
     "224 px": Variant("input", CandidateSettings(), TransformSettings(image_size_px=224)),
 }

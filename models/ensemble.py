@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -44,7 +44,7 @@ def build_ensemble(
         network = keras.models.load_model(folder / NETWORK_FILE, compile=False)
         members.append(Predictor(network, report.candidate, report.calibration))
         answers.append(Predictions.read(folder / PREDICTIONS_FILE).calibrated(report.calibration))
-    predictions = _mean(answers)
+    predictions = mean_predictions(answers)
     judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
     chosen = [reports[name] for name in names]
     report = TrainingReport(
@@ -67,7 +67,9 @@ def build_ensemble(
     return EnsemblePredictor(members, judgement.calibration), report, predictions
 
 
-def _mean(answers: list[Predictions]) -> Predictions:
+def mean_predictions(answers: Sequence[Predictions]) -> Predictions:
+    """Return the mean of several models' predictions, plain and under each stress."""
+
     def mean(arrays: list[np.ndarray]) -> np.ndarray:
         return np.asarray(np.mean(arrays, axis=0), np.float32)
 

@@ -8,7 +8,7 @@ network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -76,17 +76,45 @@ class Selection(BaseModel):
 
 def compare(report: TrainingReport) -> Comparison:
     """Put a candidate's figures on validation together."""
-    plain = report.validation[OVERALL]
-    stressed = list(report.stressed.values())
-    areas = {name: _value(metrics, "auc") for name, metrics in report.stressed.items()}
+    return compare_figures(
+        report.name,
+        report.validation[OVERALL],
+        report.stressed,
+        reaches_target=report.reaches_target,
+        num_parameters=report.num_parameters,
+    )
+
+
+def compare_figures(
+    name: str,
+    plain: SliceMetrics,
+    stressed_by_name: Mapping[str, SliceMetrics],
+    *,
+    reaches_target: bool,
+    num_parameters: int,
+) -> Comparison:
+    """Put figures on validation together; see `Comparison`.
+
+    Args:
+        name: The candidate.
+        plain: All validation images as they are.
+        stressed_by_name: The same under each stress; empty where stresses are off.
+        reaches_target: Of the recall's lower bound.
+        num_parameters: All weights.
+
+    Raises:
+        ValueError: A class is missing.
+    """
+    stressed = list(stressed_by_name.values())
+    areas = {stress: _value(metrics, "auc") for stress, metrics in stressed_by_name.items()}
     specificity = _value(plain, "specificity")
     stressed_specificity = _mean(stressed, "specificity", specificity)
     auc = _value(plain, "auc")
     stressed_auc = _mean(stressed, "auc", auc)
-    worst_stress = min(areas, key=lambda name: areas[name]) if areas else ""
+    worst_stress = min(areas, key=lambda stress: areas[stress]) if areas else ""
     return Comparison(
-        name=report.name,
-        reaches_target=report.reaches_target,
+        name=name,
+        reaches_target=reaches_target,
         recall=_value(plain, "recall"),
         recall_low=plain.recall.low or 0.0,
         specificity=specificity,
@@ -98,7 +126,7 @@ def compare(report: TrainingReport) -> Comparison:
         worst_stress=worst_stress,
         worst_stressed_auc=areas.get(worst_stress, auc),
         mean_auc=(auc + stressed_auc) / 2.0,
-        num_parameters=report.num_parameters,
+        num_parameters=num_parameters,
     )
 
 

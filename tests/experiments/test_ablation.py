@@ -5,11 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from components.ingestion.synthetic import write_synthetic_set
 from experiments.__main__ import main, parse_arguments
-from experiments.ablation import result_file
 from experiments.raw_records import load_raw_split
+from experiments.results import combine, predictions_file, result_file
 from pipeline.config import SyntheticSettings, TransformSettings
 
 
@@ -46,7 +47,22 @@ def test_variants_are_measured_once_and_those_of_one_network_together(drawn, tmp
     assert with_lock.exists()
     assert (output / "ablation.md").read_text().count("\n") == 2 + 4
 
-    # Nothing of the test split was needed.
+    # What is a mean of others follows from what they left.
+    validation = load_raw_split(output / "records", "validation", TransformSettings())
+    name = "mean of defaults, standardisation, CLAHE"
+    combine(output, 0, validation)
+    assert not result_file(output, name, 0).exists()  # a member is missing
+    for kind in (predictions_file, result_file):
+        kind(output, "standardisation", 0).write_bytes(kind(output, "CLAHE", 0).read_bytes())
+    combine(output, 0, validation)
+    mean = json.loads(result_file(output, name, 0).read_text())
+    assert mean["num_parameters"] == 3 * result["num_parameters"]
+    with np.load(predictions_file(output, "CLAHE", 0)) as archive:
+        plain = archive["plain"]
+    assert roc_auc_score(validation.labels, plain) == pytest.approx(
+        json.loads(with_lock.read_text())["auc"]
+    )
+
     whole = load_raw_split(output / "records", "train", TransformSettings(image_size_px=16))
     half = load_raw_split(output / "records", "train", TransformSettings(image_size_px=16), 0.5)
     assert len(half.labels) == round(0.5 * len(whole.labels)) == len(half.subtypes)
