@@ -79,8 +79,10 @@ def print_summary(console: Console, summary: Summary) -> None:
     if summary.study is not None:
         _print_study(console, summary.study)
 
-    _print_heading(console, "Next")
-    for comment, command in next_commands(summary):
+    commands = next_commands(summary)
+    if commands:  # a refused ensemble has neither curves nor a place to be served from
+        _print_heading(console, "Next")
+    for comment, command in commands:
         _print_line(console, f"# {comment}", "dim")
         _print_line(console, command)
     _print_heading(console, "Run")

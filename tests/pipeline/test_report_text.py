@@ -173,6 +173,13 @@ def test_a_refused_model_is_told_with_its_reason(refused_summary: Summary) -> No
     assert not any("tensorflow_model_server" in line for line in lines)
 
 
+def test_where_there_is_nothing_to_do_next_no_heading_says_so(refused_summary: Summary) -> None:
+    assert [line for line in report(refused_summary) if line.startswith("Next -")]
+    # As of an ensemble that was refused.
+    without_curves = refused_summary.model_copy(update={"tensorboard_dir": None})
+    assert not [line for line in report(without_curves) if line.startswith("Next -")]
+
+
 def test_a_blessed_model_that_was_not_pushed_is_told(summary_fields: dict[str, Any]) -> None:
     lines = report(Summary.model_validate(summary_fields | {"pushed_model": None}))
     assert any(line.startswith("Nothing was pushed although the gate blessed") for line in lines)
