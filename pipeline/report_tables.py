@@ -115,7 +115,7 @@ def checks_table(checks: Iterable[Check]) -> Table:
 
 def study_table(rows: Iterable[StudyRow]) -> Table:
     """Return three lines per candidate: ours, what was published, and the difference."""
-    table = _table("row", "figure", "ours", "[95% interval]", "published", "diff.")
+    table = _table("row", "figure", "ours", "[95% interval]", "study", "diff.")
     table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"  # users choose names
     table.columns[1].justify = table.columns[3].justify = "left"
     for row in rows:

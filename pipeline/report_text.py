@@ -218,7 +218,7 @@ def _print_study(console: Console, study: Study) -> None:
     _print_heading(console, "Beside the published figures: all candidates on test, from 0.5 on")
     console.print(Text(study.comparability, "" if study.comparable else "bold yellow"))
     console.print(study_table(study.rows))
-    console.print(Text("Recall on pneumonia, recall on normal; the difference is ours - published"))
+    console.print(Text("Recall on pneumonia, recall on normal; study: as published there"))
     for row in study.rows:
         if row.note:
             console.print(Text(f"(*) {row.name}: {row.note}"))

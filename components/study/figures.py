@@ -59,7 +59,7 @@ def draw_curve(row: StudyRow, metric: str) -> Picture:
         source = _to_data_uri(figure)
     return Picture(
         source,
-        f"{metric.capitalize()} of {row.name} over {len(train)} epochs: on train from "
+        f"{metric.capitalize()} of {row.name}, epochs 1 to {len(train)}: on train from "
         f"{train[0]:.3f} to {train[-1]:.3f}, on validation from {validation[0]:.3f} to "
         f"{validation[-1]:.3f}, there lowest {min(validation):.3f} and highest "
         f"{max(validation):.3f}; the weights of epoch {row.kept_epoch} were kept.",

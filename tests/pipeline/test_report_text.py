@@ -185,6 +185,49 @@ def test_a_blessed_model_that_was_not_pushed_is_told(summary_fields: dict[str, A
     assert any(line.startswith("Nothing was pushed although the gate blessed") for line in lines)
 
 
+def study_row(name: str, **changes: Any) -> dict[str, Any]:
+    estimate = {"value": 0.8, "low": 0.767, "high": 0.829}
+    metrics = {"n": 624, "positives": 390, "recall": estimate | {"value": 0.82}, "precision": None}
+    metrics |= {"specificity": None, "accuracy": estimate, "auc": None}
+    published = {"accuracy": 0.891, "recall": 0.95, "specificity": 0.8}
+    return {"name": name, "metrics": metrics, "published": published, **changes}
+
+
+def study(*rows: dict[str, Any], comparable: bool = False) -> dict[str, Any]:
+    reason = f"The rows are {'' if comparable else 'NOT '}comparable, since somebody says so."
+    page = "/srv/a folder whose name is so long that its page's path does not fit/index.html"
+    fields = {"page": page, "comparable": comparable, "comparability": reason}
+    return {"study": fields | {"rows": rows}}
+
+
+def test_the_study_stands_beside_what_was_published(summary_fields: dict[str, Any]) -> None:
+    rows = [study_row("ann_deep"), study_row("mine", published=None)]
+    lines = report(Summary.model_validate(summary_fields | study(*rows)))
+    told = words(lines)
+    place = told.index(["ann_deep", "accuracy", "0.800", "[0.767,", "0.829]", "0.891", "-0.091"])
+    assert told[place + 1] == ["pneumonia", "0.820", "[0.767,", "0.829]", "0.950", "-0.130"]
+    assert told[place + 2] == ["normal", "-", "0.800", "-"]
+    assert ["mine", "accuracy", "0.800", "[0.767,", "0.829]", "-", "-"] in told
+    assert "The rows are NOT comparable, since somebody says so." in lines
+    assert any(line.endswith("does not fit/index.html") for line in lines)
+
+
+def test_long_names_of_the_study_fit(summary_fields: dict[str, Any]) -> None:
+    note = "its backbone has random weights, which the study's had not, so it is another row"
+    names = ["xception_deep_augmented", "my_own_network_that_has_a_very_long_name"]
+    rows = [study_row(name, note=note) for name in names]
+    lines = report(Summary.model_validate(summary_fields | study(*rows)))
+    start = next(place for place, line in enumerate(lines) if "NOT comparable" in line)
+    end = next(place for place, line in enumerate(lines) if line.endswith("index.html"))
+    assert not [line for line in lines[start:end] if len(line) > 80 or "…" in line]
+    assert ["xception_deep_augmented", "(*)", "accuracy"] in [row[:3] for row in words(lines)]
+    assert any(line.startswith("(*) xception_deep_augmented: its backbone") for line in lines)
+
+
+def test_without_a_study_nothing_is_said_of_one(blessed_summary: Summary) -> None:
+    assert "published" not in " ".join(report(blessed_summary))
+
+
 def test_drawn_images_are_announced_first_and_last(
     refused_summary: Summary, blessed_summary: Summary
 ) -> None:
