@@ -40,7 +40,9 @@ def test_wheel_has_the_version_of_the_package(wheel: Path):
     assert wheel.name == f"pneumonia_pipeline-{pipeline.__version__}-py3-none-any.whl"
 
 
-def test_wheel_holds_every_module_schema_and_template_and_nothing_else(wheel: Path, repository: Path):
+def test_wheel_holds_every_module_schema_and_template_and_nothing_else(
+    wheel: Path, repository: Path
+):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         metadata = archive.read(

@@ -18,9 +18,10 @@ from tfx.types import Artifact, BaseChannel, artifact_utils
 
 from components.candidate_inputs import MODEL_RUN, create_candidates_node, folders_of
 from components.progress import report_progress
+from components.study.comparison import make_row, make_table
 from components.study.judged_split import JudgedSplit, read_test_split
 from components.study.page import render_page
-from components.study.table import StudyRow, StudyTable, make_row, make_table
+from components.study.table import StudyRow, StudyTable
 from models import features
 from models.predictor import Predictor, predict_probabilities
 from models.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport

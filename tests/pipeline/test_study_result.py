@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from components.study.comparison import make_row, make_table
 from components.study.published import PUBLISHED
-from components.study.table import make_row, make_table
 from models.calibration import Calibration
 from models.slice_metrics import slice_metrics_from_predictions
 from models.training_report import TrainingReport

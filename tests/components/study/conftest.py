@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.study.table import make_row
+from components.study.comparison import make_row
 from models.calibration import Calibration
 from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import TrainingReport

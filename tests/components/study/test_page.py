@@ -3,8 +3,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from components.study.comparison import make_table
 from components.study.page import render_page
-from components.study.table import make_table
 from tests.components.study.conftest import LABELS
 
 EVIL = '<script>alert("x")</script>'

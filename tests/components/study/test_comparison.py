@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from components.study.comparison import make_row, make_table
 from components.study.published import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED
-from components.study.table import StudyTable, make_row, make_table
+from components.study.table import StudyTable
 from models.calibration import Calibration
 from models.intervals import wilson_interval
 from tests.components.study.conftest import LABELS, PROBABILITIES
