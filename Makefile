@@ -4,10 +4,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format types bench lock ci clean setup setup-dev
+.PHONY: help run test lint format types bench ablation lock ci clean setup setup-dev
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on drawn images
 	@$(PYTHON) local_runner.py $(ARGS)
@@ -28,6 +28,9 @@ types: setup-dev ## Check types
 
 bench: setup-dev ## Measure the stages against bare loops, as ratios
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+ablation: setup-dev ## Compare the choices behind the defaults: make ablation ARGS="--data chest_xray.zip"
+	@$(PYTHON) -m experiments $(ARGS)
 
 ci: lint types test ## All that CI checks: lint, types and tests
 

@@ -45,7 +45,7 @@ def ablation_table(results: Results) -> str:
     Args:
         results: By variant and seed.
     """
-    headings = ["variant", "seeds", *_COLUMNS.values(), "mean specificity against the defaults"]
+    headings = ["variant", "seeds", *_COLUMNS.values(), f"mean specificity against {REFERENCE}"]
     lines = [_line(headings), _line(["---"] * len(headings))]
     for name, by_seed in results.items():
         figures = [_mean([result[key] for result in by_seed.values()]) for key in _COLUMNS]

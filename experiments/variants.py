@@ -1,4 +1,4 @@
-"""What the ablation compares: each variant differs from the defaults in one thing."""
+"""What the ablation compares: each variant differs from a plain one in one thing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config import AugmentationSettings, CandidateSettings, TransformSettings
+from pipeline.config import (
+    AugmentationSettings,
+    CandidateSettings,
+    TrainingSettings,
+    TransformSettings,
+)
 
-REFERENCE = "defaults"
+REFERENCE = "plain pixels"
+
+DEFAULTS = "CLAHE and black bands: the defaults"
 
 _DEFAULT_TRANSFORM = TransformSettings()
 
@@ -58,21 +65,27 @@ STUDY_AUGMENTATION = {
 }
 
 
+# What the variants are compared with: fixed, whatever the defaults become.
+_PLAIN = CandidateSettings(
+    normalisation="none", training=TrainingSettings(augmentation=AugmentationSettings(bands=0.0))
+)
+
+
 def _with(**changes: Any) -> CandidateSettings:
-    return CandidateSettings().model_copy(update=changes)
+    return _PLAIN.model_copy(update=changes)
 
 
 def _trained_with(**changes: Any) -> CandidateSettings:
-    return _with(training=CandidateSettings().training.model_copy(update=changes))
+    return _with(training=_PLAIN.training.model_copy(update=changes))
 
 
 def _augmented_with(**changes: Any) -> CandidateSettings:
-    augmentation = CandidateSettings().training.augmentation.model_dump()
+    augmentation = _PLAIN.training.augmentation.model_dump()
     return _trained_with(augmentation=AugmentationSettings(**{**augmentation, **changes}))
 
 
 VARIANTS: Mapping[str, Variant] = {
-    REFERENCE: Variant("reference", CandidateSettings()),
+    REFERENCE: Variant("reference", _PLAIN),
     "no augmentation": Variant("augmentation", _augmented_with(enabled=False)),
     "the study's augmentation": Variant("augmentation", _augmented_with(**STUDY_AUGMENTATION)),
     "milder geometry alone": Variant("augmentation", _augmented_with(**_NO_PHOTOMETRY)),
@@ -85,17 +98,18 @@ VARIANTS: Mapping[str, Variant] = {
     "percentile stretch": Variant("normalisation", _with(normalisation="stretch")),
     "histogram equalisation": Variant("normalisation", _with(normalisation="equalise")),
     "CLAHE": Variant("normalisation", _with(normalisation="clahe")),
-    "160 px": Variant("input", CandidateSettings(), TransformSettings(image_size_px=160)),
+    DEFAULTS: Variant("the defaults", CandidateSettings()),
+    "160 px": Variant("input", _PLAIN, TransformSettings(image_size_px=160)),
     "centre crop .9": Variant("input", _with(crop_fraction=0.9)),
-    "lung crop .85": Variant("input", CandidateSettings(), TransformSettings(resize="lung_crop")),
+    "lung crop .85": Variant("input", _PLAIN, TransformSettings(resize="lung_crop")),
     "label smoothing .05": Variant("training", _trained_with(label_smoothing=0.05)),
     "no weight decay": Variant("training", _trained_with(weight_decay=0.0)),
     "averaged weights (EMA .99)": Variant("training", _trained_with(ema_momentum=0.99)),
     "3 views": Variant("prediction", _with(num_views=3), trained_as=REFERENCE),
     "5 views": Variant("prediction", _with(num_views=5), trained_as=REFERENCE),
-    "mean of defaults, standardisation, CLAHE": Variant(
-        "prediction", CandidateSettings(), members=(REFERENCE, "standardisation", "CLAHE")
+    "mean of plain, standardised, CLAHE": Variant(
+        "prediction", _PLAIN, members=(REFERENCE, "standardisation", "CLAHE")
     ),
     # The longest one comes last.
-    "224 px": Variant("input", CandidateSettings(), TransformSettings(image_size_px=224)),
+    "224 px": Variant("input", _PLAIN, TransformSettings(image_size_px=224)),
 }

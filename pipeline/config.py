@@ -103,7 +103,7 @@ class AugmentationSettings(Settings):
     resample: float = Field(0.6, ge=0.0, lt=1.0)  # side lost and interpolated again, up to this
     noise: Fraction = 0.05  # standard deviation, up to this part of full scale
     erasing: Fraction = 0.0  # probability that a rectangle is blanked
-    bands: Fraction = 0.0  # probability that the picture stands between two black bands
+    bands: Fraction = 0.3  # probability that the picture stands between two black bands
     mixup_alpha: float = Field(0.0, ge=0.0, le=2.0)  # of the Beta distribution; 0 mixes nothing
 
 
@@ -174,7 +174,7 @@ class CandidateSettings(Settings):
 
     architecture: Architecture = "compact_resnet"
     weights: str = "none"  # of the backbone: `none`, `imagenet` (downloaded by Keras), or a file
-    normalisation: Literal["none", "standardise", "stretch", "equalise", "clahe"] = "none"
+    normalisation: Literal["none", "standardise", "stretch", "equalise", "clahe"] = "clahe"
     crop_fraction: float = Field(1.0, gt=0.2, le=1.0)  # centre of the transformed image kept
     image_size_px: int | None = Field(None, ge=16, le=1024)  # None: the transformed size
     num_views: Literal[1, 3, 5] = 1  # slightly zoomed views whose mean is the prediction

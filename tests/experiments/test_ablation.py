@@ -11,6 +11,7 @@ from components.ingestion.synthetic import write_synthetic_set
 from experiments.__main__ import main, parse_arguments
 from experiments.raw_records import load_raw_split
 from experiments.results import combine, predictions_file, result_file
+from experiments.variants import REFERENCE
 from pipeline.config import SyntheticSettings, TransformSettings
 
 
@@ -26,7 +27,7 @@ def arguments(drawn, output, *more):
 
 def test_variants_are_measured_once_and_those_of_one_network_together(drawn, tmp_path, capfd):
     output = tmp_path / "output"
-    begun = arguments(drawn, output, "--only", "defaults", "CLAHE")
+    begun = arguments(drawn, output, "--only", REFERENCE, "CLAHE")
     with_lock = result_file(output, "CLAHE", 0)
     with_lock.parent.mkdir(parents=True)
     with with_lock.with_suffix(".lock").open("w") as lock:
@@ -34,22 +35,22 @@ def test_variants_are_measured_once_and_those_of_one_network_together(drawn, tmp
         assert main(begun) == 0
     told = capfd.readouterr().out
     assert "CLAHE, seed 0: another process is at it" in told
-    assert "| defaults | 1 |" in told
+    assert f"| {REFERENCE} | 1 |" in told
     assert not with_lock.exists()
-    for name in ("defaults", "3 views", "5 views"):
+    for name in (REFERENCE, "3 views", "5 views"):
         result = json.loads(result_file(output, name, 0).read_text())
         assert (result["variant"], result["seed"]) == (name, 0)
         assert 0.0 <= result["stressed_auc"] <= 1.0
 
-    before = result_file(output, "defaults", 0).stat().st_mtime_ns
+    before = result_file(output, REFERENCE, 0).stat().st_mtime_ns
     assert main(begun) == 0
-    assert result_file(output, "defaults", 0).stat().st_mtime_ns == before
+    assert result_file(output, REFERENCE, 0).stat().st_mtime_ns == before
     assert with_lock.exists()
     assert (output / "ablation.md").read_text().count("\n") == 2 + 4
 
     # What is a mean of others follows from what they left.
     validation = load_raw_split(output / "records", "validation", TransformSettings())
-    name = "mean of defaults, standardisation, CLAHE"
+    name = "mean of plain, standardised, CLAHE"
     combine(output, 0, validation)
     assert not result_file(output, name, 0).exists()  # a member is missing
     for kind in (predictions_file, result_file):

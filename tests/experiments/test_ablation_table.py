@@ -3,6 +3,7 @@ import math
 import pytest
 
 from experiments.ablation_table import ablation_table, paired_interval, read_results
+from experiments.variants import REFERENCE
 
 
 def result(specificity: float) -> dict:
@@ -26,7 +27,7 @@ def test_the_interval_is_students_t_of_the_differences():
 def test_differences_are_of_the_same_seed():
     table = ablation_table(
         {
-            "defaults": {0: result(0.9), 1: result(0.8)},
+            REFERENCE: {0: result(0.9), 1: result(0.8)},
             # The third seed has nothing to be compared with.
             "CLAHE": {0: result(0.92), 1: result(0.82), 2: result(0.1)},
         }
@@ -40,7 +41,7 @@ def test_differences_are_of_the_same_seed():
 
 
 def test_one_seed_has_no_interval():
-    table = ablation_table({"defaults": {0: result(0.9)}, "CLAHE": {0: result(0.92)}})
+    table = ablation_table({REFERENCE: {0: result(0.9)}, "CLAHE": {0: result(0.92)}})
     clahe = table.strip().splitlines()[-1]
     assert "±" not in clahe
     assert clahe.endswith("| - |")

@@ -18,7 +18,8 @@ SIZE = 32
 
 def candidate(augmentation=None, **training) -> CandidateSettings:
     augmentation = augmentation or AugmentationSettings(enabled=False)
-    return CandidateSettings(training=TrainingSettings(augmentation=augmentation, **training))
+    training = TrainingSettings(augmentation=augmentation, **training)
+    return CandidateSettings(normalisation="none", training=training)
 
 
 def test_a_split_is_read_whole_at_a_byte_a_pixel(tiny_set):

@@ -31,7 +31,7 @@ def candidate_run(architecture="cnn_deep", **training) -> CandidateRun:
         seed=3,
         image_size_px=SIZE,
         candidate=CandidateSettings(
-            architecture=architecture, training=TrainingSettings(**settings)
+            normalisation="none", architecture=architecture, training=TrainingSettings(**settings)
         ),
         tuner=TunerSettings(),
         operating_point=OperatingPointSettings(),

@@ -59,7 +59,18 @@ def leaves(tree: dict[str, Any], parents: tuple[str, ...] = ()) -> Iterator[tupl
 
 def test_nothing_given_is_the_defaults() -> None:
     assert load_settings(None) == DEFAULTS
-    assert load_settings("default") == DEFAULTS
+    settings = load_settings("default")
+    assert settings.model_copy(update={"candidates": DEFAULTS.candidates}) == DEFAULTS
+    # What the typed defaults train comes first, tuned; the others see other grey values.
+    first, *others = settings.candidates.values()
+    assert first == DEFAULTS.candidates["compact_resnet"]
+    assert settings.ensemble.num_members == 1 + len(others)
+    seen = {first.normalisation, *(other.normalisation for other in others)}
+    assert len(seen) == 1 + len(others)
+    for other in others:
+        assert not other.tune
+        same = {"normalisation": first.normalisation, "tune": True}
+        assert other.model_copy(update=same) == first
 
 
 def test_every_named_configuration_loads() -> None:
