@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from benchmarks.candidate_cases import ARCHITECTURES, CASES
 from benchmarks.figures import Measurement
 from benchmarks.fresh_process import BenchmarkFailedError, run_in_fresh_process
 from benchmarks.images import FULL, QUICK, default_data
@@ -24,7 +25,8 @@ from components.errors import InputError
 
 PAIRED = ("conversion", "transform", "training")
 OVERHEAD = "overhead"
-NAMES = (*PAIRED, OVERHEAD, "beam_workers")
+CANDIDATES = "candidates"
+NAMES = (*PAIRED, OVERHEAD, CANDIDATES, "beam_workers")
 
 EXIT_MEASURED = 0
 EXIT_BROKE = 1
@@ -102,8 +104,18 @@ def measure_all(options: argparse.Namespace, console: Console) -> list[Measureme
                 measurements.append(Measurement(figures=read_overhead(options.summary)))
             else:
                 data = str(Path(options.data).resolve()) if options.data else None
-                measurements.append(run_in_fresh_process(name, data, Path(folder), sizes))
+                for case in _cases(name, options.quick):
+                    if case is not None:
+                        console.print(f" {case}")
+                    measurements.append(run_in_fresh_process(name, data, Path(folder), sizes, case))
     return measurements
+
+
+def _cases(name: str, is_quick: bool) -> Sequence[str | None]:
+    """Return the parts of a benchmark that get a process each."""
+    if name != CANDIDATES:
+        return (None,)
+    return ARCHITECTURES if is_quick else CASES
 
 
 if __name__ == "__main__":

@@ -46,31 +46,25 @@ def speed_ratio(ours_s: tuple[float, ...], bare_s: tuple[float, ...]) -> Spread:
     return spread([bare / ours for ours, bare in zip(ours_s, bare_s, strict=True)])
 
 
-class PairedFigures(Record):
-    """Ours against a bare baseline.
+class Pairs(Record):
+    """Ours and a bare baseline, measured one right after the other.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
-        name: Name of the benchmark.
         ours: What was measured on our side.
         bare: What exactly the baseline is.
         num_images: Images that each side works through, each time.
         ours_s: Seconds of our side, one per pair.
         bare_s: Seconds of the baseline, in the same order.
-        target: The ratio of speeds to reach.
     """
 
-    kind: Literal["pairs"] = "pairs"
-    name: str
     ours: str
     bare: str
     num_images: PositiveInt
     ours_s: Measured
     bare_s: Measured
-    target: PositiveFloat
 
     @model_validator(mode="after")
-    def _in_pairs(self) -> PairedFigures:
+    def _in_pairs(self) -> Pairs:
         if len(self.ours_s) != len(self.bare_s):
             raise ValueError(f"expected pairs, got {len(self.ours_s)} and {len(self.bare_s)}")
         return self
@@ -83,9 +77,41 @@ class PairedFigures(Record):
         """Return the median speed of one side."""
         return self.num_images / statistics.median(seconds)
 
+
+class PairedFigures(Pairs):
+    """Ours against a bare baseline, with a target.
+
+    Attributes:
+        kind: Tells this result from the others in JSON.
+        name: Name of the benchmark.
+        target: The ratio of speeds to reach.
+    """
+
+    kind: Literal["pairs"] = "pairs"
+    name: str
+    target: PositiveFloat
+
     def reached(self) -> bool:
         """Return whether the median ratio is at or above the target."""
         return self.ratio().median >= self.target
+
+
+class CandidateFigures(Pairs):
+    """The training of one candidate.
+
+    Attributes:
+        kind: Tells this result from the others in JSON.
+        name: Name of the benchmark.
+        case: Which training; see `benchmarks.candidate_cases`.
+        num_parameters: All weights of the network.
+        ours_peak_mb: Largest resident set of the process before bare Keras began, 10^6 bytes.
+    """
+
+    kind: Literal["candidates"] = "candidates"
+    name: str = "candidates"
+    case: str
+    num_parameters: PositiveInt
+    ours_peak_mb: PositiveFloat
 
 
 class OverheadFigures(Record):
@@ -136,7 +162,9 @@ class WorkerFigures(Record):
         return speed_ratio(by_mode[mode], next(iter(by_mode.values())))
 
 
-Figures = Annotated[PairedFigures | OverheadFigures | WorkerFigures, Field(discriminator="kind")]
+Figures = Annotated[
+    PairedFigures | CandidateFigures | OverheadFigures | WorkerFigures, Field(discriminator="kind")
+]
 
 
 class Measurement(Record):

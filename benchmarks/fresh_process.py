@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import resource
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.figures import Measurement
 from benchmarks.images import Sizes
+from benchmarks.peak_memory import peak_memory_mb
 from components.errors import InputError
 from pipeline.logs import quiet_logs, set_environment
 
@@ -26,7 +26,9 @@ class BenchmarkFailedError(RuntimeError):
     """A benchmark's process broke; the message ends with the last lines of its log."""
 
 
-def run_in_fresh_process(name: str, data: str | None, work_dir: Path, sizes: Sizes) -> Measurement:
+def run_in_fresh_process(
+    name: str, data: str | None, work_dir: Path, sizes: Sizes, case: str | None = None
+) -> Measurement:
     """Run one benchmark; its lines go to stdout, the libraries' talk to a log in `work_dir`.
 
     Args:
@@ -34,16 +36,19 @@ def run_in_fresh_process(name: str, data: str | None, work_dir: Path, sizes: Siz
         data: The source, or None for drawn images.
         work_dir: For everything that is written.
         sizes: How many images, how often.
+        case: Which part of it, where the module's `measure` takes one.
 
     Raises:
         InputError: The data cannot be used.
         BenchmarkFailedError: Anything else went wrong.
     """
-    result_file, log_file = work_dir / f"{name}.json", work_dir / f"{name}.log"
+    result_file, log_file = _files(work_dir, name, case)
     command = [sys.executable, "-m", __name__, name, str(work_dir), repr(sizes.num_images or 0)]
     command += [str(sizes.num_training_images), str(sizes.num_rounds)]
     if data is not None:
         command += ["--data", data]
+    if case is not None:
+        command += ["--case", case]
     # It starts in the checkout, so that the package is found from wherever this is called.
     root = Path(__file__).resolve().parent.parent
     exit_code = subprocess.run(command, cwd=root, check=False).returncode
@@ -52,7 +57,9 @@ def run_in_fresh_process(name: str, data: str | None, work_dir: Path, sizes: Siz
     if exit_code:
         lines = log_file.read_text("utf-8", errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
         raise BenchmarkFailedError(
-            "\n".join([f"{name} ended with exit code {exit_code}; its log ends:", *lines])
+            "\n".join(
+                [f"{name} {case or ''} ended with exit code {exit_code}; its log ends:", *lines]
+            )
         )
     return Measurement.model_validate_json(result_file.read_bytes())
 
@@ -66,14 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("num_training_images", type=int)
     parser.add_argument("num_rounds", type=int)
     parser.add_argument("--data")
+    parser.add_argument("--case")
     options = parser.parse_args(arguments)
     sizes = Sizes(options.num_images or None, options.num_training_images, options.num_rounds)
-    result_file = options.work_dir / f"{options.name}.json"
+    result_file, log_file = _files(options.work_dir, options.name, options.case)
+    case = () if options.case is None else (options.case,)
     set_environment()
-    with quiet_logs(options.work_dir / f"{options.name}.log") as console:
+    with quiet_logs(log_file) as console:
         try:
             module = importlib.import_module(f"benchmarks.{options.name}")
-            figures = module.measure(options.data, options.work_dir, sizes, console.print)
+            figures = module.measure(options.data, options.work_dir, sizes, console.print, *case)
         except InputError as error:
             result_file.write_text(str(error), encoding="utf-8")
             return _EXIT_BAD_INPUT
@@ -82,14 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def peak_memory_mb() -> float:
-    """Return the largest resident set of this process or of one of its children, 10^6 bytes."""
-    peaks = [
-        resource.getrusage(who).ru_maxrss
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    ]
-    unit_bytes = 1 if sys.platform == "darwin" else 1024
-    return max(peaks) * unit_bytes / 1e6
+def _files(work_dir: Path, name: str, case: str | None) -> tuple[Path, Path]:
+    """Return where a benchmark's result goes, and its log."""
+    stem = name if case is None else f"{name} {case}"
+    return work_dir / f"{stem}.json", work_dir / f"{stem}.log"
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import (
+    CandidateFigures,
     Measurement,
     OverheadFigures,
     PairedFigures,
+    Pairs,
     Spread,
     WorkerFigures,
 )
@@ -22,7 +24,7 @@ _LARGEST_PARTS = 5
 
 
 def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
-    """Print the closing tables: all ratios in one, worker counts in another."""
+    """Print the closing tables: ratios with a target, candidates, worker counts."""
     # Narrow enough for a terminal of 80 columns.
     title = "Images per second, and their ratio: median of the pairs (lowest-highest)"
     table = Table(title=title, box=box.SIMPLE_HEAD)
@@ -44,9 +46,15 @@ def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
         console.print(table)
     for note in notes:
         console.print(note, highlight=False, soft_wrap=True, markup=False)
-    for measurement in measurements:
-        if isinstance(measurement.figures, WorkerFigures):
-            console.print(_worker_table(measurement.figures))
+    every = [measurement.figures for measurement in measurements]
+    candidates = [figures for figures in every if isinstance(figures, CandidateFigures)]
+    if candidates:
+        console.print(_candidate_table(candidates))
+        for note in _candidate_notes(candidates):
+            console.print(note, highlight=False, soft_wrap=True, markup=False)
+    for figures in every:
+        if isinstance(figures, WorkerFigures):
+            console.print(_worker_table(figures))
 
 
 def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> None:
@@ -64,9 +72,9 @@ def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> No
     for measurement in measurements:
         result = measurement.model_dump()
         figures = measurement.figures
-        if isinstance(figures, PairedFigures):
+        if isinstance(figures, Pairs):
             result["ratio"] = figures.ratio().model_dump()
-        if not isinstance(figures, WorkerFigures):
+        if isinstance(figures, (PairedFigures, OverheadFigures)):
             result["reached"] = figures.reached()
         results.append(result)
     text = json.dumps({"data": data, "results": results}, indent=2, allow_nan=False)
@@ -102,6 +110,36 @@ def _overhead_notes(figures: OverheadFigures) -> list[str]:
         f"overhead, of a run of {figures.total_s:,.0f} s on {images}",
         "  most: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in largest),
     ]
+
+
+def _candidate_table(candidates: Sequence[CandidateFigures]) -> Table:
+    title = "Training, images per second, and their ratio: median of the pairs (lowest-highest)"
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    table.add_column("architecture")
+    for column in ("parameters", "ours", "bare", "ratio", "peak MB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for figures in candidates:
+        table.add_row(
+            figures.case,
+            f"{figures.num_parameters:,}",
+            f"{figures.images_per_s(figures.ours_s):,.0f}",
+            f"{figures.images_per_s(figures.bare_s):,.0f}",
+            _ratio_text(figures.ratio()),
+            f"{figures.ours_peak_mb:,.0f}",
+        )
+    return table
+
+
+def _candidate_notes(candidates: Sequence[CandidateFigures]) -> list[str]:
+    """Say what was measured, once for all that were measured alike."""
+    cases: dict[tuple[str, str], list[str]] = {}
+    for figures in candidates:
+        names = cases.setdefault((figures.ours, figures.bare), [])
+        names.append(f"{figures.case} ({figures.num_images:,})")
+    notes = []
+    for (ours, bare), names in cases.items():
+        notes += [f"{', '.join(names)} images", f"  ours: {ours}", f"  bare: {bare}"]
+    return notes
 
 
 def _worker_table(figures: WorkerFigures) -> Table:

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import dataclasses
+import functools
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from benchmarks.epoch_clocks import KerasClock, epoch_clock
 from benchmarks.figures import PairedFigures
 from benchmarks.images import Sizes, load_images
 from benchmarks.measurement import Tell, measure_in_turn
-from components.ingestion.records import Source
-from components.progress import LOGGER_NAME
-from models import features
-from models.distribution import create_strategy
+from benchmarks.peak_memory import peak_memory_mb
+from benchmarks.training_data import as_floats, hold_out, load_split
+from models.architectures import build_network
+from models.distribution import create_strategy, precision_policy
 from models.input_data import SplitData
-from models.preprocessing import decode_and_resize
+from models.optimisation import compile_for_training
 from models.training import compile_network, fit_network
-from pipeline.config import CandidateRun, PipelineSettings, TransformSettings
+from pipeline.config import CandidateRun, CandidateSettings, PipelineSettings, TransformSettings
 
 NAME = "training"
 TARGET = 0.9
-_NUM_VALIDATION = 32  # Trainer's fit always validates: the same few images on both sides
+OURS = "fit_network(): augmentation, class weights, callbacks, as in the Trainer"
+BARE = "network.fit(float32 images in memory): the same network and metrics, nothing else"
+_MAX_VALIDATION = 32  # Trainer's fit always validates: the same few images on both sides
 
 
 def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> PairedFigures:
-    """Measure one epoch of `models.training.fit_network`, from its begin to its end.
+    """Measure the default candidate.
 
     Args:
         data: The source, or None for drawn images.
@@ -42,62 +41,26 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
     Raises:
         InputError: The source cannot be used.
     """
-    run = default_run()
-    batch_size = run.candidate.training.batch_size
-    source = load_images(data, work_dir, sizes.num_training_images + _NUM_VALIDATION)
-    everything = load_split(source, TransformSettings(image_size_px=run.image_size_px))
-    # Every so many for validation: sources list one class after the other.
-    held_out = np.zeros(len(everything.labels), bool)
-    held_out[:: max(2, len(held_out) // _NUM_VALIDATION)] = True
-    train, validation = take(everything, ~held_out), take(everything, held_out)
-
-    network = compile_network(run, create_strategy())
-    bare_network = compile_network(run, create_strategy())
-    images, bare_validation = as_floats(train), as_floats(validation)
-
-    def ours() -> float:
-        with epoch_clock() as clock:
-            fit_network(
-                network,
-                train,
-                validation,
-                run,
-                epochs=1,
-                stage=NAME,
-                log_dir=work_dir / "tensorboard",
-            )
-        return clock.seconds
-
-    def bare() -> float:
-        clock = _KerasClock()
-        bare_network.fit(
-            *images,
-            batch_size=batch_size,
-            epochs=1,
-            validation_data=bare_validation,
-            callbacks=[clock],
-            verbose=0,
-        )
-        return clock.seconds
-
-    seconds = measure_in_turn({"ours": ours, "bare": bare}, sizes.num_rounds, tell)
+    (candidate,) = PipelineSettings().candidates.values()
+    run = run_of(candidate)
+    train, validation = load_training_images(data, work_dir, sizes.num_training_images, run)
+    times = measure_epochs(run, train, validation, work_dir, sizes.num_rounds, tell)
     return PairedFigures(
         name=NAME,
-        ours="fit_network(): augmentation, class weights, callbacks, as in the Trainer",
-        bare="network.fit(float32 images in memory): the same network and metrics, nothing else",
+        ours=OURS,
+        bare=BARE,
         num_images=len(train.labels),
-        ours_s=seconds["ours"],
-        bare_s=seconds["bare"],
+        ours_s=times.ours_s,
+        bare_s=times.bare_s,
         target=TARGET,
     )
 
 
-def default_run() -> CandidateRun:
-    """Return what the Trainer of the default configuration receives."""
+def run_of(candidate: CandidateSettings) -> CandidateRun:
+    """Return what the Trainer of a candidate receives, all else by default."""
     settings = PipelineSettings()
-    ((name, candidate),) = settings.candidates.items()
     return CandidateRun(
-        name=name,
+        name=candidate.architecture,
         seed=settings.seed,
         image_size_px=settings.transform.image_size_px,
         candidate=candidate,
@@ -106,78 +69,102 @@ def default_run() -> CandidateRun:
     )
 
 
-def load_split(source: Source, settings: TransformSettings) -> SplitData:
-    """Decode a source's JPEG and PNG files as Transform does."""
-    decode = tf.function(
-        lambda data: decode_and_resize(data, settings),
-        input_signature=[tf.TensorSpec([], tf.string)],
-    )
-    return SplitData(
-        images=np.stack([decode(image.path.read_bytes()).numpy() for image in source.images]),
-        labels=np.array([image.label for image in source.images], np.int64),
-        subtypes=[image.subtype for image in source.images],
-        size_groups=[features.SIZE_GROUPS[0]] * len(source.images),
-        sharpness_groups=[features.SHARPNESS_GROUPS[0]] * len(source.images),
-    )
+def load_training_images(
+    data: str | None, work_dir: Path, num_images: int, run: CandidateRun
+) -> tuple[SplitData, SplitData]:
+    """Return the most images of a training epoch, and a few for validation.
+
+    Raises:
+        InputError: The source cannot be used.
+    """
+    num_validation = min(_MAX_VALIDATION, max(2, num_images // 8))
+    source = load_images(data, work_dir, num_images + num_validation)
+    everything = load_split(source, TransformSettings(image_size_px=run.image_size_px))
+    return hold_out(everything, num_validation)
 
 
-def take(data: SplitData, chosen: np.ndarray) -> SplitData:
-    """Return the records where `chosen`, bool [n], is true."""
-    indices = np.flatnonzero(chosen)
-    return SplitData(
-        images=data.images[indices],
-        labels=data.labels[indices],
-        subtypes=[data.subtypes[index] for index in indices],
-        size_groups=[data.size_groups[index] for index in indices],
-        sharpness_groups=[data.sharpness_groups[index] for index in indices],
-    )
+@dataclasses.dataclass(frozen=True)
+class TrainingTimes:
+    """What both sides of a candidate's training took.
+
+    Attributes:
+        num_parameters: Of the network.
+        ours_s: Seconds of our side, one per pair.
+        bare_s: Seconds of bare Keras, in the same order.
+        ours_peak_mb: Largest resident set before bare Keras began, 10^6 bytes.
+    """
+
+    num_parameters: int
+    ours_s: tuple[float, ...]
+    bare_s: tuple[float, ...]
+    ours_peak_mb: float
 
 
-def as_floats(data: SplitData) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 [n, s, s, 3] in [0, 1] and float32 [n, 1], all in memory."""
-    images = np.repeat(data.images.astype(np.float32) / 255.0, 3, axis=-1)
-    return images, data.labels.astype(np.float32)[:, np.newaxis]
+def measure_epochs(
+    run: CandidateRun,
+    train: SplitData,
+    validation: SplitData,
+    work_dir: Path,
+    num_rounds: int,
+    tell: Tell,
+    num_epochs: int = 1,
+) -> TrainingTimes:
+    """Measure the last epoch of `models.training.fit_network`, its validation included.
+
+    Args:
+        run: The candidate.
+        train: What both sides train on.
+        validation: What both sides validate on.
+        work_dir: For the logs.
+        num_rounds: How often each side is measured.
+        tell: Receives a line for each measurement.
+        num_epochs: Of each fit.
+    """
+    network = compile_network(run, create_strategy())
+    peaks_mb: list[float] = []
+
+    def ours() -> float:
+        with epoch_clock() as clock:
+            fit_network(
+                network,
+                train,
+                validation,
+                run,
+                epochs=num_epochs,
+                stage=NAME,
+                log_dir=work_dir / "tensorboard",
+            )
+        peaks_mb.append(peak_memory_mb())
+        return clock.seconds
+
+    @functools.cache
+    def bare_parts() -> tuple[keras.Model, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+        # Made when they are needed, so that the first peak is of our side alone.
+        return _another_network(run), as_floats(train), as_floats(validation)
+
+    def bare() -> float:
+        bare_network, images, bare_validation = bare_parts()
+        clock = KerasClock()
+        bare_network.fit(
+            *images,
+            batch_size=run.candidate.training.batch_size,
+            epochs=num_epochs,
+            validation_data=bare_validation,
+            callbacks=[clock],
+            verbose=0,
+        )
+        return clock.seconds
+
+    seconds = measure_in_turn({"ours": ours, "bare": bare}, num_rounds, tell)
+    return TrainingTimes(network.count_params(), seconds["ours"], seconds["bare"], peaks_mb[0])
 
 
-class _KerasClock(keras.callbacks.Callback):
-    """Takes the time from the begin of training to the end of its last epoch."""
+def _another_network(run: CandidateRun) -> keras.Model:
+    """Build the candidate's network again, without `compile_network`'s new seed.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 0.0
-        self._started_s = 0.0
-
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._started_s = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.seconds = time.perf_counter() - self._started_s
-
-
-class _ProgressClock(logging.Handler):
-    """Takes the same time from outside, by the progress that a fit reports."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 0.0
-        self._started_s: float | None = None
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._started_s is None:
-            self._started_s = time.perf_counter()
-        elif not self.seconds and record.progress.done == record.progress.total:  # type: ignore[attr-defined]
-            self.seconds = time.perf_counter() - self._started_s
-
-
-@contextmanager
-def epoch_clock() -> Iterator[_ProgressClock]:
-    """Listen to the progress of a one-epoch fit; its `seconds` stand when the fit has ended."""
-    logger = logging.getLogger(LOGGER_NAME)
-    clock, level = _ProgressClock(), logger.level
-    logger.addHandler(clock)
-    logger.setLevel(logging.INFO)
-    try:
-        yield clock
-    finally:
-        logger.removeHandler(clock)
-        logger.setLevel(level)
+    With that, TensorFlow drops what it has compiled, and our side would pay for it once more.
+    """
+    with create_strategy().scope(), precision_policy(run.candidate.training.mixed_precision):
+        network = build_network(run.candidate, run.input_size_px)
+        compile_for_training(network, run.candidate.training)
+    return network

@@ -23,6 +23,24 @@ def test_names_are_measured_in_processes_of_their_own(
     assert "round 3: bare" in output
 
 
+@pytest.mark.slow
+def test_every_candidate_is_measured_in_a_process_of_its_own(
+    drawn_images: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.__main__.ARCHITECTURES", ("ann_baseline", "ann_small"))
+    path = tmp_path / "bench.json"
+    assert main(["candidates", "--quick", "--data", drawn_images, "--json", str(path)]) == 0
+    results = json.loads(path.read_text(encoding="utf-8"))["results"]
+    assert [result["figures"]["case"] for result in results] == ["ann_baseline", "ann_small"]
+    # The larger one came last, and the smaller one's process knew nothing of it.
+    small, large = (result["figures"]["ours_peak_mb"] for result in results)
+    assert 0 < small < large
+    assert "ann_small" in capfd.readouterr().out
+
+
 def test_data_that_is_not_there_is_said_and_ends_with_2(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
