@@ -78,7 +78,9 @@ def describe_errors(
     """
     lines = []
     for finding in error.errors():
-        path = tuple(part for part in finding["loc"] if part != "[key]")
+        path = tuple(finding["loc"])
+        if path[-1:] == ("[key]",) and finding["type"] != "extra_forbidden":
+            path = path[:-1]  # pydantic's word for a mapping's key; a setting may be called so, too
         if finding["type"] == "too_short" and finding["input"]:
             continue  # its entries are wrong, not missing: each has a line of its own
         if finding["type"] == "extra_forbidden":

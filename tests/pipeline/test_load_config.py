@@ -211,6 +211,11 @@ def test_settings_survive_a_file_and_back(
     assert load_settings(str(path)) == settings
 
 
+def test_a_key_that_pydantic_has_a_meaning_for_is_unknown_as_any_other() -> None:
+    with pytest.raises(InputError, match=r"\[key\].*expected a known key"):
+        load_settings(None, ["[key]=0"])
+
+
 @given(st.text(), st.text())
 def test_any_override_is_settings_or_an_input_error(key: str, value: str) -> None:
     with contextlib.suppress(InputError):
