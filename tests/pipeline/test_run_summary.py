@@ -1,0 +1,153 @@
+"""What the summary takes from which node, for a run of two candidates and their ensemble."""
+
+import json
+
+import pytest
+
+from components.gate import REPORT_FILE as GATE_REPORT_FILE
+from components.gate_checks import Evaluation, GateReport
+from components.ingestion.dataset_card import DatasetCard, SideRange, SplitCounts
+from components.ingestion.duplicates import DuplicateReport
+from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
+from components.selector import SELECTION_FILE
+from components.shortcuts.separation import ShortcutReport
+from models.calibration import Calibration
+from models.selection import select
+from models.slice_metrics import slice_metrics_from_counts
+from models.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingReport
+from pipeline import run_summary
+from pipeline.config import PipelineSettings
+from pipeline.run_record import OutputArtifact, RunRecord
+
+SETTINGS = PipelineSettings.model_validate(
+    {"candidates": {"tuned": {}, "plain": {"tune": False, "architecture": "cnn_deep"}}}
+)
+TRIALS = [
+    {"trial_id": "0", "score": 0.9, "learning_rate": 0.001, "dropout": None, "tuner/epochs": 2},
+    {"trial_id": "1", "score": float("nan"), "learning_rate": 0.1},
+]
+
+
+def metrics(false_alarms):
+    return slice_metrics_from_counts(
+        tp=400, fn=0, fp=false_alarms, tn=200 - false_alarms, auc=0.99,
+        mean_probability=None, brier=None, log_loss=None,
+    )  # fmt: skip
+
+
+def report(name, false_alarms, members=(), stressed=True):
+    return TrainingReport(
+        name=name, architecture=name, num_parameters=10, num_trainable=5, candidate=None,
+        hyperparameters={"dropout": 0.2}, members=members, seed=0, num_epochs=4, best_epoch=1,
+        history={}, num_gpus=0, num_replicas=1, training_s=1.0, threshold=false_alarms / 100,
+        target_sensitivity=0.97, reaches_target=True, calibration=Calibration(),
+        calibration_error_before=0.2, calibration_error_after=0.1,
+        validation={"overall": metrics(false_alarms)},
+        stressed={"blur": metrics(false_alarms + 2)} if stressed else {},
+    )  # fmt: skip
+
+
+def card():
+    counts = SplitCounts(images=3, patients=2, by_label={}, by_subtype={}, by_size_group={})
+    side = SideRange(min_px=1, median_px=2.0, max_px=3)
+    return DatasetCard(
+        kind="manifest", source="hospital.csv", synthetic=False, fingerprint="0", num_images=9,
+        num_source_images=9, num_patients=6, num_images_without_patient=0,
+        splits={"train": counts}, height=side, width=side, rejected=(),
+        duplicates=DuplicateReport(
+            num_groups=0, num_images=0, different_labels=(), across_splits=(), dropped=()
+        ),
+        warnings=(), settings={}, files={},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def summarise(tmp_path, monkeypatch):
+    """Write what the nodes of a run leave, and return the function that summarises it."""
+
+    def write(pushed=1, **reports):
+        outputs = {}
+
+        def output(node, name, **properties):
+            folder = tmp_path / node / name
+            folder.mkdir(parents=True, exist_ok=True)
+            outputs.setdefault(node, {})[name] = OutputArtifact(folder, properties)
+            return folder
+
+        for node, each in reports.items():
+            each.write(output(node.replace("_", "-"), "model_run") / REPORT_FILE)
+        selection = select(list(reports.values()))
+        chosen = output("Selector", "model_run")
+        (chosen / SELECTION_FILE).write_text(selection.model_dump_json())
+        if selection.selected != "ensemble":
+            (chosen / TENSORBOARD_DIR).mkdir()
+        (output("Tuner-tuned", "tuner_results") / "tuner_results.json").write_text(
+            json.dumps(TRIALS)
+        )
+        verdict = GateReport(blessed=True, baseline_present=False, checks=())
+        (output("ModelGate", "blessing") / GATE_REPORT_FILE).write_text(verdict.model_dump_json())
+        output("Evaluator", "evaluation")
+        ShortcutReport(n=9, positives=5, warning_auc=0.75, shortcuts=()).write(
+            output("DataAudit", "report")
+        )
+        where = {DESTINATION_PROPERTY: "/srv/4", VERSION_PROPERTY: 4}
+        output("Pusher", "pushed_model", **{PUSHED_PROPERTY: pushed, **(where if pushed else {})})
+        evaluation = Evaluation(candidate={"overall": metrics(50)}, baseline=None, tfma_ok=True)
+        monkeypatch.setattr(run_summary, "read_latest_run", lambda *_: RunRecord(outputs))
+        monkeypatch.setattr(run_summary, "read_evaluation", lambda _: evaluation)
+        return run_summary.summarise_run(
+            SETTINGS, card(), None, {"total": 9.0}, tmp_path / "run.log"
+        )
+
+    return write
+
+
+def test_an_ensemble_that_is_selected_stands_first_with_its_members(summarise):
+    summary = summarise(
+        Trainer_tuned=report("tuned", 20),
+        Trainer_plain=report("plain", 10),
+        Ensemble=report("ensemble", 4, members=("plain", "tuned")),
+    )
+    assert [each.name for each in summary.candidates] == ["ensemble", "plain", "tuned"]
+    assert summary.selected == "ensemble"
+    assert "ensemble has the highest specificity" in summary.selection_reason
+    assert summary.candidates[0].members == ("plain", "tuned")
+    # The operating point and the figures are those of the selected.
+    assert summary.operating_point.threshold == 0.04
+    assert summary.metrics.validation.overall.specificity.value == pytest.approx(0.98)
+    assert summary.metrics.test.overall.specificity.value == pytest.approx(0.75)
+    assert summary.tensorboard_dir is None  # an ensemble has no curves
+    assert (summary.pushed_model.path, summary.pushed_model.version) == ("/srv/4", 4)
+
+
+def test_trials_stand_with_the_candidate_that_was_tuned(summarise):
+    summary = summarise(
+        Trainer_tuned=report("tuned", 5),
+        Trainer_plain=report("plain", 10),
+        Ensemble=report("ensemble", 30, members=("tuned", "plain")),
+    )
+    tuned, plain, ensemble = summary.candidates
+    assert [trial.hyperparameters for trial in tuned.trials] == [
+        {"learning_rate": 0.001},
+        {"learning_rate": 0.1},
+    ]
+    assert [trial.score for trial in tuned.trials] == [0.9, None]
+    assert plain.trials == ensemble.trials == ()
+    assert summary.tensorboard_dir is not None
+
+
+def test_without_stresses_there_are_no_figures_of_them(summarise):
+    summary = summarise(
+        pushed=0,
+        Trainer_tuned=report("tuned", 5, stressed=False),
+        Trainer_plain=report("plain", 10, stressed=False),
+        Ensemble=report("ensemble", 30, stressed=False),
+    )
+    assert {each.stressed_auc for each in summary.candidates} == {None}
+    assert summary.candidates[0].stressed_metrics == {}
+    assert summary.pushed_model is None
+
+
+def test_a_candidate_that_left_nothing_is_named(summarise):
+    with pytest.raises(KeyError, match=r"Ensemble\.model_run, got only"):
+        summarise(Trainer_tuned=report("tuned", 5), Trainer_plain=report("plain", 10))
