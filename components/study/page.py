@@ -60,6 +60,7 @@ def describe_recipe(row: StudyRow) -> str:
         optimizer += f" (momentum {training.momentum:g})"
     parts = [
         f"{row.candidate.architecture}, {row.num_parameters:,} parameters",
+        f"normalisation of images: {row.candidate.normalisation}",
         f"{optimizer} at a rate of {training.learning_rate:g}",
         f"batches of {training.batch_size}",
         "augmented" if training.augmentation.enabled else "not augmented",

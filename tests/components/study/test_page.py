@@ -100,5 +100,6 @@ def test_the_recipe_of_a_row_is_told_without_its_folders(row_of):
     text = Elements(page_of([row_of("xception", "xception", "/home/me/weights.h5")])).text
     assert "backbone's weights: weights.h5" in text
     assert "/home/me" not in text
+    assert "normalisation of images: clahe" in text
     assert "adamw at a rate of 0.003" in text
     assert "3 of at most 50 epochs (patience 10), the weights of epoch 3 kept" in text
