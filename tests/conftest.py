@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 _NUM_LOGICAL_CPUS = 2
@@ -16,6 +17,9 @@ def pytest_configure() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # Tests assert behaviour, never time: a busy machine fails none of them.
+    hypothesis.settings.register_profile("untimed", deadline=None)
+    hypothesis.settings.load_profile("untimed")
     # Two devices for the test of training on several: it has to be said before TensorFlow starts,
     # which some test modules do when they are collected.
     import tensorflow as tf
