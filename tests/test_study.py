@@ -34,7 +34,7 @@ candidates:
     tune: false
     training: *short
 """
-TIMEOUT_S = 300
+TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="module")
