@@ -24,7 +24,7 @@ from pipeline.config import CandidateRun, CandidateSettings, PipelineSettings, T
 
 NAME = "training"
 TARGET = 0.9
-OURS = "fit_network(): augmentation, class weights, callbacks, as in the Trainer"
+OURS = "fit_network(): augmentation, normalisation, class weights, callbacks, as in the Trainer"
 BARE = "network.fit(float32 images in memory): the same network and metrics, nothing else"
 _MAX_VALIDATION = 32  # Trainer's fit always validates: the same few images on both sides
 
