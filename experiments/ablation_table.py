@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student_t
@@ -29,11 +30,23 @@ _CONFIDENCE = 0.95
 
 def read_results(output: Path) -> Results:
     """Read what `experiments.ablation` left, in the order of `VARIANTS`."""
+    files = sorted((output / "results").glob("*.json"))
+    return in_order(json.loads(path.read_text(encoding="utf-8")) for path in files)
+
+
+def in_order(records: Iterable[Any]) -> Results:
+    """Sort results by variant, in the order of `VARIANTS`, and by seed.
+
+    Args:
+        records: Results as they stand in their files.
+
+    Raises:
+        KeyError: A variant is not known.
+    """
     results: Results = {name: {} for name in VARIANTS}
-    for path in sorted((output / "results").glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        results[result["variant"]][result["seed"]] = result
-    return {name: by_seed for name, by_seed in results.items() if by_seed}
+    for record in records:
+        results[record["variant"]][record["seed"]] = record
+    return {name: dict(sorted(by_seed.items())) for name, by_seed in results.items() if by_seed}
 
 
 def ablation_table(results: Results) -> str:
