@@ -47,6 +47,7 @@ endef
 lock: setup-dev ## Compile requirements*.in to the hash-locked requirements*.txt
 	$(call compile_lock,--override overrides.txt requirements.in,requirements.txt)
 	$(call compile_lock,requirements-dev.in,requirements-dev.txt)
+	$(call compile_lock,requirements-gpu.in,requirements-gpu.txt)
 
 clean: ## Remove caches and build products; .venv and outputs stay
 	@rm -rf build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
