@@ -35,7 +35,7 @@ _NUM_SHOWN = 5
 class DataAuditReport(tfx.dsl.Artifact):
     """Holds `REPORT_FILE`, counts per split and what was checked, and a `ShortcutReport`."""
 
-    TYPE_NAME = "DataAuditReport"
+    TYPE_NAME = "pneumonia.DataAuditReport"
 
 
 @component

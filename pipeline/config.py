@@ -10,16 +10,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
-
-
-class Settings(BaseModel):
-    """Base of every section: immutable, and strict about its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from pipeline.architecture_names import Architecture
+from pipeline.kubeflow_settings import KubeflowSettings
+from pipeline.settings_base import Fraction, OpenFraction, Settings
 
 
 class SyntheticSettings(Settings):
@@ -151,24 +146,6 @@ class TunerSettings(Settings):
     space: dict[str, Annotated[tuple[int | float | str, ...], Field(min_length=1)]] = {}
 
 
-Architecture = Literal[
-    "ann_baseline",
-    "ann_deep",
-    "ann_small",
-    "ann_dropout",
-    "ann_l2",
-    "cnn_baseline",
-    "cnn_deep",
-    "cnn_dropout",
-    "xception",
-    "xception_deep",
-    "resnet101",
-    "compact_resnet",
-    "efficientnet_v2_b0",
-    "convnext_tiny",
-]
-
-
 class CandidateSettings(Settings):
     """One model that competes: an architecture and how it is trained."""
 
@@ -249,6 +226,9 @@ class BeamSettings(Settings):
         # itself into an archive for every Beam node, which takes seconds each time.
         "--sdk_container_image=none",
     )
+    # Further arguments by node id, after those of all. Nodes that use Beam: ImportExampleGen,
+    # StatisticsGen, Transform, Evaluator.
+    node_pipeline_args: dict[str, tuple[str, ...]] = {}
 
 
 class PipelineSettings(Settings):
@@ -268,6 +248,7 @@ class PipelineSettings(Settings):
     study: StudySettings = StudySettings()
     metadata: MetadataSettings = MetadataSettings()
     beam: BeamSettings = BeamSettings()
+    kubeflow: KubeflowSettings = KubeflowSettings()
 
     @field_validator("candidates")
     @classmethod

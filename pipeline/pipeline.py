@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
+from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel
 
@@ -15,6 +17,7 @@ from components.audit import DataAudit
 from components.baseline import Baseline
 from components.candidate_inputs import MODEL, MODEL_RUN
 from components.ensemble import create_ensemble
+from components.errors import InputError
 from components.evaluator import create_evaluator
 from components.gate import ModelGate
 from components.push_folder import push_fingerprint
@@ -51,12 +54,14 @@ class Places:
         pipeline_root: TFX's artifacts.
         push_dir: Numbered versions of the served model.
         trials_dir: Searches that have not ended, to go on with; "" keeps none.
+        schema_file: The schema of the records.
     """
 
     records_dir: str
     pipeline_root: str
     push_dir: str
     trials_dir: str = ""
+    schema_file: str = str(SCHEMA_FILE)
 
 
 def create_pipeline(
@@ -82,7 +87,7 @@ def create_pipeline(
         input_base=places.records_dir, input_config=_input_splits()
     )
     examples = example_gen.outputs["examples"]
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=str(SCHEMA_FILE))
+    schema_gen = tfx.components.ImportSchemaGen(schema_file=places.schema_file)
     schema = schema_gen.outputs["schema"]
     # The schema says that the images are images: no statistics of their bytes.
     # Sketches count what has as many values as records, such as patients, in half the time.
@@ -186,24 +191,26 @@ def create_pipeline(
         if isinstance(node, (tfx.components.Tuner, tfx.components.Trainer))
     ]
     _stamp(trained, code_version(*_MODEL_CODE))
+    nodes = [
+        example_gen,
+        schema_gen,
+        statistics_gen,
+        example_validator,
+        audit,
+        transform,
+        *candidate_nodes,
+        selector,
+        baseline,
+        evaluator,
+        gate,
+        pusher,
+        *study_nodes,
+    ]
+    _add_beam_arguments(nodes, settings.beam.node_pipeline_args)
     return tfx.dsl.Pipeline(
         pipeline_name=settings.name,
         pipeline_root=places.pipeline_root,
-        components=[
-            example_gen,
-            schema_gen,
-            statistics_gen,
-            example_validator,
-            audit,
-            transform,
-            *candidate_nodes,
-            selector,
-            baseline,
-            evaluator,
-            gate,
-            pusher,
-            *study_nodes,
-        ],
+        components=nodes,
         enable_cache=True,
         metadata_connection_config=metadata_connection,
         beam_pipeline_args=list(settings.beam.pipeline_args),
@@ -282,3 +289,19 @@ def _stamp(nodes: list[BaseNode], version: str) -> None:
     """Put the code's fingerprint into the cache key of TFX's own nodes; ours declare it."""
     for node in nodes:
         node.exec_properties["code_version"] = version
+
+
+def _add_beam_arguments(nodes: Sequence[BaseNode], arguments: Mapping[str, Sequence[str]]) -> None:
+    """Give single nodes Beam arguments of their own.
+
+    Raises:
+        InputError: A node is not in the pipeline, or does not use Beam.
+    """
+    beam_nodes = {node.id: node for node in nodes if isinstance(node, BaseBeamComponent)}
+    for node_id, its_arguments in arguments.items():
+        if node_id not in beam_nodes:
+            raise InputError(
+                f"beam.node_pipeline_args: expected nodes that use Beam, which are "
+                f"{', '.join(beam_nodes)}, got {node_id!r}"
+            )
+        beam_nodes[node_id].with_beam_pipeline_args(list(its_arguments))

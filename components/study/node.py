@@ -36,7 +36,7 @@ TABLE_FILE, PAGE_FILE = "study.json", "index.html"  # a StudyTable, and the page
 class StudyReport(tfx.dsl.Artifact):
     """Holds `TABLE_FILE` and `PAGE_FILE`."""
 
-    TYPE_NAME = "StudyReport"
+    TYPE_NAME = "pneumonia.StudyReport"
 
 
 def judge_candidate(model_run: Path, split: JudgedSplit) -> StudyRow:

@@ -1,0 +1,142 @@
+"""Folders of an object store that a task reads or pushes to, as folders of its pod.
+
+KFP's launcher copies artifacts between tasks. What enters the pipeline (the records) and what
+leaves it (the served versions, the summaries) lies outside its runs: on a volume, or in an object
+store, which is copied here. fsspec speaks to the store; credentials come from the environment,
+such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL for s3:// and MinIO.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fsspec
+
+from components.errors import InputError
+from components.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
+
+
+def is_remote(location: str) -> bool:
+    """Tell whether a location is a URL such as s3://bucket/folder, not a path."""
+    return "://" in location
+
+
+@contextmanager
+def local_data(location: str) -> Iterator[str]:
+    """Give a local copy of a folder with records; a path is given as it is.
+
+    Raises:
+        InputError: There is nothing at the location, or it cannot be read.
+    """
+    if not is_remote(location):
+        yield location
+        return
+    with tempfile.TemporaryDirectory(prefix="records-") as folder:
+        with _told("read", location):
+            store, root = fsspec.core.url_to_fs(location)
+            names = _files_below(store, root)
+            if not names:
+                raise FileNotFoundError("there is nothing")
+            for name in names:
+                _fetch(store, root, name, Path(folder))
+        yield folder
+
+
+@contextmanager
+def local_push_dir(location: str) -> Iterator[str]:
+    """Give a folder with the newest pushed version, and send back what is pushed into it.
+
+    Only the newest version is fetched: a push needs its content and its number. A version is
+    sent with `saved_model.pb` last, without which nothing counts it as a version.
+
+    Raises:
+        InputError: The location cannot be read or written.
+    """
+    if not is_remote(location):
+        yield location
+        return
+    with tempfile.TemporaryDirectory(prefix="pushed-") as folder:
+        push_dir = Path(folder)
+        with _told("read", location):
+            store, root = fsspec.core.url_to_fs(location)
+            newest = _newest_version(_files_below(store, root))
+            if newest is not None:
+                for name in _files_below(store, f"{root}/{newest}"):
+                    _fetch(store, root, f"{newest}/{name}", push_dir)
+        before = pushed_versions(push_dir)
+        yield folder
+        with _told("write", location):
+            for version in sorted(set(pushed_versions(push_dir)) - set(before)):
+                _send(store, root, version_dir(push_dir, version), version)
+
+
+def write_text(location: str, name: str, text: str) -> str:
+    """Write a small file into a folder, local or remote, and return its full name.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    target = f"{location.rstrip('/')}/{name}"
+    with _told("write", location):
+        store, path = fsspec.core.url_to_fs(target)
+        store.makedirs(store._parent(path), exist_ok=True)
+        store.pipe_file(path, text.encode("utf-8"))
+    return target
+
+
+def read_text(location: str, name: str) -> str | None:
+    """Return a small file of a folder, local or remote; None where it is not there."""
+    with _told("read", location):
+        store, path = fsspec.core.url_to_fs(f"{location.rstrip('/')}/{name}")
+        store.invalidate_cache()
+        return str(store.cat_file(path).decode("utf-8")) if store.exists(path) else None
+
+
+@contextmanager
+def _told(action: str, location: str) -> Iterator[None]:
+    """Turn what stores raise, each in its own way, into one sentence.
+
+    Raises:
+        InputError: Instead of any error of the store.
+    """
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(
+            f"expected a folder at {location} that this pod can {action}, got "
+            f"{type(error).__name__}: {error}; check the address, the mounted volume, and the "
+            "credentials in kubeflow.secrets"
+        ) from error
+
+
+def _files_below(store: fsspec.AbstractFileSystem, root: str) -> list[str]:
+    store.invalidate_cache()
+    prefix = root.rstrip("/") + "/"
+    return [name.removeprefix(prefix) for name in sorted(store.find(root))]
+
+
+def _newest_version(names: list[str]) -> int | None:
+    versions = [
+        int(name.split("/")[0])
+        for name in names
+        if name.endswith(f"/{SAVED_MODEL_FILE}") and name.count("/") == 1
+        if name.split("/")[0].isdecimal()
+    ]
+    return max(versions, default=None)
+
+
+def _fetch(store: fsspec.AbstractFileSystem, root: str, name: str, folder: Path) -> None:
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    store.get_file(f"{root}/{name}", str(target))
+
+
+def _send(store: fsspec.AbstractFileSystem, root: str, folder: Path, version: int) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in sorted(files, key=lambda path: path == folder / SAVED_MODEL_FILE):
+        target = f"{root}/{version}/{path.relative_to(folder).as_posix()}"
+        store.makedirs(store._parent(target), exist_ok=True)
+        store.put_file(str(path), target)

@@ -1,0 +1,138 @@
+"""The folder of one run, below `runs_dir`: what the run's last task can read however it ended.
+
+An exit handler gets no artifacts, and a task that failed leaves none. So the gate and the Pusher
+leave their verdicts here, by the run's id, and the summary joins them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from components.gate import REPORT_FILE as GATE_REPORT_FILE
+from components.gate_checks import FAILED, GateReport, describe
+from components.pusher import PUSHED_PROPERTY
+from components.pusher import RECORD_FILE as PUSH_RECORD_FILE
+from pipeline import __version__
+from pipeline.kubeflow.object_store import read_text, write_text
+
+SUMMARY_FILE = "summary.json"
+# Files that a node leaves, by the output that it is in, by node id.
+KEPT_FILES: Mapping[str, tuple[str, str]] = {
+    "ModelGate": ("blessing", GATE_REPORT_FILE),
+    "Pusher": ("pushed_model", PUSH_RECORD_FILE),
+}
+SUCCEEDED = "SUCCEEDED"
+
+Verdict = Literal["blessed", "refused", "broken"]
+
+
+class ClusterSummary(BaseModel):
+    """How a run on a cluster ended.
+
+    Attributes:
+        schema_version: Raised when a field is renamed, removed or means something else.
+        run_id: KFP's id of the run.
+        verdict: `blessed` and pushed, `refused` by the gate, or `broken`: a task failed.
+        state: KFP's final state of the tasks.
+        error: What failed; "" where nothing did.
+        gate: The gate's checks; None where the run did not come that far.
+        pushed_model: What the Pusher tells; None where it did not run.
+        ended: Time in UTC, ISO 8601.
+        project_version: Of the image.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    run_id: str
+    verdict: Verdict
+    state: str
+    error: str
+    gate: GateReport | None
+    pushed_model: dict[str, JsonValue] | None
+    ended: str
+    project_version: str
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one line, with what decided it."""
+        if self.verdict == "blessed" and self.pushed_model is not None:
+            return f"BLESSED: pushed to {self.pushed_model.get('pushed_destination')}"
+        if self.verdict == "refused":
+            failed = self.gate.with_verdict(FAILED) if self.gate else ()
+            return "REFUSED: " + "; ".join(describe(check) for check in failed)
+        return f"BROKEN: {self.error}"
+
+
+def keep_verdict(node_id: str, runs_dir: str, run_id: str, outputs: Mapping[str, Path]) -> None:
+    """Leave a node's verdict in the run's folder.
+
+    Args:
+        node_id: A key of `KEPT_FILES`.
+        runs_dir: Folder of all runs, local or remote.
+        run_id: KFP's id of the run.
+        outputs: The node's outputs' folders.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    output, name = KEPT_FILES[node_id]
+    text = (outputs[output] / name).read_text(encoding="utf-8")
+    write_text(_run_dir(runs_dir, run_id), name, text)
+
+
+def write_summary(runs_dir: str, run_id: str, final_status: str) -> ClusterSummary:
+    """Join what the run's tasks left with its final status, and write the summary.
+
+    Args:
+        runs_dir: Folder of all runs, local or remote.
+        run_id: KFP's id of the run.
+        final_status: KFP's `PipelineTaskFinalStatus` of the tasks, as JSON.
+
+    Raises:
+        InputError: The folder cannot be read or written.
+    """
+    folder = _run_dir(runs_dir, run_id)
+    status = json.loads(final_status)
+    state = str(status.get("state", "unknown"))
+    gate = read_text(folder, GATE_REPORT_FILE)
+    pushed = read_text(folder, PUSH_RECORD_FILE)
+    push_record = json.loads(pushed) if pushed else None
+    verdict, error = _judge(state, status, push_record)
+    summary = ClusterSummary(
+        run_id=run_id,
+        verdict=verdict,
+        state=state,
+        error=error,
+        gate=GateReport.model_validate_json(gate) if gate else None,
+        pushed_model=push_record,
+        ended=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        project_version=__version__,
+    )
+    write_text(folder, SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
+    return summary
+
+
+def _run_dir(runs_dir: str, run_id: str) -> str:
+    return f"{runs_dir.rstrip('/')}/{run_id}"
+
+
+def _judge(
+    state: str, status: Mapping[str, JsonValue], push_record: Mapping[str, JsonValue] | None
+) -> tuple[Verdict, str]:
+    if state != SUCCEEDED:
+        error = status.get("error")
+        message = error.get("message") if isinstance(error, dict) else None
+        return "broken", str(message or f"the tasks ended as {state}, without a message")
+    if push_record is None:
+        return "broken", (
+            f"the tasks ended as {state}, but the Pusher left no {PUSH_RECORD_FILE} in the run's "
+            "folder: runs_dir must be the same place for all tasks"
+        )
+    return ("blessed" if push_record[PUSHED_PROPERTY] == 1 else "refused"), ""

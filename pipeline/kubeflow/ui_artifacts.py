@@ -1,0 +1,118 @@
+"""What KFP's pages show of a task: figures, a confusion matrix, a page.
+
+These are outputs of KFP's own types. TFX does not know them: compiling adds them to the tasks, and
+the entrypoint fills them in when TFX's executor has done its work.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from components.evaluation_metrics import read_evaluation
+from components.gate import REPORT_FILE as GATE_REPORT_FILE
+from components.gate_checks import GateReport
+from components.study.node import PAGE_FILE, STUDY
+from models import features
+from models.slice_metrics import OVERALL, SliceMetrics
+
+METRICS, CONFUSION_MATRIX = "metrics", "confusion_matrix"
+VERDICT_PAGE, STUDY_PAGE = "verdict", "page"
+GATE, STUDY_TABLE = "ModelGate", "StudyTable"
+# Types by output name, by node id.
+UI_OUTPUTS: Mapping[str, Mapping[str, str]] = {
+    GATE: {
+        METRICS: "system.Metrics",
+        CONFUSION_MATRIX: "system.ClassificationMetrics",
+        VERDICT_PAGE: "system.HTML",
+    },
+    STUDY_TABLE: {STUDY_PAGE: "system.HTML"},
+}
+_FIGURES = ("recall", "specificity", "precision", "accuracy", "auc")
+
+Folders = Mapping[str, Path]  # of artifacts, by the name of the input or output
+Metadata = dict[str, Any]
+
+
+def fill_ui_outputs(
+    node_id: str, inputs: Folders, outputs: Folders, files: Mapping[str, Path]
+) -> dict[str, Metadata]:
+    """Write a node's outputs for KFP's pages.
+
+    Args:
+        node_id: Of the task.
+        inputs: Its inputs' folders.
+        outputs: Its own outputs' folders, filled.
+        files: Where each output of `UI_OUTPUTS` goes, by name: pages are single files.
+
+    Returns:
+        The metadata of each; KFP shows figures from there.
+    """
+    if not files:
+        return {}
+    return _FILLERS[node_id](inputs, outputs, files)
+
+
+def _fill_gate(inputs: Folders, outputs: Folders, files: Mapping[str, Path]) -> dict[str, Metadata]:
+    report = GateReport.model_validate_json(
+        (outputs["blessing"] / GATE_REPORT_FILE).read_text(encoding="utf-8")
+    )
+    overall = read_evaluation(str(inputs["evaluation"])).candidate[OVERALL]
+    _write(files[VERDICT_PAGE], _render_verdict(report, overall))
+    return {
+        METRICS: {"blessed": int(report.blessed), **_figures(overall)},
+        CONFUSION_MATRIX: {"confusionMatrix": _confusion_matrix(overall)},
+        VERDICT_PAGE: {},
+    }
+
+
+def _fill_study(
+    inputs: Folders, outputs: Folders, files: Mapping[str, Path]
+) -> dict[str, Metadata]:
+    del inputs
+    files[STUDY_PAGE].parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(outputs[STUDY] / PAGE_FILE, files[STUDY_PAGE])
+    return {STUDY_PAGE: {}}
+
+
+_FILLERS: Mapping[str, Callable[[Folders, Folders, Mapping[str, Path]], dict[str, Metadata]]] = {
+    GATE: _fill_gate,
+    STUDY_TABLE: _fill_study,
+}
+
+
+def _figures(overall: SliceMetrics) -> Metadata:
+    values = {name: getattr(overall, name).value for name in _FIGURES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _confusion_matrix(overall: SliceMetrics) -> Metadata:
+    """Return KFP's form: rows are the true classes, columns the decisions."""
+    return {
+        "annotationSpecs": [{"displayName": label} for label in features.LABELS],
+        "rows": [{"row": [overall.tn, overall.fp]}, {"row": [overall.fn, overall.tp]}],
+    }
+
+
+def _render_verdict(report: GateReport, overall: SliceMetrics) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("verdict.html.jinja").render(
+        report=report,
+        overall=overall,
+        figures={name: getattr(overall, name) for name in _FIGURES},
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8")
