@@ -1,0 +1,166 @@
+"""Turn X-rays into the records that a run on Kubeflow reads: `python -m pipeline.convert`.
+
+It is the ingestion of `local_runner.py` alone, for a Job that fills the volume.
+The last line on stdout is the folder to give as the run parameter `data_dir`.
+
+Exit codes: 0 the records are there, 2 the data or the configuration cannot be
+used, 1 something broke, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from components.errors import InputError
+from pipeline.config import PipelineSettings
+from pipeline.load_config import load_settings
+from pipeline.logs import quiet_logs, set_environment
+
+EXIT_CONVERTED = 0
+EXIT_CRASHED = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+WORK_FOLDER = "conversion-work"
+_NAME_DIGITS = 16
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = parse_arguments(arguments)
+    # Beam has absl parse the command line as its own.
+    sys.argv = sys.argv[:1]
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    work_dir = options.work_dir or _default_work_dir(options)
+    log_file = work_dir / "logs" / f"convert-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    set_environment()
+    try:
+        settings = load_settings(options.config, options.overrides)
+        with quiet_logs(log_file, options.verbose) as console:
+            records_dir = convert_source(settings, options, work_dir, console, log_file)
+    except InputError as error:
+        errors.print(f"[bold red]Cannot convert:[/] {escape(str(error))}")
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        errors.print("Interrupted. The same command starts again; no half-written folder is left.")
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        what = escape(f"{type(error).__name__}: {error}")
+        errors.print(f"[bold red]The conversion broke:[/] {what}")
+        errors.print(f"All that was logged: {log_file}")
+        if options.verbose:
+            raise
+        return EXIT_CRASHED
+    print(records_dir)
+    return EXIT_CONVERTED
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.convert", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--data",
+        metavar="SOURCE",
+        help="folder or zip of X-rays, CSV manifest, folder of TFRecords, or `kaggle`; "
+        "without it a synthetic set is drawn",
+    )
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, required=True, help="the folder of the records"
+    )
+    parser.add_argument(
+        "--in-folder-named-by-content",
+        action="store_true",
+        help="put the records into DIR/FINGERPRINT, so that no folder ever changes in place "
+        "and runs that read the same folder may be answered from the cache",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="NAME_OR_FILE",
+        help="a file, or the name of one under configs/ (default: the built-in settings)",
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="settings by dotted name, e.g. --set data.num_shards=8",
+    )
+    parser.add_argument(
+        "--work-dir",
+        metavar="DIR",
+        type=Path,
+        help=f"for unpacked archives and logs (default: {WORK_FOLDER} beside the records)",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="show the libraries' log on stdout, too"
+    )
+    return parser.parse_args(arguments)
+
+
+def _default_work_dir(options: argparse.Namespace) -> Path:
+    output: Path = options.output.absolute()
+    return (output if options.in_folder_named_by_content else output.parent) / WORK_FOLDER
+
+
+def convert_source(
+    settings: PipelineSettings,
+    options: argparse.Namespace,
+    work_dir: Path,
+    console: Console,
+    log_file: Path,
+) -> Path:
+    """Open or draw the source and convert it, unless the records are there already.
+
+    Args:
+        settings: The configuration; its sections `data` and `beam` count here.
+        options: As `parse_arguments` gives them.
+        work_dir: For what has to be unpacked or drawn.
+        console: Where progress is shown.
+        log_file: Named where something fails.
+
+    Returns:
+        The absolute path of the folder with the records.
+
+    Raises:
+        InputError: The source, the settings or a folder cannot be used.
+    """
+    # Imported here: Beam takes seconds, which --help and a typing error need not wait for.
+    from components.ingestion.conversion import convert
+    from components.ingestion.fingerprint import fingerprint_source
+    from components.ingestion.open_source import open_source
+    from components.ingestion.synthetic import write_synthetic_set
+    from pipeline.console import RunConsole
+    from pipeline.node_events import listen
+
+    with RunConsole(console, [], log_file) as run_console, listen(run_console):
+        source_path = options.data
+        if source_path is None:
+            with run_console.step("Draw synthetic X-rays"):
+                drawn_dir = work_dir / "synthetic"
+                source_path = str(write_synthetic_set(drawn_dir, settings.data.synthetic))
+        with run_console.step("Open source"):
+            source = open_source(source_path, work_dir, settings.data)
+        records_dir: Path = options.output.absolute()
+        if options.in_folder_named_by_content:
+            records_dir /= fingerprint_source(source, settings.data)[:_NAME_DIGITS]
+        with run_console.step("Convert"):
+            card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
+    console.print(f"{card.num_images} images of {card.num_patients} patients, {card.kind}")
+    for warning in card.warnings:
+        console.print(escape(f"Warning: {warning}"), soft_wrap=True)
+    return records_dir
+
+
+if __name__ == "__main__":
+    sys.exit(main())

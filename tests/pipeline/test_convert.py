@@ -1,0 +1,138 @@
+"""Ingestion alone, as a Job on the cluster runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from components.ingestion.dataset_card import read_card
+from components.ingestion.synthetic import write_synthetic_set
+from models import features
+from pipeline import convert
+from pipeline.config import SyntheticSettings
+
+NUM_IMAGES = 60
+FEW = ["--set", f"data.synthetic.num_images={NUM_IMAGES}", "data.num_shards=2"]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of a few drawn X-rays."""
+    folder = tmp_path_factory.mktemp("drawn") / "set"
+    return write_synthetic_set(folder, SyntheticSettings(num_images=NUM_IMAGES))
+
+
+def records_in(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*.tfrecord.gz"))
+    }
+
+
+def test_the_command_makes_records_and_prints_their_folder_last(tmp_path, repository, drawn):
+    # From another folder, without the checkout's files beside it, as in the image.
+    result = subprocess.run(
+        [sys.executable, "-m", "pipeline.convert", "--data", str(drawn), "--output", "records"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == convert.EXIT_CONVERTED, result.stderr
+    folder = Path(result.stdout.splitlines()[-1])
+    assert folder == tmp_path / "records"
+    assert {name.split("/")[0] for name in records_in(folder)} == set(features.SPLITS)
+    assert read_card(folder).num_images == NUM_IMAGES
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["conversion-work", "records"]
+
+
+def test_without_a_source_a_set_is_drawn_and_marked(tmp_path, capfd):
+    assert convert.main(["--output", str(tmp_path / "records"), *FEW]) == 0
+    folder = Path(capfd.readouterr().out.splitlines()[-1])
+    card = read_card(folder)
+    assert card.synthetic
+    assert card.num_images == NUM_IMAGES
+
+
+def test_a_folder_named_by_content_stays_as_it_is(tmp_path, drawn, capfd):
+    def run(*more: str) -> Path:
+        arguments = ["--data", str(drawn), "--output", str(tmp_path / "records"), *more]
+        assert convert.main([*arguments, "--in-folder-named-by-content"]) == 0
+        return Path(capfd.readouterr().out.splitlines()[-1])
+
+    first = run()
+    records = records_in(first)
+    stamps = {path: path.stat().st_mtime_ns for path in first.rglob("*")}
+    assert first.parent == tmp_path / "records"
+    assert first.name == read_card(first).fingerprint[:16]
+    assert run() == first
+    other = run("--set", "data.split_salt=another")
+    assert other != first
+    assert other.parent == first.parent
+    assert records_in(other) != records
+    assert records_in(first) == records
+    assert {path: path.stat().st_mtime_ns for path in first.rglob("*")} == stamps
+
+
+def test_without_that_option_a_changed_source_replaces_the_folder(tmp_path, drawn, capfd):
+    arguments = ["--data", str(drawn), "--output", str(tmp_path / "records")]
+    assert convert.main(arguments) == 0
+    before = records_in(tmp_path / "records")
+    assert convert.main([*arguments, "--set", "data.split_salt=another"]) == 0
+    assert records_in(tmp_path / "records") != before
+    assert set(capfd.readouterr().out.splitlines()[-1:]) == {str(tmp_path / "records")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "/no/such/place"], ["/no/such/place", "does not exist"]),
+        (["--set", "data.num_shard=2"], ["data.num_shard", "num_shards"]),
+        (["--config", "no_such"], ["no_such", "default"]),
+    ],
+)
+def test_bad_input_is_told_and_has_its_own_exit_code(arguments, words, tmp_path, capfd):
+    code = convert.main(["--output", str(tmp_path / "records"), *arguments])
+    assert code == convert.EXIT_BAD_INPUT
+    told = capfd.readouterr()
+    assert str(tmp_path / "records") not in told.out.splitlines()
+    assert "Traceback" not in told.err
+    for word in words:
+        assert word in told.err
+    assert not (tmp_path / "records").exists()
+
+
+def test_a_folder_with_other_files_is_not_replaced(tmp_path, drawn, capfd):
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    arguments = ["--data", str(drawn), "--output", str(tmp_path / "records")]
+    assert convert.main(arguments) == convert.EXIT_BAD_INPUT
+    assert "other files" in capfd.readouterr().err
+    assert (tmp_path / "records" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+def test_what_breaks_is_told_with_the_log(tmp_path, drawn, capfd):
+    arguments = ["--data", str(drawn), "--output", str(tmp_path / "records")]
+    # A runner that Beam does not have is no fault that the settings could find.
+    code = convert.main([*arguments, "--set", "beam.pipeline_args=[--runner=NoSuchRunner]"])
+    assert code == convert.EXIT_CRASHED
+    told = capfd.readouterr().err
+    (log,) = (tmp_path / convert.WORK_FOLDER / "logs").glob("convert-*.log")
+    assert str(log) in told
+    assert "Traceback" in log.read_text(encoding="utf-8")
+    assert not (tmp_path / "records").exists()
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit) as ended:
+        convert.main(["--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    for option in ("--data", "--output", "--config", "--set", "--in-folder-named-by-content"):
+        assert option in told
