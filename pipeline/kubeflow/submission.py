@@ -1,0 +1,124 @@
+"""Submit a compiled pipeline to Kubeflow Pipelines: upload, start or schedule, follow.
+
+Exit codes: 0 started, or with `--wait` blessed and pushed; 3 refused; 2 the input
+cannot be used or KFP cannot be reached; 1 something broke; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from components.errors import InputError
+from pipeline.kubeflow.submission_file import read_pipeline, without_caching
+from pipeline.kubeflow.submission_options import parse_arguments
+from pipeline.kubeflow.submission_parameters import parse_parameters
+from pipeline.kubeflow.submission_schedule import describe_cron, parse_cron
+
+if TYPE_CHECKING:
+    from pipeline.kubeflow.submission_watch import Watch
+
+EXIT_DONE = 0
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = parse_arguments(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        return _submit(options, console)
+    except InputError as error:
+        line = Text("Cannot submit: ", style="bold red")
+        errors.print(line.append(_redact(str(error), options), style="default"))
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        errors.print("Interrupted before KFP had confirmed a run; nothing is followed.")
+        return EXIT_INTERRUPTED
+
+
+def _submit(options: argparse.Namespace, console: Console) -> int:
+    # All that can be told without the network comes first.
+    pipeline = read_pipeline(options.pipeline)
+    parameters = parse_parameters(options.parameters, pipeline.parameters)
+    cron = None if options.recurring is None else parse_cron(options.recurring)
+    if options.no_cache:
+        pipeline = without_caching(pipeline)
+
+    # Imported here: kfp takes seconds, and a wrong file needs none of it.
+    from pipeline.kubeflow import submission_upload as upload
+    from pipeline.kubeflow.submission_client import Connection, connect
+    from pipeline.kubeflow.submission_errors import api_errors
+    from pipeline.kubeflow.submission_watch import Watch
+
+    connection = Connection(
+        host=options.host,
+        namespace=options.namespace,
+        token=options.token,
+        token_file=options.token_file,
+        client_id=options.client_id,
+        other_client_id=options.other_client_id,
+        other_client_secret=options.other_client_secret,
+        cookies=options.cookies,
+        proxy=options.proxy,
+        ssl_ca_cert=options.ssl_ca_cert,
+        verify_tls=not options.skip_tls_verify,
+        kube_context=options.kube_context,
+        ui_host=options.ui_host,
+    )
+    client = connect(connection)
+    namespace = options.namespace or client.get_user_namespace() or None
+    name = options.pipeline_name or pipeline.name
+    with api_errors(connection.address):
+        version = upload.upload(client, pipeline, name, options.version, namespace)
+        console.print(f"Uploaded {name}, version {version.name}", markup=False)
+        request = upload.RunRequest(
+            name=options.run_name or f"{name} {version.name}",
+            experiment=upload.experiment_name(options.experiment),
+            parameters=parameters,
+            root=options.pipeline_root,
+            namespace=namespace,
+        )
+        if cron is not None:
+            recurring_id = upload.schedule_runs(client, version, request, cron)
+            link = client.link("recurringrun", recurring_id)
+            console.print(f"Schedule {recurring_id}: {describe_cron(cron)} ({cron})", markup=False)
+            console.print("The clock is the cluster's: UTC, where it sets no other.")
+            console.print(link, markup=False)
+            return EXIT_DONE
+        run_id = upload.start_run(client, version, request)
+    link = client.link("runs", run_id)
+    console.print(f"Run {run_id}\n{link}", markup=False)
+    if not options.wait:
+        return EXIT_DONE
+    return _follow(Watch(client, connection.address, console, pipeline, namespace), run_id, options)
+
+
+def _follow(watch: Watch, run_id: str, options: argparse.Namespace) -> int:
+    link = watch.client.link("runs", run_id)
+    try:
+        verdict = watch.follow(run_id, options.poll_s, options.timeout_s)
+    except KeyboardInterrupt:
+        watch.console.print(f"Interrupted. The run goes on: {link}", markup=False)
+        return EXIT_INTERRUPTED
+    except InputError as error:
+        raise InputError(f"{error} The run goes on, as far as is known: {link}") from error
+    watch.console.print(Text(_redact(verdict.text, options), style=verdict.style))
+    watch.console.print(link, markup=False)
+    return verdict.exit_code
+
+
+def _redact(text: str, options: argparse.Namespace) -> str:
+    """Cover secrets, which a proxy's message may repeat."""
+    secrets = [options.token, options.other_client_secret, options.cookies]
+    if options.token_file is not None and options.token_file.is_file():
+        secrets.append(options.token_file.read_text(errors="replace").strip())
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    return text

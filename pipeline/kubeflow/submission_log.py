@@ -1,0 +1,46 @@
+"""The log of a task that failed: the API's task details leave out why it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.kubeflow.submission_client import Client, quiet
+from pipeline.kubeflow.submission_errors import NETWORK_ERRORS
+from pipeline.kubeflow.submission_tasks import TaskState
+
+_KFP_NAMESPACE = "kubeflow"
+
+
+def log_reader(client: Client, run_id: str, namespace: str | None) -> Callable[[TaskState], str]:
+    """Return a function that reads a task's log.
+
+    The API server has it at one address, the UI's server, which is often what is forwarded to
+    the user's machine, at another. Both need the pod, or Argo's archive of logs.
+
+    Args:
+        client: Of KFP.
+        run_id: The run's.
+        namespace: Where its pods are, None for KFP's own.
+
+    Returns:
+        A function of a task to its log, empty where it cannot be read.
+    """
+
+    def read(task: TaskState) -> str:
+        if not task.pod:
+            return ""
+        pod = {"podname": task.pod, "podnamespace": namespace or _KFP_NAMESPACE, "runid": run_id}
+        for path, query in (
+            (f"/apis/v1alpha1/runs/{run_id}/nodes/{task.pod}/log", {}),
+            ("/k8s/pod/logs", pod),
+        ):
+            try:
+                with quiet():
+                    text = client.read_text(path, query)
+            except NETWORK_ERRORS:
+                continue  # the other address may have it; without, the verdict says so
+            if not text.lstrip().lower().startswith(("<!doctype", "<html")):
+                return text
+        return ""
+
+    return read
