@@ -1,4 +1,4 @@
-"""The log of a task that failed: the API's task details leave out why it did."""
+"""The log of a task: the API's task details leave out why one failed."""
 
 from __future__ import annotations
 

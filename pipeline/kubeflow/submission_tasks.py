@@ -77,7 +77,7 @@ def _task_state(name: str, node: Any, nodes: Sequence[Any]) -> TaskState:
         state,
         (ended - begun).total_seconds() if begun and ended else None,
         next(filter(None, map(_message, [node, *failed])), ""),
-        (failed or [node])[-1].task_id or "",
+        (failed or executors or [node])[-1].task_id or "",
         ended,
     )
 

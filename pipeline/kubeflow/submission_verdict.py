@@ -18,8 +18,12 @@ EXIT_BROKEN = 1
 EXIT_REFUSED = 3
 SUMMARY_TASK = "RunSummary"
 RUN_ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
-# At the start of a line, or after the exception's type as a traceback's last line has it.
-_REFUSED = re.compile(r"^(?:[\w.]+: )?(REFUSED\b.*)$", re.MULTILINE)
+# What stands before a message: the exception's type in a traceback's last line, and in the API
+# Kubernetes' and Argo's words, e.g. "main: Error (exit code 1): RunSummary: RefusedError: ".
+_BEFORE = r"^(?:[\w.-]+(?: \([^)]*\))?: )*"
+_REFUSED = re.compile(_BEFORE + r"(REFUSED\b.*)$", re.MULTILINE)
+# What the summary's task logs about a run, whether or not it fails by it.
+_SENTENCE = re.compile(r"^INFO [\w.]+: ((?:REFUSED|BROKEN)\b.*)$", re.MULTILINE)
 _EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
 
 
@@ -50,7 +54,7 @@ def judge(
         error: What the API says of the run, often nothing.
         tasks: The pipeline's tasks that began.
         has_summary: Whether the pipeline has a task `RunSummary`.
-        read_log: Returns the log of a failed task, empty where it cannot be read.
+        read_log: Returns the log of a task, empty where it cannot be read.
     """
     if state in ("CANCELED", "SKIPPED"):
         return Verdict(f"{state}: the run was not finished, nothing is decided", EXIT_BROKEN)
@@ -59,7 +63,7 @@ def judge(
         key=lambda task: task.ended.timestamp() if task.ended else float("inf"),
     )
     texts = {task.name: task.message or read_log(task) for task in failed}
-    refusals = {name: match[1] for name, text in texts.items() if (match := _refusal(text))}
+    refusals = {name: match[1] for name, text in texts.items() if (match := _REFUSED.search(text))}
     broken = [task.name for task in failed if task.name not in refusals]
     if broken:
         return Verdict(_broken(broken, texts), EXIT_BROKEN)
@@ -68,18 +72,19 @@ def judge(
     if state != "SUCCEEDED":
         problem = _shorten(error) or "KFP names no task that failed; see the run's page"
         return Verdict(f"BROKEN: {problem}", EXIT_BROKEN)
-    summaries = [task for task in tasks if task.name == SUMMARY_TASK]
-    if has_summary and not any(task.state == "SUCCEEDED" for task in summaries):
+    summary = next((task for task in tasks if task.name == SUMMARY_TASK), None)
+    if has_summary and (summary is None or summary.state != "SUCCEEDED"):
         return Verdict(
             f"UNKNOWN: the run succeeded, but KFP does not say that {SUMMARY_TASK} did, which "
             "fails where a model is refused; see the run's page",
             EXIT_BROKEN,
         )
+    # It may be configured to succeed after a refusal, too.
+    sentence = _SENTENCE.search(read_log(summary)) if summary else None
+    if sentence:
+        is_refusal = sentence[1].startswith("REFUSED")
+        return Verdict(sentence[1], EXIT_REFUSED if is_refusal else EXIT_BROKEN)
     return Verdict("BLESSED and pushed", EXIT_PUSHED)
-
-
-def _refusal(text: str) -> re.Match[str] | None:
-    return _REFUSED.search(text)
 
 
 def _broken(names: Sequence[str], texts: dict[str, str]) -> str:

@@ -67,12 +67,25 @@ def test_a_refusal_is_read_from_the_log_whatever_the_runs_state(
 
 
 def test_a_refusal_is_read_from_the_apis_message(submit: Submit, fake: FakeKfp) -> None:
-    nodes = argo_nodes(REFUSED, messages={"RunSummary": "REFUSED: recall 0.81 is below 0.95"})
+    message = "main: Error (exit code 1): RunSummary: RefusedError: REFUSED: recall 0.81 < 0.95"
+    nodes = argo_nodes(REFUSED, messages={"RunSummary": message})
     fake.snapshots = [Snapshot("FAILED", nodes)]
     code, output, _ = submit("--wait", *QUICK)
     assert code == 3
-    assert output.splitlines()[-2] == "REFUSED: recall 0.81 is below 0.95"
+    assert output.splitlines()[-2] == "REFUSED: recall 0.81 < 0.95"
     assert not fake.sent("GET", ".*log")
+
+
+def test_a_refusal_that_fails_nothing_is_read_from_the_summarys_log(
+    submit: Submit, fake: FakeKfp
+) -> None:
+    fake.snapshots = [Snapshot("SUCCEEDED", argo_nodes(DONE))]
+    sentence = "REFUSED: recall 0.81 is below 0.95"
+    log = f"INFO pipeline.kubeflow.run_summary_node: {sentence}\nINFO other: done\n"
+    fake.logs = {pod_of(DONE, "RunSummary"): log}
+    code, output, _ = submit("--wait", *QUICK)
+    assert code == 3
+    assert output.splitlines()[-2] == sentence
 
 
 def test_a_broken_task_is_named_with_the_last_attempts_exception(
