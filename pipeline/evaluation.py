@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 
-import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.gate_checks import CHANGE_TOLERANCE
@@ -42,7 +41,7 @@ _AUC_THRESHOLDS = 10_000  # evenly spaced: the area is exact to about 1e-4
 _DECISION_THRESHOLD = 0.5  # between the decisions 0 and 1
 
 
-def create_eval_config(settings: GateSettings) -> tfma.EvalConfig:
+def create_eval_config(settings: GateSettings) -> config_pb2.EvalConfig:
     """Return the evaluation of the `serving_examples` signature under `settings`.
 
     Change thresholds stand in it always; they take effect where the Evaluator gets a baseline.
@@ -53,16 +52,18 @@ def create_eval_config(settings: GateSettings) -> tfma.EvalConfig:
     Returns:
         Metrics, slices and thresholds for TFMA.
     """
-    overall = tfma.SlicingSpec()
-    return tfma.EvalConfig(
+    overall = config_pb2.SlicingSpec()
+    return config_pb2.EvalConfig(
         model_specs=[
-            tfma.ModelSpec(signature_name=features.EXAMPLES_SIGNATURE, label_key=features.LABEL)
+            config_pb2.ModelSpec(
+                signature_name=features.EXAMPLES_SIGNATURE, label_key=features.LABEL
+            )
         ],
         slicing_specs=[overall]
-        + [tfma.SlicingSpec(feature_keys=[feature]) for feature in SLICE_FEATURES],
+        + [config_pb2.SlicingSpec(feature_keys=[feature]) for feature in SLICE_FEATURES],
         metrics_specs=[
-            tfma.MetricsSpec(metrics=[_metric("ExampleCount", EXAMPLE_COUNT)]),
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(metrics=[_metric("ExampleCount", EXAMPLE_COUNT)]),
+            config_pb2.MetricsSpec(
                 output_names=[features.PROBABILITY],
                 metrics=[
                     _bounded(
@@ -77,7 +78,7 @@ def create_eval_config(settings: GateSettings) -> tfma.EvalConfig:
                     _metric("CalibrationPlot", "calibration_plot"),
                 ],
             ),
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 output_names=[features.DECISION],
                 metrics=[
                     _bounded(
@@ -102,29 +103,31 @@ def create_eval_config(settings: GateSettings) -> tfma.EvalConfig:
     )
 
 
-def _metric(class_name: str, name: str, **arguments: float) -> tfma.MetricConfig:
+def _metric(class_name: str, name: str, **arguments: float) -> config_pb2.MetricConfig:
     config = json.dumps({"name": name, **arguments}, sort_keys=True)
-    return tfma.MetricConfig(class_name=class_name, config=config)
+    return config_pb2.MetricConfig(class_name=class_name, config=config)
 
 
-def _at_decision(class_name: str, name: str) -> tfma.MetricConfig:
+def _at_decision(class_name: str, name: str) -> config_pb2.MetricConfig:
     return _metric(class_name, name, thresholds=_DECISION_THRESHOLD)
 
 
 def _bounded(
-    metric: tfma.MetricConfig, *, at_least: float, max_drop: float | None = None
-) -> tfma.MetricConfig:
-    threshold = tfma.MetricThreshold(
-        value_threshold=tfma.GenericValueThreshold(lower_bound={"value": at_least})
+    metric: config_pb2.MetricConfig, *, at_least: float, max_drop: float | None = None
+) -> config_pb2.MetricConfig:
+    threshold = config_pb2.MetricThreshold(
+        value_threshold=config_pb2.GenericValueThreshold(lower_bound={"value": at_least})
     )
     if max_drop is not None:
         threshold.change_threshold.CopyFrom(
-            tfma.GenericChangeThreshold(
+            config_pb2.GenericChangeThreshold(
                 absolute={"value": -(max_drop + CHANGE_TOLERANCE)},
-                direction=tfma.MetricDirection.HIGHER_IS_BETTER,
+                direction=config_pb2.MetricDirection.HIGHER_IS_BETTER,
             )
         )
     metric.per_slice_thresholds.append(
-        config_pb2.PerSliceMetricThreshold(slicing_specs=[tfma.SlicingSpec()], threshold=threshold)
+        config_pb2.PerSliceMetricThreshold(
+            slicing_specs=[config_pb2.SlicingSpec()], threshold=threshold
+        )
     )
     return metric

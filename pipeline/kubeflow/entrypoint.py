@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run_task(options, beam_arguments)
     except Exception as error:
-        _leave_message(f"{options.node}: {error}")
+        message = f"{type(error).__name__}: {error}"
+        _leave_message(f"{options.node}: {message}")
+        _note_error(options, message)
         raise
     return 0
 
@@ -77,7 +79,12 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
     """
     # Imported here: they bring TensorFlow and TFX, which `--help` and errors need not wait for.
     from pipeline.kubeflow.executor_input import for_tfx, make_output_folders, outputs_of_kfp
-    from pipeline.kubeflow.run_folder import keep_verdict
+    from pipeline.kubeflow.run_folder import (
+        KEPT_FILES,
+        RUN_ID_VARIABLE,
+        forget_error,
+        keep_verdict,
+    )
     from pipeline.kubeflow.tfx_executor import run_tfx_executor
     from pipeline.kubeflow.ui_artifacts import fill_ui_outputs
 
@@ -93,8 +100,10 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
         executor_output = run_tfx_executor(
             options.executor_class_path, executor_input, inputs_spec, beam_arguments
         )
-    if runs_dir is not None:
-        keep_verdict(options.node, runs_dir, run_id, outputs)
+    if options.node in KEPT_FILES:
+        keep_verdict(options.node, runs_dir, run_id, outputs, moved)
+    if runs_dir and os.environ.get(RUN_ID_VARIABLE):
+        forget_error(options.node, runs_dir, os.environ[RUN_ID_VARIABLE])
     for_pages = {
         name: artifact
         for name, artifact in outputs_of_kfp(handed_over).items()
@@ -163,6 +172,22 @@ def _folders(side: Mapping[str, Any]) -> dict[str, Path]:
         for name, entry in side.get("artifacts", {}).items()
         if entry["artifacts"]
     }
+
+
+def _note_error(options: argparse.Namespace, message: str) -> None:
+    """Leave an error in the run's folder, for the summary, if this pod reaches the folder."""
+    from components.errors import InputError
+    from pipeline.kubeflow.run_folder import RUN_ID_VARIABLE, keep_error
+
+    handed_over = json.loads(options.json_serialized_invocation_args)
+    runs_dir = handed_over.get("inputs", {}).get("parameterValues", {}).get(RUNS_DIR)
+    run_id = os.environ.get(RUN_ID_VARIABLE)
+    if not runs_dir or not run_id:
+        return
+    try:
+        keep_error(options.node, runs_dir, run_id, message)
+    except InputError as error:
+        _LOGGER.warning("The summary of the run will not tell this error: %s", error)
 
 
 def _leave_message(message: str) -> None:

@@ -7,6 +7,7 @@ KFP's `ExecutorInput`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def for_tfx(executor_input: Json, inputs_spec: Mapping[str, Any]) -> Json:
         **executor_input,
         "inputs": {
             **inputs,
-            "parameterValues": apply_run_parameters(inputs.get("parameterValues", {})),
+            "parameterValues": apply_run_parameters(_as_declared(inputs, inputs_spec)),
             "artifacts": {
                 name: {"artifacts": [_input_artifact(name, each, types) for each in artifacts]}
                 for name, artifacts in _lists(inputs)
@@ -80,6 +81,20 @@ def make_output_folders(executor_input: Json) -> None:
         for artifact in artifacts:
             Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)
     Path(executor_input["outputs"]["outputFile"]).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _as_declared(inputs: Mapping[str, Any], inputs_spec: Mapping[str, Any]) -> Json:
+    """Return parameters with structures as JSON texts, where a text is declared.
+
+    The final status of other tasks is handed over as a structure.
+    """
+    types = inputs_spec.get("parameters", {})
+    return {
+        name: json.dumps(value)
+        if isinstance(value, dict | list) and types.get(name, {}).get("parameterType") == "STRING"
+        else value
+        for name, value in inputs.get("parameterValues", {}).items()
+    }
 
 
 def _lists(side: Mapping[str, Any]) -> list[tuple[str, list[Json]]]:

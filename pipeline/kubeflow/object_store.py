@@ -95,6 +95,22 @@ def read_text(location: str, name: str) -> str | None:
         return str(store.cat_file(path).decode("utf-8")) if store.exists(path) else None
 
 
+def remove_file(location: str, name: str) -> None:
+    """Remove a small file of a folder, local or remote, if it is there."""
+    with _told("write", location):
+        store, path = fsspec.core.url_to_fs(f"{location.rstrip('/')}/{name}")
+        store.invalidate_cache()
+        if store.exists(path):
+            store.rm_file(path)
+
+
+def list_files(location: str) -> list[str]:
+    """Return the names of the files below a folder, sorted; none where it is not there."""
+    with _told("read", location):
+        store, root = fsspec.core.url_to_fs(location)
+        return _files_below(store, root)
+
+
 @contextmanager
 def _told(action: str, location: str) -> Iterator[None]:
     """Turn what stores raise, each in its own way, into one sentence.

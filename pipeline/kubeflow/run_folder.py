@@ -19,7 +19,7 @@ from components.gate_checks import FAILED, GateReport, describe
 from components.pusher import PUSHED_PROPERTY
 from components.pusher import RECORD_FILE as PUSH_RECORD_FILE
 from pipeline import __version__
-from pipeline.kubeflow.object_store import read_text, write_text
+from pipeline.kubeflow.object_store import list_files, read_text, remove_file, write_text
 
 SUMMARY_FILE = "summary.json"
 # Files that a node leaves, by the output that it is in, by node id.
@@ -27,7 +27,11 @@ KEPT_FILES: Mapping[str, tuple[str, str]] = {
     "ModelGate": ("blessing", GATE_REPORT_FILE),
     "Pusher": ("pushed_model", PUSH_RECORD_FILE),
 }
-SUCCEEDED = "SUCCEEDED"
+RUN_ID_VARIABLE = "KFP_RUN_ID"  # the run's id in the environment of every pod
+_ERRORS = "errors"  # folder with the error of each task that failed, as NODE.txt
+# KFP's states of a DAG whose tasks did not end well. It may still be told to be running while its
+# last task ends, so that success is seen by what the tasks left.
+_FAILED_STATES = ("FAILED", "CANCELED")
 
 Verdict = Literal["blessed", "refused", "broken"]
 
@@ -70,7 +74,13 @@ class ClusterSummary(BaseModel):
         return f"BROKEN: {self.error}"
 
 
-def keep_verdict(node_id: str, runs_dir: str, run_id: str, outputs: Mapping[str, Path]) -> None:
+def keep_verdict(
+    node_id: str,
+    runs_dir: str,
+    run_id: str,
+    outputs: Mapping[str, Path],
+    moved: Mapping[str, str],
+) -> None:
     """Leave a node's verdict in the run's folder.
 
     Args:
@@ -78,12 +88,15 @@ def keep_verdict(node_id: str, runs_dir: str, run_id: str, outputs: Mapping[str,
         runs_dir: Folder of all runs, local or remote.
         run_id: KFP's id of the run.
         outputs: The node's outputs' folders.
+        moved: Local folders with the locations that they stand for.
 
     Raises:
         InputError: The folder cannot be written.
     """
     output, name = KEPT_FILES[node_id]
     text = (outputs[output] / name).read_text(encoding="utf-8")
+    for local, location in moved.items():
+        text = text.replace(local, location)
     write_text(_run_dir(runs_dir, run_id), name, text)
 
 
@@ -101,10 +114,11 @@ def write_summary(runs_dir: str, run_id: str, final_status: str) -> ClusterSumma
     folder = _run_dir(runs_dir, run_id)
     status = json.loads(final_status)
     state = str(status.get("state", "unknown"))
+    errors = _errors(folder)
     gate = read_text(folder, GATE_REPORT_FILE)
     pushed = read_text(folder, PUSH_RECORD_FILE)
     push_record = json.loads(pushed) if pushed else None
-    verdict, error = _judge(state, status, push_record)
+    verdict, error = _judge(state, errors, push_record)
     summary = ClusterSummary(
         run_id=run_id,
         verdict=verdict,
@@ -124,15 +138,37 @@ def _run_dir(runs_dir: str, run_id: str) -> str:
 
 
 def _judge(
-    state: str, status: Mapping[str, JsonValue], push_record: Mapping[str, JsonValue] | None
+    state: str, errors: Mapping[str, str], push_record: Mapping[str, JsonValue] | None
 ) -> tuple[Verdict, str]:
-    if state != SUCCEEDED:
-        error = status.get("error")
-        message = error.get("message") if isinstance(error, dict) else None
-        return "broken", str(message or f"the tasks ended as {state}, without a message")
+    if state in _FAILED_STATES:
+        told = "; ".join(f"{node}: {error}" for node, error in errors.items())
+        return "broken", told or f"the tasks ended as {state}; see the log of the one that failed"
     if push_record is None:
         return "broken", (
             f"the tasks ended as {state}, but the Pusher left no {PUSH_RECORD_FILE} in the run's "
             "folder: runs_dir must be the same place for all tasks"
         )
     return ("blessed" if push_record[PUSHED_PROPERTY] == 1 else "refused"), ""
+
+
+def keep_error(node_id: str, runs_dir: str, run_id: str, error: str) -> None:
+    """Leave a task's error in the run's folder.
+
+    KFP tells its last task that something failed, but neither what nor why.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    write_text(_run_dir(runs_dir, run_id), f"{_ERRORS}/{node_id}.txt", error)
+
+
+def forget_error(node_id: str, runs_dir: str, run_id: str) -> None:
+    """Remove what an earlier attempt of a task left, since this one succeeded."""
+    remove_file(_run_dir(runs_dir, run_id), f"{_ERRORS}/{node_id}.txt")
+
+
+def _errors(folder: str) -> dict[str, str]:
+    return {
+        name.removesuffix(".txt"): read_text(folder, f"{_ERRORS}/{name}") or ""
+        for name in list_files(f"{folder}/{_ERRORS}")
+    }

@@ -123,12 +123,15 @@ def apply_run_parameters(properties: Mapping[str, Any]) -> dict[str, Any]:
         return rest
     if PUSH_DIR in given:
         return {**rest, "push_destination": _push_destination(given.pop(PUSH_DIR))}
+    if REQUIRE_BASELINE in given and "require_baseline" in rest:
+        return {**rest, "require_baseline": int(given.pop(REQUIRE_BASELINE))}
     if "custom_config" in rest:
         config = json.loads(rest["custom_config"])
         run = CandidateRun.model_validate_json(config[CUSTOM_CONFIG_KEY])
         changed = _changed_candidate(run, given)
-        if changed != run:
-            config[CUSTOM_CONFIG_KEY] = changed.model_dump_json()
+        if changed == run:
+            return rest
+        config[CUSTOM_CONFIG_KEY] = changed.model_dump_json()
         return {**rest, "custom_config": json.dumps(config)}
     if "eval_config" in rest:
         return {**rest, "eval_config": _eval_config(given)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_specs
+from tensorflow_model_analysis.proto import config_pb2
 
 from pipeline.config import GateSettings
 from pipeline.evaluation import create_eval_config
@@ -13,7 +14,7 @@ SETTINGS = GateSettings(
 )
 
 
-def _bounds(config: tfma.EvalConfig) -> dict[tuple[str, str, bool], float]:
+def _bounds(config: config_pb2.EvalConfig) -> dict[tuple[str, str, bool], float]:
     thresholds = metric_specs.metric_thresholds_from_metrics_specs(
         config.metrics_specs, eval_config=config
     )
@@ -21,7 +22,7 @@ def _bounds(config: tfma.EvalConfig) -> dict[tuple[str, str, bool], float]:
     for key, specs in thresholds.items():
         for slicing_spec, threshold in specs:
             # None would be every slice, and so the normal one.
-            assert slicing_spec == tfma.SlicingSpec(), key
+            assert slicing_spec == config_pb2.SlicingSpec(), key
             value = threshold.absolute if key.is_diff else threshold.lower_bound
             bounds[(key.output_name, key.name, key.is_diff)] = round(value.value, 6)
     return bounds

@@ -1,0 +1,89 @@
+"""Compile the pipeline for Kubeflow Pipelines v2.
+
+    python kubeflow/compile.py --config kubeflow --output pipeline.yaml
+
+Exit codes: 0 done, 2 the configuration cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+# This folder is no package: one named `kubeflow` may be installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from components.errors import InputError
+from pipeline.load_config import load_settings
+from pipeline.logs import quiet_logs, set_environment
+
+EXIT_BAD_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = parse_arguments(arguments)
+    sys.argv = sys.argv[:1]
+    set_environment()
+    image = [f"kubeflow.image={options.image}"] if options.image else []
+    try:
+        settings = load_settings(options.config, [*options.overrides, *image])
+        with quiet_logs(options.log, options.verbose) as console:
+            # Imported here: it brings TensorFlow and TFX, some ten seconds.
+            from pipeline.kubeflow.compilation import write_pipeline
+
+            write_pipeline(settings, options.output)
+            size_kib = options.output.stat().st_size / 1024
+            console.print(
+                f"Compiled {len(settings.candidates)} candidates into {options.output} "
+                f"({size_kib:.0f} KiB).\nNext: python kubeflow/submit.py {options.output} "
+                "--host URL, or without a cluster: make kubeflow-local"
+            )
+    except InputError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"[bold red]Cannot compile:[/] {escape(str(error))}"
+        )
+        return EXIT_BAD_INPUT
+    return 0
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--config",
+        metavar="NAME_OR_FILE",
+        default="kubeflow",
+        help="a file, or the name of one under configs/ (default: kubeflow)",
+    )
+    parser.add_argument("--image", metavar="IMG", help="the same as --set kubeflow.image=IMG")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="settings by dotted name, e.g. --set kubeflow.gpu.count=2",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path, default=Path("pipeline.yaml"), help="ends in .yaml"
+    )
+    parser.add_argument(
+        "--log",
+        metavar="FILE",
+        type=Path,
+        default=Path("output/logs/compile.log"),
+        help="where the libraries log",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show that log, too")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

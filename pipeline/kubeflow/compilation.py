@@ -1,0 +1,132 @@
+"""From the configuration to the file that KFP takes: the one DAG, compiled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tfx import v1 as tfx
+from tfx.orchestration.kubeflow.decorators import FinalStatusStr
+from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+
+from components.errors import InputError
+from pipeline import __version__
+from pipeline.config import PipelineSettings
+from pipeline.kubeflow.entrypoint import PACKAGE_PREFIX
+from pipeline.kubeflow.platform_document import platform_document
+from pipeline.kubeflow.post_processing import post_process
+from pipeline.kubeflow.run_summary_node import RunSummary
+from pipeline.kubeflow.task_parameters import RUN_ID
+from pipeline.pipeline import Places, create_pipeline
+
+ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint")
+MAX_FILE_BYTES = 32 * 1024 * 1024  # what KFP takes as an upload
+_SCHEMA_FILE = PACKAGE_PREFIX + "models/schema/schema.pbtxt"
+_WORD = re.compile(r"[A-Za-z/][A-Za-z_./-]*")
+
+
+def create_cluster_pipeline(settings: PipelineSettings) -> tfx.dsl.Pipeline:
+    """Build the DAG with a cluster's places; see `pipeline.pipeline.create_pipeline`."""
+    cluster = settings.kubeflow
+    mounts_everywhere = cluster.volume.claim != "" and cluster.volume.mounted_by == "all"
+    return create_pipeline(
+        settings,
+        Places(
+            records_dir=cluster.data_dir,
+            pipeline_root="",  # KFP's own: given with the run, or by the cluster
+            push_dir=cluster.push_dir,
+            trials_dir=cluster.trials_dir if mounts_everywhere else "",
+            schema_file=_SCHEMA_FILE,
+        ),
+    )
+
+
+def compile_pipeline(settings: PipelineSettings) -> str:
+    """Compile the DAG for open-source Kubeflow Pipelines v2.
+
+    Args:
+        settings: The whole configuration.
+
+    Returns:
+        The text of a YAML file with two documents: the pipeline, and what Kubernetes gives to
+        its pods.
+
+    Raises:
+        InputError: The configuration names a node that is not there, or the file is too large.
+    """
+    dag = create_cluster_pipeline(settings)
+    runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
+        kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
+            default_image=settings.kubeflow.image,
+            default_commands=list(ENTRYPOINT),
+            use_pipeline_spec_2_1=True,
+        )
+    )
+    runner.set_exit_handler(
+        RunSummary(
+            final_status=FinalStatusStr(),
+            runs_dir=settings.kubeflow.runs_dir,
+            run_id=RUN_ID,
+            refusal_fails_run=int(settings.kubeflow.refusal_fails_run),
+            webhook_variable=settings.kubeflow.webhook_variable,
+        )
+    )
+    compiled = runner.run(dag, write_out=False)["pipelineSpec"]
+    spec = post_process(compiled, settings, dag)
+    text = (
+        f"# Pipeline {settings.name}, compiled by version {__version__} of the project for "
+        "Kubeflow Pipelines v2.\n# Edit the configuration and compile again, not this file.\n"
+        + _to_yaml(spec)
+        + "---\n"
+        + _to_yaml(platform_document(settings, list(spec["deploymentSpec"]["executors"])))
+    )
+    if len(text.encode()) > MAX_FILE_BYTES:
+        raise InputError(
+            f"expected a compiled pipeline of at most {MAX_FILE_BYTES} bytes, which is what KFP "
+            f"takes, got {len(text.encode())}; configure fewer candidates"
+        )
+    return text
+
+
+def write_pipeline(settings: PipelineSettings, output: Path) -> None:
+    """Compile into a file.
+
+    Raises:
+        InputError: See `compile_pipeline`; or the name does not end in .yaml, which KFP wants.
+    """
+    if output.suffix not in (".yaml", ".yml"):
+        raise InputError(
+            f"expected an output name that ends in .yaml, got {output}: KFP takes a pipeline in "
+            "that form only"
+        )
+    text = compile_pipeline(settings)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
+
+
+class _QuotingDumper(yaml.SafeDumper):
+    """Quotes every text that is no plain word.
+
+    YAML's readers differ in what they take for a number: PyYAML leaves 1e10 without quotes, and
+    Go's reader then reads a number. Code versions are hexadecimal digits.
+    """
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if _WORD.fullmatch(text) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_QuotingDumper.add_representer(str, _represent_text)
+
+
+def _to_yaml(document: Mapping[str, Any]) -> str:
+    return yaml.dump(
+        document, Dumper=_QuotingDumper, sort_keys=True, width=2**20, allow_unicode=True
+    )
