@@ -31,15 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
     console = Console(highlight=False, soft_wrap=True)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         return _submit(options, console)
     except InputError as error:
-        line = Text("Cannot submit: ", style="bold red")
-        errors.print(line.append(_redact(str(error), options), style="default"))
+        _print_error("Cannot submit: ", _redact(str(error), options))
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        errors.print("Interrupted before KFP had confirmed a run; nothing is followed.")
+        _print_error("Interrupted", " before KFP had confirmed a run; nothing is followed.")
         return EXIT_INTERRUPTED
 
 
@@ -108,10 +106,17 @@ def _follow(watch: Watch, run_id: str, options: argparse.Namespace) -> int:
         watch.console.print(f"Interrupted. The run goes on: {link}", markup=False)
         return EXIT_INTERRUPTED
     except InputError as error:
-        raise InputError(f"{error} The run goes on, as far as is known: {link}") from error
+        line = f"{_redact(str(error), options)} The run goes on, as far as is known: {link}"
+        _print_error("Lost sight of the run: ", line)
+        return EXIT_BAD_INPUT
     watch.console.print(Text(_redact(verdict.text, options), style=verdict.style))
     watch.console.print(link, markup=False)
     return verdict.exit_code
+
+
+def _print_error(title: str, text: str) -> None:
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors.print(Text(title, style="bold red").append(text, style="not bold default"))
 
 
 def _redact(text: str, options: argparse.Namespace) -> str:

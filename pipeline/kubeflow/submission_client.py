@@ -105,7 +105,8 @@ class Client(kfp.Client):
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep back what kfp and urllib3 print and warn of by themselves."""
-    logging.getLogger("urllib3").setLevel(logging.ERROR)
+    # The child, as kfp sets the level of `urllib3` itself. It tells of each of its own repeats.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

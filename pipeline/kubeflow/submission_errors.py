@@ -111,5 +111,6 @@ def _plain(text: str) -> str:
     # urllib3 nests: "HTTPConnectionPool(...): Max retries exceeded with url: ... (Caused by ...)".
     cause = re.search(r"\(Caused by \w+\((.*)\)\)$", " ".join(text.split()))
     text = cause[1] if cause else " ".join(text.split())
-    text = re.sub(r"<[\w.]+ object at 0x[0-9a-f]+>", "", text)
+    text = text.strip("\"'")
+    text = re.sub(r"^HTTPS?Connection\(.*?\): |^\w+\(\d+, '|'\)$", "", text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."

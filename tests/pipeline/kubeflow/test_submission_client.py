@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.kubeflow import submission_client
 from tests.pipeline.kubeflow.conftest import Submit
 from tests.pipeline.kubeflow.fake_argo_nodes import argo_nodes, pod_of
 from tests.pipeline.kubeflow.fake_kfp_api import Failure, FakeKfp, Snapshot
@@ -17,13 +18,7 @@ from tests.pipeline.kubeflow.fake_kfp_api import Failure, FakeKfp, Snapshot
 TOKEN = "s3cr3t-t0ken"
 QUICK = ("--poll-s", "0.01")
 DONE = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "SUCCEEDED", "RunSummary": "SUCCEEDED"}
-REFUSED = DONE | {"RunSummary": "FAILED"}
 BROKEN = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "FAILED", "RunSummary": "SUCCEEDED"}
-TRACEBACK = """Traceback (most recent call last):
-  File "run.py", line 1, in <module>
-{}
-F0105 main.go:49] failed to execute component: exit status 1
-"""
 
 
 @pytest.mark.parametrize("option", ["--token", "--existing-token", "--token-file"])
@@ -126,14 +121,48 @@ def test_a_version_name_that_is_taken_is_told(submit: Submit, fake: FakeKfp) -> 
     assert len(fake.stored["runs"]) == 1
 
 
-def test_nobody_listening_is_told(submit: Submit) -> None:
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("http://127.0.0.1:{port}", "got Failed to establish a new connection: [Errno 111] Conn"),
+        ("127.0.0.1:{port}", "expected KFP to answer at 127.0.0.1:"),
+        ("http://nowhere.invalid", "Failed to resolve 'nowhere.invalid'"),
+        ("http://[nowhere", "expected an address at http://[nowhere"),
+    ],
+)
+def test_nobody_there_is_told_in_one_line(
+    repository: Path, compiled: Path, host: str, words: str
+) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        code, _, errors = submit(host=f"http://127.0.0.1:{unused.getsockname()[1]}")
+        address = host.format(port=unused.getsockname()[1])
+        # As a process, as pytest keeps back what libraries log.
+        done = subprocess.run(
+            [sys.executable, repository / "kubeflow" / "submit.py", compiled, "--host", address],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_server_that_never_answers_is_not_waited_for(
+    submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submission_client, "_TIMEOUT_S", (0.1, 0.1))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        code, _, errors = submit(host=f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert code == 2
-    assert "expected KFP to answer at http://127.0.0.1:" in errors
-    assert "Connection refused" in errors
-    assert errors.count("\n") == 1
+    assert "timed out" in errors
+
+
+def test_tls_where_there_is_none_is_told(submit: Submit, fake: FakeKfp) -> None:
+    code, _, errors = submit(host=fake.url.replace("http:", "https:"))
+    assert code == 2
+    assert "got [SSL: WRONG_VERSION_NUMBER] wrong version number" in errors
+    assert "write http:// in --host" in errors
 
 
 def test_no_address_at_all_is_told(repository: Path, compiled: Path, tmp_path: Path) -> None:

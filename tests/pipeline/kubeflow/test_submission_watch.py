@@ -166,6 +166,7 @@ def test_following_ends_where_kfp_stays_away(submit: Submit, fake: FakeKfp) -> N
     code, output, errors = submit("--wait", "--poll-s", "0.001")
     assert code == 2
     assert output.count("KFP did not answer") == 7
+    assert errors.startswith("Lost sight of the run: expected an answer at http")
     assert "The run goes on, as far as is known: http" in errors
 
 
