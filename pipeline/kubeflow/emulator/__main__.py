@@ -57,7 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def print_result(console: Console, result: RunResult) -> None:
     """Show a run as a table of its tasks, in the order in which they started."""
-    table = Table("Task", "State", "Attempts", "Seconds", "Error", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    longest = max((len(name) for name in result.tasks), default=0)
+    table.add_column("Task", no_wrap=True, min_width=longest)  # the errors make room
+    for title in ("State", "Attempts", "Seconds"):
+        table.add_column(title)
+    table.add_column("Error", overflow="fold")
     for task in sorted(result.tasks.values(), key=lambda task: task.started_s):
         table.add_row(
             Text(task.name),

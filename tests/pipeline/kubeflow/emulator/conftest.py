@@ -100,7 +100,8 @@ class PipelineYaml:
         self.spec["deploymentSpec"]["executors"][f"{name}_executor"] = {
             "container": {
                 "image": "registry.example/tiny:1",
-                "command": ["python", "-c", f"{PRELUDE}\n# {name}\n{script}"],
+                # Without site-packages it starts in a third of the time.
+                "command": ["python", "-S", "-c", f"{PRELUDE}\n# {name}\n{script}"],
                 "args": ["{{$}}"],
             }
         }

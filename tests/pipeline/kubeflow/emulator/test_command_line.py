@@ -40,6 +40,17 @@ def test_a_run_is_shown_as_a_table(
     assert (Path(run_folder) / "Use" / "attempt-1.log").read_text() == "no b\n"
 
 
+def test_long_names_of_tasks_stay_whole(
+    tiny: Any, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "Trainer-compact-resnet-ablation-without-augmentation"
+    tiny.add(name, 'raise SystemExit("why " * 40)')
+    assert _run(tiny, home) == 1
+    table = capsys.readouterr().out.partition("Task ")[2]
+    assert name in table
+    assert table.replace("\n", " ").split().count("why") == 40
+
+
 def test_bad_input_has_an_exit_code_of_its_own(
     tiny: Any, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
