@@ -126,7 +126,6 @@ def test_a_version_name_that_is_taken_is_told(submit: Submit, fake: FakeKfp) -> 
     [
         ("http://127.0.0.1:{port}", "got Failed to establish a new connection: [Errno 111] Conn"),
         ("127.0.0.1:{port}", "expected KFP to answer at 127.0.0.1:"),
-        ("http://nowhere.invalid", "Failed to resolve 'nowhere.invalid'"),
         ("http://[nowhere", "expected an address at http://[nowhere"),
     ],
 )
