@@ -2,12 +2,18 @@
 PYTHON := .venv/bin/python
 ARGS ?=
 
+# Of the container image. A tag never moves: the cluster's cache knows an image by its name.
+DOCKER ?= docker
+VARIANT ?= cpu
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' pipeline/__init__.py)
+IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIANT))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format types bench ablation lock ci clean setup setup-dev
+.PHONY: help run test lint format types bench ablation lock image image-check ci clean setup setup-dev
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on drawn images
 	@$(PYTHON) local_runner.py $(ARGS)
@@ -48,6 +54,17 @@ lock: setup-dev ## Compile requirements*.in to the hash-locked requirements*.txt
 	$(call compile_lock,--override overrides.txt requirements.in,requirements.txt)
 	$(call compile_lock,requirements-dev.in,requirements-dev.txt)
 	$(call compile_lock,requirements-gpu.in,requirements-gpu.txt)
+	$(call compile_lock,requirements-build.in,requirements-build.txt)
+
+image: ## Build the container image: make image IMAGE=REGISTRY/NAME:TAG VARIANT=gpu
+	@$(DOCKER) info >/dev/null 2>&1 || { \
+		echo 'No container engine answers `$(DOCKER) info`: start one, name another with DOCKER=podman, or check the steps without one: make image-check' >&2; \
+		exit 1; }
+	@$(DOCKER) build --build-arg VARIANT=$(VARIANT) --build-arg VERSION=$(VERSION) \
+		--tag $(IMAGE) $(ARGS) .
+
+image-check: setup ## Replay the image's steps without Docker and start its entrypoint there
+	@$(PYTHON) -m pipeline.kubeflow.image_check --variant $(VARIANT) $(ARGS)
 
 clean: ## Remove caches and build products; .venv and outputs stay
 	@rm -rf build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,68 @@
+# The pipeline's image, for every pod of a run and for the conversion Job.
+#
+#   make image                 for processors
+#   make image VARIANT=gpu     and for NVIDIA GPUs
+#
+# All of the project's own lies below /opt/pneumonia; docs/adr/0010 says why it is built so.
+# A release pins the base by digest: --build-arg PYTHON_IMAGE=python@sha256:...
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm
+
+# --- dependencies: the locked packages, in a virtual environment ---------------------------
+FROM ${PYTHON_IMAGE} AS dependencies
+ARG VARIANT=cpu
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_NO_INPUT=1
+# pyfarmhash comes as source only; the compiler stays in this stage.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /opt/pneumonia/build
+COPY requirements-build.txt requirements.txt requirements-gpu.txt ./
+RUN python -m venv /opt/pneumonia/venv
+ENV PATH=/opt/pneumonia/venv/bin:$PATH
+RUN python -m pip install --no-deps --require-hashes --only-binary :all: -r requirements-build.txt
+RUN python -m pip install --no-deps --require-hashes --no-build-isolation -r requirements.txt
+# The CUDA libraries come last: both variants share the layers above.
+RUN case "$VARIANT" in \
+    cpu) ;; \
+    gpu) python -m pip install --no-deps --require-hashes --only-binary :all: \
+        -r requirements-gpu.txt ;; \
+    *) echo "expected VARIANT=cpu or VARIANT=gpu, got VARIANT=$VARIANT" >&2; exit 1 ;; \
+    esac
+
+# --- project: the package alone, so that a change of code is a small layer -----------------
+FROM dependencies AS project
+COPY setup.py pyproject.toml ./
+COPY pipeline pipeline
+COPY components components
+COPY models models
+COPY configs configs
+# Modes come from the checkout, whose umask may keep others out; uid 10001 is one of them.
+RUN python -m pip install --no-deps --no-build-isolation --no-index \
+        --target /opt/pneumonia/project . \
+    && chmod -R a+rX /opt/pneumonia/project configs
+
+# --- the image ------------------------------------------------------------------------------
+FROM ${PYTHON_IMAGE}
+ARG VERSION=0
+LABEL org.opencontainers.image.title="pneumonia-pipeline" \
+      org.opencontainers.image.description="A TFX pipeline that screens chest X-rays for pneumonia" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+# The root file system may be read-only: caches and HOME are in /tmp, and bytecode is there
+# already. USER stands in for an entry in /etc/passwd, which a given uid would not have either.
+ENV PATH=/opt/pneumonia/venv/bin:$PATH \
+    HOME=/tmp \
+    USER=pneumonia \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    TF_CPP_MIN_LOG_LEVEL=1
+COPY --from=dependencies /opt/pneumonia/venv /opt/pneumonia/venv
+COPY --from=project /opt/pneumonia/project /opt/pneumonia/venv/lib/python3.11/site-packages
+COPY --from=project /opt/pneumonia/build/configs /opt/pneumonia/configs
+WORKDIR /opt/pneumonia
+# Above the range of users on a node, so that it is nobody there; group 10001 owns the volume.
+USER 10001:10001
+# Kubeflow gives each pod its own command.
+CMD ["python", "-m", "pipeline.convert", "--help"]
