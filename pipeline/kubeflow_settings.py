@@ -103,7 +103,6 @@ class KubeflowSettings(Settings):
     # Whether a data folder never changes once it is there, as with folders named by content: only
     # then may reading it be answered from the cache.
     immutable_data: bool = False
-    refusal_fails_run: bool = True  # a refused model ends the run as failed, with the reason
     webhook_variable: str = "PNEUMONIA_WEBHOOK_URL"  # variable with the address told of a run's end
     resources: ResourceSettings = ResourceSettings()
     # By node id, or by its first word for all candidates: Trainer stands for Trainer-NAME.

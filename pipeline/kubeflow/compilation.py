@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 from tfx import v1 as tfx
-from tfx.orchestration.kubeflow.decorators import FinalStatusStr
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from components.errors import InputError
@@ -20,6 +19,7 @@ from pipeline.kubeflow.platform_document import platform_document
 from pipeline.kubeflow.post_processing import post_process
 from pipeline.kubeflow.run_summary_node import RunSummary
 from pipeline.kubeflow.task_parameters import RUN_ID
+from pipeline.kubeflow.verdict_node import Verdict
 from pipeline.pipeline import Places, create_pipeline
 
 ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint")
@@ -29,10 +29,13 @@ _WORD = re.compile(r"[A-Za-z/][A-Za-z_./-]*")
 
 
 def create_cluster_pipeline(settings: PipelineSettings) -> tfx.dsl.Pipeline:
-    """Build the DAG with a cluster's places; see `pipeline.pipeline.create_pipeline`."""
+    """Build the DAG with a cluster's places, and the node that only a cluster needs.
+
+    See `pipeline.pipeline.create_pipeline`.
+    """
     cluster = settings.kubeflow
     mounts_everywhere = cluster.volume.claim != "" and cluster.volume.mounted_by == "all"
-    return create_pipeline(
+    dag = create_pipeline(
         settings,
         Places(
             records_dir=cluster.data_dir,
@@ -42,6 +45,16 @@ def create_cluster_pipeline(settings: PipelineSettings) -> tfx.dsl.Pipeline:
             schema_file=_SCHEMA_FILE,
         ),
     )
+    nodes = {node.id: node for node in dag.components}
+    verdict = Verdict(
+        pushed_model=nodes["Pusher"].outputs["pushed_model"],
+        blessing=nodes["ModelGate"].outputs["blessing"],
+    )
+    # As TFX's compiler itself adds an exit handler: a pipeline's nodes are known to its registry.
+    with dag.dsl_context_registry.temporary_mutable():
+        dag.dsl_context_registry.put_node(verdict)
+    dag.components = [*dag.components, verdict]
+    return dag
 
 
 def compile_pipeline(settings: PipelineSettings) -> str:
@@ -67,10 +80,8 @@ def compile_pipeline(settings: PipelineSettings) -> str:
     )
     runner.set_exit_handler(
         RunSummary(
-            final_status=FinalStatusStr(),
             runs_dir=settings.kubeflow.runs_dir,
             run_id=RUN_ID,
-            refusal_fails_run=int(settings.kubeflow.refusal_fails_run),
             webhook_variable=settings.kubeflow.webhook_variable,
         )
     )

@@ -18,6 +18,7 @@ from components.errors import InputError
 from pipeline.config import PipelineSettings
 from pipeline.kubeflow.node_names import check_node_names
 from pipeline.kubeflow.resources import container_resources, image_of
+from pipeline.kubeflow.run_folder import VERDICT_NODE
 from pipeline.kubeflow.run_parameters import RunParameter, run_parameters
 from pipeline.kubeflow.task_parameters import bind_parameters
 from pipeline.kubeflow.ui_artifacts import UI_OUTPUTS
@@ -27,7 +28,7 @@ DAG = "tfx-dag"  # TFX's name for the tasks that the exit handler waits for
 SUMMARY_NODE = "RunSummary"
 EXAMPLE_GEN = "ImportExampleGen"
 # What they do depends on a folder outside the run, which no cache key holds.
-_NEVER_CACHED = ("Baseline", "ModelGate", "Pusher", SUMMARY_NODE)
+_NEVER_CACHED = ("Baseline", "ModelGate", "Pusher", VERDICT_NODE, SUMMARY_NODE)
 _MAX_ARGUMENT_BYTES = 128 * 1024  # of one argument, by Linux
 
 
@@ -58,7 +59,8 @@ def post_process(
     for name, task in tasks.items():
         if not _may_be_cached(name, settings):
             task.pop("cachingOptions", None)
-        task["retryPolicy"] = _retry_policy(settings)
+        if name != VERDICT_NODE:  # a refusal stays one
+            task["retryPolicy"] = _retry_policy(settings)
     for name in [*tasks, SUMMARY_NODE]:
         _finish_container(spec, name, settings)
     return spec

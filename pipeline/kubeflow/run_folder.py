@@ -27,11 +27,9 @@ KEPT_FILES: Mapping[str, tuple[str, str]] = {
     "ModelGate": ("blessing", GATE_REPORT_FILE),
     "Pusher": ("pushed_model", PUSH_RECORD_FILE),
 }
+VERDICT_NODE = "Verdict"  # it fails where the model was refused, which breaks nothing
 RUN_ID_VARIABLE = "KFP_RUN_ID"  # the run's id in the environment of every pod
 _ERRORS = "errors"  # folder with the error of each task that failed, as NODE.txt
-# KFP's states of a DAG whose tasks did not end well. It may still be told to be running while its
-# last task ends, so that success is seen by what the tasks left.
-_FAILED_STATES = ("FAILED", "CANCELED")
 
 Verdict = Literal["blessed", "refused", "broken"]
 
@@ -43,7 +41,6 @@ class ClusterSummary(BaseModel):
         schema_version: Raised when a field is renamed, removed or means something else.
         run_id: KFP's id of the run.
         verdict: `blessed` and pushed, `refused` by the gate, or `broken`: a task failed.
-        state: KFP's final state of the tasks.
         error: What failed; "" where nothing did.
         gate: The gate's checks; None where the run did not come that far.
         pushed_model: What the Pusher tells; None where it did not run.
@@ -56,7 +53,6 @@ class ClusterSummary(BaseModel):
     schema_version: Literal[1] = 1
     run_id: str
     verdict: Verdict
-    state: str
     error: str
     gate: GateReport | None
     pushed_model: dict[str, JsonValue] | None
@@ -100,29 +96,28 @@ def keep_verdict(
     write_text(_run_dir(runs_dir, run_id), name, text)
 
 
-def write_summary(runs_dir: str, run_id: str, final_status: str) -> ClusterSummary:
-    """Join what the run's tasks left with its final status, and write the summary.
+def write_summary(runs_dir: str, run_id: str) -> ClusterSummary:
+    """Join what the run's tasks left, and write the summary.
+
+    KFP's own final status is not asked for: releases before 2.14 refuse a pipeline that does, and
+    it says neither what failed nor why.
 
     Args:
         runs_dir: Folder of all runs, local or remote.
         run_id: KFP's id of the run.
-        final_status: KFP's `PipelineTaskFinalStatus` of the tasks, as JSON.
 
     Raises:
         InputError: The folder cannot be read or written.
     """
     folder = _run_dir(runs_dir, run_id)
-    status = json.loads(final_status)
-    state = str(status.get("state", "unknown"))
     errors = _errors(folder)
     gate = read_text(folder, GATE_REPORT_FILE)
     pushed = read_text(folder, PUSH_RECORD_FILE)
     push_record = json.loads(pushed) if pushed else None
-    verdict, error = _judge(state, errors, push_record)
+    verdict, error = _judge(errors, push_record)
     summary = ClusterSummary(
         run_id=run_id,
         verdict=verdict,
-        state=state,
         error=error,
         gate=GateReport.model_validate_json(gate) if gate else None,
         pushed_model=push_record,
@@ -138,15 +133,15 @@ def _run_dir(runs_dir: str, run_id: str) -> str:
 
 
 def _judge(
-    state: str, errors: Mapping[str, str], push_record: Mapping[str, JsonValue] | None
+    errors: Mapping[str, str], push_record: Mapping[str, JsonValue] | None
 ) -> tuple[Verdict, str]:
-    if state in _FAILED_STATES:
-        told = "; ".join(f"{node}: {error}" for node, error in errors.items())
-        return "broken", told or f"the tasks ended as {state}; see the log of the one that failed"
+    failures = [f"{node}: {error}" for node, error in errors.items() if node != VERDICT_NODE]
+    if failures:
+        return "broken", "; ".join(failures)
     if push_record is None:
         return "broken", (
-            f"the tasks ended as {state}, but the Pusher left no {PUSH_RECORD_FILE} in the run's "
-            "folder: runs_dir must be the same place for all tasks"
+            "the run did not come to its push, and no task could say why: one was killed, or "
+            "cannot reach runs_dir; KFP's page of the run shows it"
         )
     return ("blessed" if push_record[PUSHED_PROPERTY] == 1 else "refused"), ""
 

@@ -16,39 +16,28 @@ _LOGGER = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
 
 
-class RefusedError(Exception):
-    """The gate refused the model; the run is told to have failed, so that somebody looks."""
-
-
 @tfx.orchestration.experimental.exit_handler
 def RunSummary(  # noqa: N802 - TFX names the node after the function
-    final_status: Parameter[str],
     runs_dir: Parameter[str],
     run_id: Parameter[str],
-    refusal_fails_run: Parameter[int],
     webhook_variable: Parameter[str],
 ) -> None:
     """Write `runs_dir/run_id/summary.json`, tell a webhook, and say how the run ended.
 
     Args:
-        final_status: KFP's `PipelineTaskFinalStatus` of all other tasks, as JSON.
         runs_dir: Folder of all runs, local or remote.
         run_id: KFP's id of the run.
-        refusal_fails_run: 1 where a refused model makes the run a failed one, else 0.
         webhook_variable: Name of the environment variable with an address that gets the
             summary by POST; where it is not set, nobody is told.
 
     Raises:
         InputError: The folder cannot be read or written.
-        RefusedError: The model was refused, and `refusal_fails_run` is 1.
     """
-    summary = write_summary(runs_dir, run_id, final_status)
+    summary = write_summary(runs_dir, run_id)
     _LOGGER.info("%s", summary.sentence)
     webhook = os.environ.get(webhook_variable, "")
     if webhook:
         tell(webhook, summary)
-    if summary.verdict == "refused" and refusal_fails_run == 1:
-        raise RefusedError(summary.sentence)
 
 
 def tell(webhook: str, summary: ClusterSummary) -> None:

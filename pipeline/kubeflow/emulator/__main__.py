@@ -35,7 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         spec = read_documents(options.pipeline).spec
         result = Cluster(
-            options.home, max_parallel=options.parallel, backoff_factor=options.backoff_factor
+            options.home,
+            max_parallel=options.parallel,
+            backoff_factor=options.backoff_factor,
+            is_warm=not options.cold,
         ).run(
             options.pipeline,
             parse_parameters(spec.root.input_definitions, options.param),
@@ -110,6 +113,12 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=0.0,
         metavar="F",
         help="stretches pauses before retries; 1 waits as a cluster does (default: 0)",
+    )
+    parser.add_argument(
+        "--cold",
+        action="store_true",
+        help="start each task from nothing, as a pod does; otherwise from a process that has "
+        "imported the libraries",
     )
     return parser.parse_args(arguments)
 

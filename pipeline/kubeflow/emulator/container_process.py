@@ -11,6 +11,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pipeline.kubeflow.emulator.warm_start import WarmProcess, WarmStarter
+
 POD_ROOT_VARIABLE = "KFP_POD_ROOT"
 _POLL_S = 0.1
 # A pod has nothing else of the machine that it runs on.
@@ -47,6 +49,7 @@ def run_process(
     working_dir: Path,
     log_file: Path,
     stop: threading.Event,
+    warm: WarmStarter | None = None,
 ) -> int:
     """Run a command to its end, or to the run's end; return the exit code.
 
@@ -59,14 +62,37 @@ def run_process(
         working_dir: Where it starts.
         log_file: Gets its output and errors.
         stop: Ends it when set.
+        warm: Starts Python modules where it is given.
 
     Raises:
         OSError: It cannot be started.
     """
-    program = sys.executable if command[0] in _PYTHON else command[0]
     pid_file = Path(f"{environment[POD_ROOT_VARIABLE]}.pid")
+    process: subprocess.Popen[bytes] | WarmProcess
+    if warm is not None and command[0] in _PYTHON and command[1] == "-m":
+        process = warm.start(command[2], command[3:], environment, working_dir, log_file)
+    else:
+        process = _start(command, environment, working_dir, log_file)
+    pid_file.write_text(str(process.pid), encoding="utf-8")
+    try:
+        while True:
+            try:
+                return process.wait(_POLL_S)
+            except subprocess.TimeoutExpired:
+                if stop.is_set():
+                    _kill_group(process.pid)
+    finally:
+        _kill_group(process.pid)
+        process.wait()
+        pid_file.unlink()
+
+
+def _start(
+    command: Sequence[str], environment: Mapping[str, str], working_dir: Path, log_file: Path
+) -> subprocess.Popen[bytes]:
+    program = sys.executable if command[0] in _PYTHON else command[0]
     with log_file.open("wb") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [program, *command[1:]],
             env=dict(environment),
             cwd=working_dir,
@@ -75,18 +101,6 @@ def run_process(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        pid_file.write_text(str(process.pid), encoding="utf-8")
-        try:
-            while True:
-                try:
-                    return process.wait(_POLL_S)
-                except subprocess.TimeoutExpired:
-                    if stop.is_set():
-                        _kill_group(process.pid)
-        finally:
-            _kill_group(process.pid)
-            process.wait()
-            pid_file.unlink()
 
 
 def end_leftovers(pods: Path) -> None:

@@ -20,6 +20,8 @@ from pipeline.kubeflow.emulator.protojson import to_json
 from pipeline.kubeflow.emulator.provision_outputs import EXECUTOR_LOGS, in_pod
 from pipeline.kubeflow.emulator.run_context import RunContext
 
+RUN_ID_LABEL = "metadata.labels['pipeline/runid']"  # the one of a pod's fields that is emulated
+
 
 class LaunchError(Exception):
     """An attempt failed; the task's retry policy says whether there is another."""
@@ -87,12 +89,11 @@ def _run_in(
             raise LaunchError(f"argument list too long: one of {size} bytes, {argument[:80]!r}...")
     code = run_process(
         command,
-        container_environment(
-            {variable.name: variable.value for variable in container.env}, run.environment, pod
-        ),
+        container_environment(_variables(launch, run), run.environment, pod),
         run.working_dir,
         log_file,
         run.stop,
+        run.warm,
     )
     if run.stop.is_set():
         raise LaunchError("the run was given up")
@@ -109,6 +110,18 @@ def _run_in(
         run.pipeline, launch.fingerprint, collected.artifacts, collected.parameters
     )
     return outputs, collected.warnings
+
+
+def _variables(launch: Launch, run: RunContext) -> dict[str, str]:
+    """Return the container's own variables, and those that tell the pod of its run."""
+    label = launch.component.executor_label
+    variables = {each.name: each.value for each in run.documents.executors[label].container.env}
+    platform = run.documents.kubernetes.get(label)
+    if platform is not None:
+        for each in platform.field_path_as_env:
+            if each.field_path == RUN_ID_LABEL:
+                variables[each.name] = run.run_id
+    return variables
 
 
 def _with_defaults(launch: Launch) -> Any:

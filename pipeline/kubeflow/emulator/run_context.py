@@ -13,6 +13,7 @@ from pipeline.kubeflow.emulator.documents import Documents
 from pipeline.kubeflow.emulator.metadata_store import MetadataStore, StoredArtifact
 from pipeline.kubeflow.emulator.object_store import ObjectStore
 from pipeline.kubeflow.emulator.results import TaskEvent, TaskState
+from pipeline.kubeflow.emulator.warm_start import WarmStarter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,7 @@ class RunContext:
         backoff_factor: Stretches the pauses between attempts; 0 is none.
         slots: One for each process that may run at a time.
         stop: Set when the run is given up.
+        warm: Starts Python modules, where the cluster is warm.
         notify: Takes events, from any thread.
         start_s: The monotonic clock at the run's start.
     """
@@ -48,6 +50,7 @@ class RunContext:
     backoff_factor: float
     slots: threading.Semaphore
     stop: threading.Event
+    warm: WarmStarter | None
     notify: Callable[[TaskEvent], None]
     start_s: float
 

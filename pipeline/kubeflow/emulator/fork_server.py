@@ -1,0 +1,127 @@
+"""Starts tasks from a process that has imported the libraries already.
+
+Importing TensorFlow and TFX takes some ten seconds of a processor, in every pod of a cluster, and
+is the same each time. This process does it once and forks: each task still is a process of its
+own, with its own variables, folder, files and exit code.
+
+    python -m pipeline.kubeflow.emulator.fork_server
+
+It takes one JSON object a line, `{"module", "arguments", "environment", "working_dir", "log"}`,
+answers `{"pid"}` to each, and `{"pid", "code"}` when that one has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import selectors
+import signal
+import sys
+import traceback
+from typing import Any
+
+# What the entrypoint and the pipeline's nodes import.
+PRELOADED = (
+    "pipeline.pipeline",
+    "pipeline.kubeflow.tfx_executor",
+    "pipeline.kubeflow.ui_artifacts",
+    "pipeline.kubeflow.verdict_node",
+    "pipeline.kubeflow.run_summary_node",
+    "models.train",
+    "models.tune",
+)
+
+
+def serve() -> None:
+    """Serve requests until standard input is closed; then end what still runs."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    # What the libraries print is no answer.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for module in PRELOADED:
+        importlib.import_module(module)
+    running: set[int] = set()
+    # A signal of a child that ends wakes the loop.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    selector = selectors.DefaultSelector()
+    selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
+    selector.register(reader, selectors.EVENT_READ)
+    pending = b""
+    while True:
+        ready = {key.fd for key, _ in selector.select()}
+        if reader in ready:
+            os.read(reader, 4096)
+            for pid, code in _ended():
+                running.discard(pid)
+                answers.write(json.dumps({"pid": pid, "code": code}) + "\n")
+        if sys.stdin.fileno() in ready:
+            chunk = os.read(sys.stdin.fileno(), 1 << 20)
+            if not chunk:
+                for pid in running:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(pid, signal.SIGKILL)
+                return
+            *lines, pending = (pending + chunk).split(b"\n")
+            for line in lines:
+                pid = _start(json.loads(line))
+                running.add(pid)
+                answers.write(json.dumps({"pid": pid}) + "\n")
+
+
+def _start(request: dict[str, Any]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        code = _run(request)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not the interpreter's own end: it would run what the parent has registered for its.
+        os._exit(code)
+
+
+def _run(request: dict[str, Any]) -> int:
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for target, source in ((0, nothing), (1, log), (2, log)):
+        os.dup2(source, target)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["working_dir"])
+    sys.argv = [request["module"], *request["arguments"]]
+    try:
+        runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _ended() -> list[tuple[int, int]]:
+    ended = []
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended.append((pid, os.waitstatus_to_exitcode(status)))
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,44 @@
+"""The node that makes a refusal the state of the run.
+
+KFP ends a run as failed only if one of its tasks failed, and the gate that refuses a model has
+done its work well. Whoever looks at a list of runs, or is told of failed ones, would not see it.
+"""
+
+# No `from __future__ import annotations`: TFX reads the component's annotations as objects.
+
+from pathlib import Path
+
+from tfx.dsl.component.experimental.annotations import InputArtifact
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import ModelBlessing, PushedModel
+
+from components.gate import REPORT_FILE
+from components.gate_checks import FAILED, GateReport, describe
+from components.pusher import PUSHED_PROPERTY
+
+
+class RefusedError(Exception):
+    """The gate refused the model."""
+
+
+@component
+def Verdict(  # noqa: N802 - TFX names the node after the function
+    pushed_model: InputArtifact[PushedModel], blessing: InputArtifact[ModelBlessing]
+) -> None:
+    """Fail where the model was not pushed, with the checks that it failed.
+
+    Args:
+        pushed_model: What the Pusher tells.
+        blessing: The gate's verdict, with its report.
+
+    Raises:
+        RefusedError: The model was refused.
+    """
+    # Some stores hand integers back as floats: 1.0 counts as 1.
+    if pushed_model.get_custom_property(PUSHED_PROPERTY) == 1:
+        return
+    report = GateReport.model_validate_json(
+        (Path(blessing.uri) / REPORT_FILE).read_text(encoding="utf-8")
+    )
+    failed = "; ".join(describe(check) for check in report.with_verdict(FAILED))
+    raise RefusedError(f"REFUSED: {failed}")
