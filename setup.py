@@ -28,7 +28,11 @@ setup(
     packages=find_packages(
         include=["pipeline", "pipeline.*", "components", "components.*", "models", "models.*"]
     ),
-    package_data={"models": ["schema/*.pbtxt"], "components": ["study/*.jinja"]},
+    package_data={
+        "models": ["schema/*.pbtxt"],
+        "components": ["study/*.jinja"],
+        "pipeline": ["kubeflow/*.jinja"],
+    },
     python_requires="==3.11.*",
     # Empty on purpose. The stack holds only under overrides.txt, which package
     # metadata cannot express: pip would refuse the set or pick another. Install

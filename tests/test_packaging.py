@@ -57,7 +57,9 @@ def test_wheel_holds_every_module_schema_and_template_and_nothing_else(
         str(path.relative_to(repository)) for path in (repository / "models").rglob("*.pbtxt")
     }
     templates = {
-        str(path.relative_to(repository)) for path in (repository / "components").rglob("*.jinja")
+        str(path.relative_to(repository))
+        for package in ("pipeline", "components")
+        for path in (repository / package).rglob("*.jinja")
     }
     assert names == modules | schemas | templates | {"models/schema/drawn.pbtxt"}
     assert "Requires-Python: ==3.11.*" in metadata
