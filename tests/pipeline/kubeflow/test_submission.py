@@ -14,7 +14,7 @@ import yaml
 from pipeline.kubeflow.submission import main
 from tests.pipeline.kubeflow.conftest import Submit
 from tests.pipeline.kubeflow.fake_argo_nodes import argo_nodes
-from tests.pipeline.kubeflow.fake_kfp_api import FakeKfp, Snapshot
+from tests.pipeline.kubeflow.fake_kfp_api import Failure, FakeKfp, Snapshot
 
 DONE = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "SUCCEEDED", "RunSummary": "SUCCEEDED"}
 
@@ -130,6 +130,7 @@ def test_the_script_runs_from_anywhere(
     repository: Path, fake: FakeKfp, compiled: Path, tmp_path: Path
 ) -> None:
     fake.snapshots = [Snapshot("SUCCEEDED", argo_nodes(DONE))]
+    fake.failures = [Failure("/runs/", None)]  # which urllib3 repeats, and would warn of
     command = [sys.executable, str(repository / "kubeflow" / "submit.py"), compiled.name]
     done = subprocess.run(
         [*command, "--host", fake.url, "--wait"],

@@ -184,3 +184,12 @@ def test_an_interrupt_leaves_the_run_going(repository: Path, fake: FakeKfp, comp
     assert (process.returncode, errors) == (130, "")
     assert f"The run goes on: {fake.url}/#/runs/details/runs-1" in output
     assert not fake.sent("POST", ".*terminate")
+
+
+def test_a_task_is_not_taken_for_cached_because_a_later_one_is(
+    submit: Submit, fake: FakeKfp
+) -> None:
+    fake.snapshots = [Snapshot("SUCCEEDED", argo_nodes(DONE, cached=["Trainer-small"]))]
+    _, output, _ = submit("--wait", *QUICK)
+    assert "ImportExampleGen  succeeded" in output
+    assert "Trainer-small  cached" in output
