@@ -10,10 +10,10 @@ IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIA
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format types bench ablation lock image image-check ci clean setup setup-dev
+.PHONY: help run test lint format types kubeflow-local bench ablation lock image image-check ci clean setup setup-dev
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on drawn images
 	@$(PYTHON) local_runner.py $(ARGS)
@@ -31,6 +31,9 @@ format: setup-dev ## Put files into the project's format
 
 types: setup-dev ## Check types
 	@$(PYTHON) -m mypy
+
+kubeflow-local: setup-dev ## Run the compiled pipeline as a cluster would, emulated on this machine
+	@$(PYTHON) kubeflow/local.py $(ARGS)
 
 bench: setup-dev ## Measure the stages against bare loops, as ratios
 	@$(PYTHON) -m benchmarks $(ARGS)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from components.errors import InputError
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import FAILED, GateReport, describe
 from components.pusher import PUSHED_PROPERTY
@@ -126,6 +127,21 @@ def write_summary(runs_dir: str, run_id: str) -> ClusterSummary:
     )
     write_text(folder, SUMMARY_FILE, summary.model_dump_json(indent=2) + "\n")
     return summary
+
+
+def read_summary(runs_dir: str, run_id: str) -> ClusterSummary:
+    """Read the summary that a run's last task wrote.
+
+    Raises:
+        InputError: There is none, or the folder cannot be read.
+    """
+    text = read_text(_run_dir(runs_dir, run_id), SUMMARY_FILE)
+    if text is None:
+        raise InputError(
+            f"expected {SUMMARY_FILE} in {_run_dir(runs_dir, run_id)}, got none: the run's last "
+            "task, RunSummary, failed or did not run; its log says why"
+        )
+    return ClusterSummary.model_validate_json(text)
 
 
 def _run_dir(runs_dir: str, run_id: str) -> str:

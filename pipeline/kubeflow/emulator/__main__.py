@@ -7,6 +7,7 @@ Exit codes: 0 the run succeeded, 1 it failed, 2 the pipeline or a parameter cann
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from pipeline.kubeflow.emulator.cluster import DEFAULT_ROOT, Cluster
 from pipeline.kubeflow.emulator.documents import read_documents
 from pipeline.kubeflow.emulator.parameters import parse_parameters
 from pipeline.kubeflow.emulator.results import RunResult, TaskEvent
+from pipeline.kubeflow.emulator.warm_start import WarmStarter
 
 _STYLES = {"SUCCEEDED": "green", "CACHED": "cyan", "FAILED": "bold red", "SKIPPED": "yellow"}
 
@@ -34,17 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)  # so that the tasks' processes end, too
     try:
         spec = read_documents(options.pipeline).spec
-        result = Cluster(
-            options.home,
-            max_parallel=options.parallel,
-            backoff_factor=options.backoff_factor,
-            is_warm=not options.cold,
-        ).run(
-            options.pipeline,
-            parse_parameters(spec.root.input_definitions, options.param),
-            root=options.root,
-            on_event=lambda event: _print_event(console, event),
-        )
+        with warm_starter(options.home, is_cold=options.cold) as warm:
+            result = Cluster(
+                options.home,
+                max_parallel=options.parallel,
+                backoff_factor=options.backoff_factor,
+                warm=warm,
+            ).run(
+                options.pipeline,
+                parse_parameters(spec.root.input_definitions, options.param),
+                root=options.root,
+                on_event=lambda event: print_event(console, event),
+            )
     except InputError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(
             f"[bold red]Cannot run:[/] {escape(str(error))}"
@@ -56,6 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_result(console, result)
     console.print(f"Logs: {options.home / 'runs' / result.run_id}", soft_wrap=True)
     return 0 if result.state == "SUCCEEDED" else 1
+
+
+def warm_starter(
+    home: Path, *, is_cold: bool
+) -> contextlib.AbstractContextManager[WarmStarter | None]:
+    """Return what starts tasks warm, or nothing where each shall start from nothing."""
+    return contextlib.nullcontext() if is_cold else WarmStarter(home / "warm-start.log")
 
 
 def print_result(console: Console, result: RunResult) -> None:
@@ -123,7 +133,8 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _print_event(console: Console, event: TaskEvent) -> None:
+def print_event(console: Console, event: TaskEvent) -> None:
+    """Show an event of a run as one line."""
     words = {
         "started": "started" if event.attempt < 2 else f"started, attempt {event.attempt}",
         "retrying": f"attempt {event.attempt} failed",

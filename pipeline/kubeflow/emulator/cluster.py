@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from components.errors import InputError
-from pipeline.kubeflow.emulator.container_process import container_environment, end_leftovers
+from pipeline.kubeflow.emulator.container_process import end_leftovers
 from pipeline.kubeflow.emulator.dag_run import DagRun
 from pipeline.kubeflow.emulator.documents import read_documents
 from pipeline.kubeflow.emulator.metadata_store import MetadataStore
@@ -44,7 +44,7 @@ class Cluster:
         backoff_factor: float = 0.0,
         environment: Mapping[str, str] = MappingProxyType({}),
         working_dir: Path | None = None,
-        is_warm: bool = False,
+        warm: WarmStarter | None = None,
     ) -> None:
         """Take the cluster's settings.
 
@@ -56,7 +56,7 @@ class Cluster:
             environment: Variables for all processes, such as those that secrets would give.
             working_dir: Where processes start; the repository's root without it, as the image
                 has the project installed.
-            is_warm: Start Python modules from a process that has imported TFX; see `fork_server`.
+            warm: Starts Python modules from a process that has imported TFX; runs may share it.
         """
         if max_parallel < 1:
             raise InputError(f"expected max_parallel of at least 1, got {max_parallel}.")
@@ -65,7 +65,7 @@ class Cluster:
         self._backoff_factor = backoff_factor
         self._environment = dict(environment)
         self._working_dir = working_dir or _REPOSITORY
-        self._is_warm = is_warm
+        self._warm = warm
 
     def run(
         self,
@@ -92,7 +92,7 @@ class Cluster:
         inputs = resolve_parameters(documents.spec.root.input_definitions, parameters or {})
         if parse_uri(root) is None:
             raise InputError(f"root: expected a URI with minio://, s3:// or gs://, got {root!r}.")
-        with self._alone(), self._warm_starter() as warm:
+        with self._alone():
             run_id = str(uuid.uuid4())
             run = RunContext(
                 documents=documents,
@@ -107,19 +107,13 @@ class Cluster:
                 backoff_factor=self._backoff_factor,
                 slots=threading.Semaphore(self._max_parallel),
                 stop=threading.Event(),
-                warm=warm,
+                warm=self._warm,
                 notify=_one_at_a_time(on_event),
                 start_s=time.monotonic(),
             )
             outcome, results = DagRun(documents.spec.root.dag, run).execute(Scope(inputs, {}, {}))
             state: RunState = "SUCCEEDED" if outcome.is_success else "FAILED"
             return RunResult(run_id, state, results, run.elapsed_s())
-
-    def _warm_starter(self) -> contextlib.AbstractContextManager[WarmStarter | None]:
-        if not self._is_warm:
-            return contextlib.nullcontext()
-        environment = container_environment({}, self._environment, self._home / "pods" / "warm")
-        return WarmStarter(self._working_dir, environment, self._home / "warm-start.log")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

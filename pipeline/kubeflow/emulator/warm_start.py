@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+_REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 class WarmProcess:
@@ -45,15 +48,21 @@ class WarmStarter:
     Use it as a context: the server ends with it.
     """
 
-    def __init__(self, working_dir: Path, environment: Mapping[str, str], log_file: Path) -> None:
+    def __init__(
+        self,
+        log_file: Path,
+        environment: Mapping[str, str] | None = None,
+        working_dir: Path = _REPOSITORY,
+    ) -> None:
         """Take what the server runs with.
 
         Args:
-            working_dir: Where the project's packages are found.
-            environment: The server's variables; tasks get their own.
             log_file: For what the libraries say when they are imported.
+            environment: The server's variables, this process's without it; tasks get their own.
+            working_dir: Where the project's packages are found.
         """
-        self._working_dir, self._environment = working_dir, dict(environment)
+        self._working_dir = working_dir
+        self._environment = dict(os.environ if environment is None else environment)
         self._log_file = log_file
         self._answers: queue.Queue[WarmProcess | None] = queue.Queue()
         self._running: dict[int, WarmProcess] = {}

@@ -1,0 +1,152 @@
+"""Run the compiled pipeline on this machine, task by task, as a cluster with KFP would.
+
+    python kubeflow/local.py
+
+It converts the X-rays (without --data it draws some), compiles the pipeline, and has an emulation
+of KFP's driver and launcher run it: no Kubernetes, no containers, files for an object store.
+
+Exit codes: 0 the model was blessed and pushed, 3 the gate refused it, 2 the data, the
+configuration or a parameter cannot be used, 1 a task failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+# This folder is no package: one named `kubeflow` may be installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from components.errors import InputError
+from pipeline import convert
+from pipeline.load_config import load_settings
+from pipeline.logs import quiet_logs, set_environment
+
+EXIT_PUSHED, EXIT_BROKEN, EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
+_EXIT_CODES = {"blessed": EXIT_PUSHED, "refused": EXIT_REFUSED, "broken": EXIT_BROKEN}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = parse_arguments(arguments)
+    sys.argv = sys.argv[:1]
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    set_environment()
+    try:
+        return run(options)
+    except InputError as error:
+        errors.print(f"[bold red]Cannot run:[/] {escape(str(error))}")
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        errors.print("Interrupted. The same command answers what had finished from the cache.")
+        return EXIT_INTERRUPTED
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--data", metavar="SOURCE", help="as for local_runner.py; without it a set is drawn"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="NAME_OR_FILE",
+        default="synthetic",
+        help="a file, or the name of one under configs/ (default: synthetic)",
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="settings by dotted name, as for kubeflow/compile.py",
+    )
+    parser.add_argument(
+        "--param",
+        metavar="NAME=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="run parameters, as for kubeflow/submit.py, e.g. --param epochs=1",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        type=Path,
+        default=Path("output-kubeflow"),
+        help="where everything goes; a further run there uses the cache (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cold", action="store_true", help="start every task from nothing, as a pod does"
+    )
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Convert, compile, emulate, and tell the verdict; return the exit code.
+
+    Raises:
+        InputError: The data, the configuration or a parameter cannot be used.
+    """
+    output = options.output.resolve()
+    volume = output / "volume"  # what the mounted volume is on a cluster
+    data = ["--data", options.data] if options.data else []
+    settings_options = ["--config", options.config]
+    if options.overrides:
+        settings_options += ["--set", *options.overrides]
+    code = convert.main([*data, *settings_options, "--output", str(volume / "records")])
+    if code != convert.EXIT_CONVERTED:
+        return code
+    settings = load_settings(
+        options.config,
+        [
+            *options.overrides,
+            f"kubeflow.data_dir={volume / 'records'}",
+            f"kubeflow.push_dir={volume / 'serving'}",
+            f"kubeflow.runs_dir={volume / 'runs'}",
+            f"kubeflow.trials_dir={volume / 'trials'}",
+        ],
+    )
+    pipeline_file = output / "pipeline.yaml"
+    with quiet_logs(output / "logs" / "emulation.log") as console:
+        # Imported here: they bring TensorFlow and TFX, some ten seconds.
+        from pipeline.kubeflow.compilation import write_pipeline
+        from pipeline.kubeflow.emulator.__main__ import (
+            print_event,
+            print_result,
+            warm_starter,
+        )
+        from pipeline.kubeflow.emulator.cluster import Cluster
+        from pipeline.kubeflow.emulator.documents import read_documents
+        from pipeline.kubeflow.emulator.parameters import parse_parameters
+        from pipeline.kubeflow.run_folder import read_summary
+
+        write_pipeline(settings, pipeline_file)
+        definitions = read_documents(pipeline_file).spec.root.input_definitions
+        parameters = parse_parameters(definitions, options.param)
+        console.print("Emulating Kubeflow Pipelines on this machine: no cluster is used.")
+        with warm_starter(output / "cluster", is_cold=options.cold) as warm:
+            result = Cluster(output / "cluster", warm=warm).run(
+                pipeline_file, parameters, on_event=lambda event: print_event(console, event)
+            )
+        print_result(console, result)
+        runs_dir = str(parameters.get("runs_dir", settings.kubeflow.runs_dir))
+        summary = read_summary(runs_dir, result.run_id)
+        console.print(f"\n{escape(summary.sentence)}", soft_wrap=True)
+        console.print(
+            f"Logs: {output / 'cluster' / 'runs' / result.run_id}\n"
+            f"Summary: {runs_dir}/{result.run_id}/summary.json",
+            soft_wrap=True,
+        )
+    return _EXIT_CODES[summary.verdict]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
