@@ -8,15 +8,19 @@ such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL for s3:// and MinIO.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import InputError
 from components.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
+
+_VERSION = re.compile(r"[1-9][0-9]*")  # as `components.push_folder` names versions
 
 
 def is_remote(location: str) -> bool:
@@ -50,7 +54,11 @@ def local_push_dir(location: str) -> Iterator[str]:
     """Give a folder with the newest pushed version, and send back what is pushed into it.
 
     Only the newest version is fetched: a push needs its content and its number. A version is
-    sent with `saved_model.pb` last, without which nothing counts it as a version.
+    sent with `saved_model.pb` last, without which nothing counts it as a version. A number that
+    an interrupted push has taken is not used again, so that no version mixes two models.
+
+    Two pushes at the same time may take the same number: an object store has no rename that
+    would refuse the second one, as a disk has. One pipeline pushes to a folder at a time.
 
     Raises:
         InputError: The location cannot be read or written.
@@ -62,10 +70,13 @@ def local_push_dir(location: str) -> Iterator[str]:
         push_dir = Path(folder)
         with _told("read", location):
             store, root = fsspec.core.url_to_fs(location)
-            newest = _newest_version(_files_below(store, root))
-            if newest is not None:
-                for name in _files_below(store, f"{root}/{newest}"):
-                    _fetch(store, root, f"{newest}/{name}", push_dir)
+            names = _files_below(store, root)
+            for number in _numbers(names)[-1:]:
+                version_dir(push_dir, number).mkdir()  # it takes the number, complete or not
+            for number in _complete_versions(names)[-1:]:
+                for name in names:
+                    if name.startswith(f"{number}/"):
+                        _fetch(store, root, name, push_dir)
         before = pushed_versions(push_dir)
         yield folder
         with _told("write", location):
@@ -82,7 +93,7 @@ def write_text(location: str, name: str, text: str) -> str:
     target = f"{location.rstrip('/')}/{name}"
     with _told("write", location):
         store, path = fsspec.core.url_to_fs(target)
-        store.makedirs(store._parent(path), exist_ok=True)
+        _make_folder_of(store, path)
         store.pipe_file(path, text.encode("utf-8"))
     return target
 
@@ -91,16 +102,17 @@ def read_text(location: str, name: str) -> str | None:
     """Return a small file of a folder, local or remote; None where it is not there."""
     with _told("read", location):
         store, path = fsspec.core.url_to_fs(f"{location.rstrip('/')}/{name}")
-        store.invalidate_cache()
-        return str(store.cat_file(path).decode("utf-8")) if store.exists(path) else None
+        try:
+            return str(store.cat_file(path).decode("utf-8"))
+        except FileNotFoundError:
+            return None
 
 
 def remove_file(location: str, name: str) -> None:
     """Remove a small file of a folder, local or remote, if it is there."""
     with _told("write", location):
         store, path = fsspec.core.url_to_fs(f"{location.rstrip('/')}/{name}")
-        store.invalidate_cache()
-        if store.exists(path):
+        with suppress(FileNotFoundError):
             store.rm_file(path)
 
 
@@ -120,7 +132,7 @@ def _told(action: str, location: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # botocore's, among others, have no base in common with OSError
         raise InputError(
             f"expected a folder at {location} that this pod can {action}, got "
             f"{type(error).__name__}: {error}; check the address, the mounted volume, and the "
@@ -131,17 +143,19 @@ def _told(action: str, location: str) -> Iterator[None]:
 def _files_below(store: fsspec.AbstractFileSystem, root: str) -> list[str]:
     store.invalidate_cache()
     prefix = root.rstrip("/") + "/"
-    return [name.removeprefix(prefix) for name in sorted(store.find(root))]
+    names = [name.removeprefix(prefix) for name in sorted(store.find(root))]
+    # Consoles and MinIO's client make a folder as an empty object whose name ends so.
+    return [name for name in names if name and not name.endswith("/")]
 
 
-def _newest_version(names: list[str]) -> int | None:
-    versions = [
-        int(name.split("/")[0])
-        for name in names
-        if name.endswith(f"/{SAVED_MODEL_FILE}") and name.count("/") == 1
-        if name.split("/")[0].isdecimal()
-    ]
-    return max(versions, default=None)
+def _numbers(names: list[str]) -> list[int]:
+    """Return the numbers of all versions that files are in, complete or not, in order."""
+    folders = {name.split("/")[0] for name in names if "/" in name}
+    return sorted(int(folder) for folder in folders if _VERSION.fullmatch(folder))
+
+
+def _complete_versions(names: list[str]) -> list[int]:
+    return [number for number in _numbers(names) if f"{number}/{SAVED_MODEL_FILE}" in names]
 
 
 def _fetch(store: fsspec.AbstractFileSystem, root: str, name: str, folder: Path) -> None:
@@ -154,5 +168,11 @@ def _send(store: fsspec.AbstractFileSystem, root: str, folder: Path, version: in
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in sorted(files, key=lambda path: path == folder / SAVED_MODEL_FILE):
         target = f"{root}/{version}/{path.relative_to(folder).as_posix()}"
-        store.makedirs(store._parent(target), exist_ok=True)
+        _make_folder_of(store, target)
         store.put_file(str(path), target)
+
+
+def _make_folder_of(store: fsspec.AbstractFileSystem, path: str) -> None:
+    # Object stores have no folders, and would make a bucket of a name that was mistyped.
+    if isinstance(store, LocalFileSystem):
+        store.makedirs(store._parent(path), exist_ok=True)
