@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, beam_arguments = parse_arguments(arguments)
     # TFX's executors have absl parse the command line as their own.
     sys.argv = sys.argv[:1]
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(levelname)s %(name)s: %(message)s",
+        force=True,  # a library that was imported before may have set one of its own
+    )
     try:
         run_task(options, beam_arguments)
     except Exception as error:
