@@ -1,0 +1,227 @@
+"""kubeflow/README.md: its commands, settings, parameters and manifests are those of the code."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+import pipeline
+from pipeline import convert
+from pipeline.config import PipelineSettings
+from pipeline.kubeflow import submission_options
+from pipeline.kubeflow.platform_document import BOUNDARY_NODES
+from pipeline.kubeflow.run_parameters import run_parameters
+from pipeline.kubeflow_settings import KubeflowSettings
+from pipeline.load_config import load_settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TEXT = (REPOSITORY / "kubeflow" / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+SETTINGS = PipelineSettings()
+BLOCKS = re.findall(r"^ *```(\w+)\n(.*?)^ *```$", TEXT, re.MULTILINE | re.DOTALL)
+SPANS = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", re.sub("```", "", TEXT))]
+TYPES = {"STRING": "text", "NUMBER_DOUBLE": "number", "NUMBER_INTEGER": "whole number"}
+
+
+def commands() -> list[list[str]]:
+    """Return the words of every command in the shell blocks."""
+    text = "".join(body for language, body in BLOCKS if language == "sh")
+    lines = re.sub(r"\\\n\s*", " ", text).splitlines()
+    found = []
+    for line in lines:
+        for part in re.split(r" -- |\s\|\s", line):
+            words = shlex.split(part, comments=True)
+            found.append(words[:-1] if words[-1:] == ["&"] else words)
+    assert all("&" not in words for words in found)
+    return [words for words in found if words]
+
+
+def starting_with(*first: str) -> list[list[str]]:
+    """Return the arguments of the page's commands that begin so."""
+    spans = [shlex.split(span) for span in SPANS if span.startswith(" ".join(first) + " ")]
+    every = [*commands(), *spans]
+    return [words[len(first) :] for words in every if words[: len(first)] == list(first)]
+
+
+def parser_of(script: str) -> Callable[[list[str]], Any]:
+    path = REPOSITORY / "kubeflow" / script
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.parse_arguments
+
+
+def rows(title: str) -> list[list[str]]:
+    """Return the cells of the table whose first column has this title, without the heading."""
+    after = TEXT[TEXT.index(f"\n| {title} |") + 1 :]
+    lines = after[: after.index("\n\n")].splitlines()[2:]
+    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_script_that_is_named_is_there():
+    named = set(re.findall(r"python (kubeflow/\w+\.py|-m [\w.]+)", TEXT))
+    assert named == {
+        "kubeflow/compile.py",
+        "kubeflow/submit.py",
+        "-m pipeline.convert",
+        "-m pipeline.kubeflow.entrypoint",
+    }
+    for name in named:
+        path = name.removeprefix("-m ").replace(".", "/") + ".py" if "-m" in name else name
+        assert (REPOSITORY / path).is_file()
+
+
+def test_compilations_have_options_and_settings_that_are_known():
+    parse = parser_of("compile.py")
+    found = starting_with("python", "kubeflow/compile.py")
+    assert len(found) > 4
+    for arguments in found:
+        options = parse(arguments)
+        load_settings(options.config, options.overrides)
+
+
+def test_submissions_have_options_that_are_known():
+    found = starting_with("python", "kubeflow/submit.py")
+    assert len(found) > 2
+    known = {each.name for each in run_parameters(SETTINGS)}
+    for arguments in found:
+        options = submission_options.parse_arguments(arguments)
+        assert {text.partition("=")[0] for text in options.parameters} <= known
+
+
+def test_conversions_have_options_that_are_known():
+    found = starting_with("python", "-m", "pipeline.convert")
+    assert len(found) > 2
+    for arguments in found:
+        assert convert.parse_arguments(arguments).output is not None
+
+
+def test_make_has_the_targets_and_variables():
+    found = starting_with("make")
+    assert len(found) > 6
+    parse = parser_of("local.py")
+    known = {each.name for each in run_parameters(SETTINGS)}
+    for target, *assignments in found:
+        assert re.search(rf"^{re.escape(target)}:", MAKEFILE, re.MULTILINE), target
+        given = dict(assignment.split("=", 1) for assignment in assignments)
+        assert all(re.search(rf"^{name} \?=", MAKEFILE, re.MULTILINE) for name in given)
+        if target == "kubeflow-local":
+            options = parse(shlex.split(given.get("ARGS", "")))
+            assert {text.partition("=")[0] for text in options.param} <= known
+
+
+def test_settings_that_are_set_in_passing_are_known():
+    found = [span.removeprefix("--set ") for span in SPANS if span.startswith("--set ")]
+    assert len(found) > 2
+    for text in found:
+        load_settings(None, shlex.split(text))
+
+
+def test_every_setting_that_is_named_is_there():
+    sections = "|".join(PipelineSettings.model_fields)
+    named = {span for span in SPANS if re.fullmatch(rf"({sections})(\.\w+)+", span)}
+    named = {span for span in named if not span.startswith(("pipeline.", "models."))}
+    assert len(named) > 15
+    for name in named:
+        tree: Any = SETTINGS.model_dump()
+        for key in name.split("."):
+            assert key in tree, name
+            tree = tree[key]
+
+
+def test_the_options_that_are_named_in_passing_are_there():
+    first_words = {span.split()[0] for span in SPANS if span.startswith("--")}
+    known = "".join(
+        (REPOSITORY / path).read_text(encoding="utf-8")
+        for path in (
+            "kubeflow/compile.py",
+            "kubeflow/local.py",
+            "pipeline/kubeflow/submission_options.py",
+        )
+    )
+    foreign = {
+        "--default-runtime=nvidia",
+        "--flink_submit_uber_jar",
+        "--data=/mnt/data/chest_xray.zip",
+    }
+    ours = first_words - foreign
+    assert len(ours) > 8
+    assert [name for name in sorted(ours) if f'"{name}"' not in known] == []
+
+
+def test_the_table_of_parameters_is_that_of_a_run():
+    listed = [tuple(cells[:3]) for cells in rows("parameter")]
+    assert listed == [
+        (
+            each.name,
+            TYPES.get(each.type, "true or false"),
+            str(each.default).lower() if isinstance(each.default, bool) else str(each.default),
+        )
+        for each in run_parameters(SETTINGS)
+    ]
+
+
+def test_the_table_of_resources_is_that_of_the_settings():
+    cluster = KubeflowSettings()
+    listed = {name: (float(cpu), float(memory)) for name, cpu, memory in rows("nodes")}
+    expected = {
+        name: (each.cpu, each.memory_gb) for name, each in cluster.node_resources.items()
+    } | {
+        "all others": (cluster.resources.cpu, cluster.resources.memory_gb),
+        "Tuner and Trainer with a GPU": (cluster.gpu.cpu, cluster.gpu.memory_gb),
+    }
+    assert listed == expected
+
+
+def test_the_nodes_that_mount_the_volume_are_named():
+    (sentence,) = re.findall(r"then only ([^:]*?) mount it", " ".join(TEXT.split()))
+    assert set(re.findall(r"`(\w+)`", sentence)) == set(BOUNDARY_NODES)
+
+
+def test_the_table_of_folders_is_that_of_the_settings():
+    cluster = KubeflowSettings()
+    assert [cells[0] for cells in rows("folder")] == [
+        cluster.data_dir,
+        cluster.push_dir,
+        cluster.runs_dir,
+        cluster.trials_dir,
+    ]
+
+
+@pytest.mark.parametrize("body", [body for language, body in BLOCKS if language == "yaml"])
+def test_yaml_is_a_manifest_or_a_configuration(body, tmp_path):
+    document = yaml.safe_load(body)
+    if "apiVersion" in document:
+        for version in ("1.29", kubernetes_validate.latest_version()):
+            kubernetes_validate.validate(document, version, strict=True)
+    else:
+        path = tmp_path / "own.yaml"
+        path.write_text(body, encoding="utf-8")
+        assert load_settings(str(path)) != SETTINGS
+
+
+def test_the_image_has_this_version():
+    tags = set(re.findall(r"pneumonia-pipeline:([\d.]+\d)", TEXT))
+    assert tags == {pipeline.__version__}
+
+
+def test_links_within_the_page_and_to_files_lead_somewhere():
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL), re.M)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXT) if "://" not in link]
+    assert len(links) > 10
+    for link in links:
+        path, _, anchor = link.partition("#")
+        assert (REPOSITORY / "kubeflow" / path).exists(), link
+        if anchor and not path:
+            assert anchor in anchors, link
