@@ -6,12 +6,13 @@ import re
 
 import pytest
 
+PLACES = ("*.md", "docs/**/*.md", "kubeflow/*.md")
 HEADINGS = ["Context", "Decision", "What was checked", "Consequences", "When to revisit"]
 
 
 @pytest.fixture(scope="module")
 def pages(repository):
-    found = [*repository.glob("*.md"), *repository.glob("docs/**/*.md")]
+    found = [path for place in PLACES for path in repository.glob(place)]
     return {path: path.read_text(encoding="utf-8") for path in found}
 
 
