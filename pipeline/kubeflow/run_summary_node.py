@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: TFX reads the component's annotations as objects.
 
+import http.client
 import logging
 import os
 import urllib.error
@@ -35,21 +36,27 @@ def RunSummary(  # noqa: N802 - TFX names the node after the function
     """
     summary = write_summary(runs_dir, run_id)
     _LOGGER.info("%s", summary.sentence)
-    webhook = os.environ.get(webhook_variable, "")
+    # A Secret that was made from a file ends with a line break.
+    webhook = os.environ.get(webhook_variable, "").strip()
     if webhook:
         tell(webhook, summary)
 
 
 def tell(webhook: str, summary: ClusterSummary) -> None:
     """Send a summary to an address, as JSON; a failure is logged and changes nothing."""
-    request = urllib.request.Request(
-        webhook,
-        data=summary.model_dump_json().encode("utf-8"),
-        headers={"Content-Type": "application/json"},
-    )
     try:
+        request = urllib.request.Request(
+            webhook,
+            data=summary.model_dump_json().encode("utf-8"),
+            headers={"Content-Type": "application/json"},
+        )
         with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
             _LOGGER.info("The webhook was told")
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        # The address may hold a token: it is not logged.
-        _LOGGER.warning("The webhook could not be told: %s", type(error).__name__)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        # The address may hold a token: it is not logged, nor is a message that may name it.
+        _LOGGER.warning("The webhook could not be told: %s", _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    kind = type(error).__name__
+    return f"{kind} {error.code}" if isinstance(error, urllib.error.HTTPError) else kind

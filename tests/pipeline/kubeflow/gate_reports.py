@@ -1,0 +1,26 @@
+"""What the gate leaves, from its real rules."""
+
+from __future__ import annotations
+
+from components.gate_checks import Evaluation, GateReport, judge
+from models.slice_metrics import OVERALL, slice_metrics_from_counts
+from pipeline.config import GateSettings
+
+# Not the slices that are too small to judge, nor what passed.
+REFUSAL = (
+    "REFUSED: failed: recall (overall); 0.9250, at least 0.9500, n = 400; "
+    "failed: recall_lower_bound (overall); 0.8950, lower 95% bound at least 0.9000, n = 400"
+)
+
+
+def gate_report(*, blessed: bool) -> GateReport:
+    """Judge a model that passes all bounds, or misses those of recall; see `REFUSAL`."""
+    tp = 390 if blessed else 370
+    overall = slice_metrics_from_counts(
+        tp=tp, fp=20, tn=180, fn=400 - tp, auc=0.98,
+        mean_probability=0.6, brier=0.04, log_loss=0.2,
+    )  # fmt: skip
+    evaluation = Evaluation(candidate={OVERALL: overall}, baseline=None, tfma_ok=True)
+    report = judge(evaluation, GateSettings())
+    assert report.blessed == blessed
+    return report
