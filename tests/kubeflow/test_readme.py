@@ -5,13 +5,24 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apache_beam
 import kubernetes_validate
 import pytest
 import yaml
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    PipelineOptions,
+    StandardOptions,
+)
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.runners.portability.flink_runner import FlinkRunner
+from apache_beam.runners.portability.flink_uber_jar_job_server import FlinkUberJarJobServer
+from apache_beam.transforms.environments import ExternalEnvironment
 
 import pipeline
 from pipeline import convert
@@ -210,9 +221,64 @@ def test_yaml_is_a_manifest_or_a_configuration(body, tmp_path):
         assert load_settings(str(path)) != SETTINGS
 
 
+def test_beam_takes_the_options_for_flink(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (body,) = [body for language, body in BLOCKS if language == "yaml" and "FlinkRunner" in body]
+    path = tmp_path / "flink.yaml"
+    path.write_text(body, encoding="utf-8")
+    settings = load_settings(str(path))
+    assert set(settings.beam.node_pipeline_args) == {"StatisticsGen", "Transform", "Evaluator"}
+    for arguments in settings.beam.node_pipeline_args.values():
+        # As compiled: those of all nodes come first.
+        options = PipelineOptions([*settings.beam.pipeline_args, *arguments])
+        runner = FlinkRunner()
+        assert options.view_as(StandardOptions).runner == "FlinkRunner"
+        assert PipelineOptionsValidator(options, runner).validate() == []
+        assert isinstance(runner.default_job_server(options), FlinkUberJarJobServer)
+        environment = runner.default_environment(options)
+        assert isinstance(environment, ExternalEnvironment)
+        flink = options.view_as(FlinkRunnerOptions)
+        jar = re.search(r"flink-([\d.]+)-job-server-([\d.]+)\.jar$", flink.flink_job_server_jar)
+        assert jar is not None
+        assert jar[1] in FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
+        assert jar[2] == apache_beam.__version__
+
+
+def test_the_workers_of_flink_see_what_the_tasks_see():
+    documents = [yaml.safe_load(body) for language, body in BLOCKS if language == "yaml"]
+    (volume,) = [each["kubeflow"]["volume"] for each in documents if "beam" in each]
+    (spec,) = [
+        each["spec"]["template"]["spec"] for each in documents if each.get("kind") == "Deployment"
+    ]
+    (workers,) = [each for each in spec["containers"] if each["image"] == KubeflowSettings().image]
+    (mount,) = workers["volumeMounts"]
+    assert mount["mountPath"] == volume["mount_path"]
+    (claim,) = [each["persistentVolumeClaim"]["claimName"] for each in spec["volumes"]]
+    assert claim == volume["claim"]
+    assert volume["mounted_by"] == "all"
+    module = workers["command"][workers["command"].index("-m") + 1]
+    assert importlib.util.find_spec(module) is not None
+
+
 def test_the_image_has_this_version():
     tags = set(re.findall(r"pneumonia-pipeline:([\d.]+\d)", TEXT))
     assert tags == {pipeline.__version__}
+
+
+@pytest.mark.parametrize(
+    ("message", "source"),
+    [
+        ("NO BASELINE", "components/baseline.py"),
+        ("REFUSED: ", "pipeline/kubeflow/verdict_node.py"),
+        ("expected a folder at ", "pipeline/kubeflow/object_store.py"),
+        ("of different versions", "pipeline/kubeflow/executor_input.py"),
+        ("expected an output name that ends in .yaml", "pipeline/kubeflow/compilation.py"),
+        ("not come to its push", "pipeline/kubeflow/run_folder.py"),
+    ],
+)
+def test_messages_that_users_meet_are_those_of_the_code(message, source):
+    assert message in " ".join(TEXT.split())
+    assert message in (REPOSITORY / source).read_text(encoding="utf-8")
 
 
 def test_links_within_the_page_and_to_files_lead_somewhere():
