@@ -14,7 +14,7 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from components.errors import InputError
 from pipeline import __version__
 from pipeline.config import PipelineSettings
-from pipeline.kubeflow.entrypoint import PACKAGE_PREFIX
+from pipeline.kubeflow.local_copies import PACKAGE_PREFIX
 from pipeline.kubeflow.platform_document import platform_document
 from pipeline.kubeflow.post_processing import post_process
 from pipeline.kubeflow.run_summary_node import RunSummary

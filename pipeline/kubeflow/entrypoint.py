@@ -8,19 +8,17 @@ prepares the output. docs/adr/0011 tells what is done and why.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.kubeflow.pod_paths import pod_root, to_remote_everywhere
 
 OUTPUT_FILE = "/tmp/kfp_outputs/output_metadata.json"  # where KFP gives none
-PACKAGE_PREFIX = "package:"  # of a file that the image brings, by its path in the project
 RUNS_DIR, RUN_ID = "set_runs_dir", "set_run_id"
 _TERMINATION_LOG = "dev/termination-log"  # Kubernetes shows its text beside the pod's state
 _MAX_MESSAGE_BYTES = 4096
@@ -50,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _leave_message(f"{options.node}: {message}")
         _note_error(options, message)
         raise
+    _note_error(options, None)
     return 0
 
 
@@ -83,12 +82,8 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
     """
     # Imported here: they bring TensorFlow and TFX, which `--help` and errors need not wait for.
     from pipeline.kubeflow.executor_input import for_tfx, make_output_folders, outputs_of_kfp
-    from pipeline.kubeflow.run_folder import (
-        KEPT_FILES,
-        RUN_ID_VARIABLE,
-        forget_error,
-        keep_verdict,
-    )
+    from pipeline.kubeflow.local_copies import local_copies, with_locations
+    from pipeline.kubeflow.run_folder import KEPT_FILES, keep_verdict
     from pipeline.kubeflow.tfx_executor import run_tfx_executor
     from pipeline.kubeflow.ui_artifacts import fill_ui_outputs
 
@@ -106,8 +101,6 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
         )
     if options.node in KEPT_FILES:
         keep_verdict(options.node, runs_dir, run_id, outputs, moved)
-    if runs_dir and os.environ.get(RUN_ID_VARIABLE):
-        forget_error(options.node, runs_dir, os.environ[RUN_ID_VARIABLE])
     for_pages = {
         name: artifact
         for name, artifact in outputs_of_kfp(handed_over).items()
@@ -123,51 +116,9 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
         executor_output["artifacts"][name] = {
             "artifacts": [{**for_pages[name], "metadata": metadata}]
         }
-    text = json.dumps(to_remote_everywhere(executor_output))
-    for local, remote in moved.items():
-        text = text.replace(local, remote)
-    Path(executor_input["outputs"]["outputFile"]).write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def local_copies(properties: Json) -> Iterator[dict[str, str]]:
-    """Point properties that name places outside the run at local folders, while a task runs.
-
-    Args:
-        properties: The task's execution properties; changed in place.
-
-    Yields:
-        Local folders with the locations that they stand for.
-
-    Raises:
-        InputError: A location cannot be read or written.
-    """
-    from pipeline.kubeflow.object_store import local_data, local_push_dir
-
-    moved: dict[str, str] = {}
-    with contextlib.ExitStack() as stack:
-        if str(properties.get("schema_file", "")).startswith(PACKAGE_PREFIX):
-            properties["schema_file"] = _package_file(properties["schema_file"])
-        if "input_base" in properties:
-            location = properties["input_base"]
-            properties["input_base"] = stack.enter_context(local_data(location))
-            moved[properties["input_base"]] = location
-        if "push_dir" in properties:
-            location = properties["push_dir"]
-            properties["push_dir"] = stack.enter_context(local_push_dir(location))
-            moved[properties["push_dir"]] = location
-        if "push_destination" in properties:
-            destination = json.loads(properties["push_destination"])
-            location = destination["filesystem"]["base_directory"]
-            folder = stack.enter_context(local_push_dir(location))
-            destination["filesystem"]["base_directory"] = folder
-            properties["push_destination"] = json.dumps(destination)
-            moved[folder] = location
-        yield moved
-
-
-def _package_file(name: str) -> str:
-    return str(Path(__file__).resolve().parents[2] / name.removeprefix(PACKAGE_PREFIX))
+    Path(executor_input["outputs"]["outputFile"]).write_text(
+        with_locations(json.dumps(to_remote_everywhere(executor_output)), moved), encoding="utf-8"
+    )
 
 
 def _folders(side: Mapping[str, Any]) -> dict[str, Path]:
@@ -178,27 +129,43 @@ def _folders(side: Mapping[str, Any]) -> dict[str, Path]:
     }
 
 
-def _note_error(options: argparse.Namespace, message: str) -> None:
-    """Leave an error in the run's folder, for the summary, if this pod reaches the folder."""
-    from components.errors import InputError
-    from pipeline.kubeflow.run_folder import RUN_ID_VARIABLE, keep_error
+def _note_error(options: argparse.Namespace, message: str | None) -> None:
+    """Leave an error in the run's folder for the summary, or remove that of an earlier attempt.
 
-    handed_over = json.loads(options.json_serialized_invocation_args)
-    runs_dir = handed_over.get("inputs", {}).get("parameterValues", {}).get(RUNS_DIR)
+    A pod that does not reach the folder does its own work without it.
+    """
+    from components.errors import InputError
+    from pipeline.kubeflow.run_folder import RUN_ID_VARIABLE, forget_error, keep_error
+
     run_id = os.environ.get(RUN_ID_VARIABLE)
+    runs_dir = _runs_dir(options)
     if not runs_dir or not run_id:
         return
     try:
-        keep_error(options.node, runs_dir, run_id, message)
+        if message is None:
+            forget_error(options.node, runs_dir, run_id)
+        else:
+            keep_error(options.node, runs_dir, run_id, message)
     except InputError as error:
-        _LOGGER.warning("The summary of the run will not tell this error: %s", error)
+        _LOGGER.warning("The summary of the run will not tell of this task: %s", error)
+
+
+def _runs_dir(options: argparse.Namespace) -> str | None:
+    try:
+        handed_over = json.loads(options.json_serialized_invocation_args)
+    except ValueError:  # which was the task's error, then
+        return None
+    parameters: Json = handed_over.get("inputs", {}).get("parameterValues", {})
+    return parameters.get(RUNS_DIR)
 
 
 def _leave_message(message: str) -> None:
     """Leave an error where Kubernetes, and so KFP's page of the run, shows it."""
     log = pod_root() / _TERMINATION_LOG
     if log.exists() and os.access(log, os.W_OK):
-        log.write_bytes(message.encode("utf-8")[:_MAX_MESSAGE_BYTES])
+        beginning = message.encode("utf-8")[:_MAX_MESSAGE_BYTES]
+        # Not half a character: Kubernetes takes whole ones only.
+        log.write_text(beginning.decode("utf-8", errors="ignore"), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from components.errors import InputError
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
-from components.gate_checks import FAILED, GateReport, describe
+from components.gate_checks import GateReport, describe
 from components.pusher import PUSHED_PROPERTY
 from components.pusher import RECORD_FILE as PUSH_RECORD_FILE
 from pipeline import __version__
+from pipeline.kubeflow.local_copies import with_locations
 from pipeline.kubeflow.object_store import list_files, read_text, remove_file, write_text
 
 SUMMARY_FILE = "summary.json"
@@ -66,7 +67,7 @@ class ClusterSummary(BaseModel):
         if self.verdict == "blessed" and self.pushed_model is not None:
             return f"BLESSED: pushed to {self.pushed_model.get('pushed_destination')}"
         if self.verdict == "refused":
-            failed = self.gate.with_verdict(FAILED) if self.gate else ()
+            failed = self.gate.with_verdict("failed") if self.gate else ()
             return "REFUSED: " + "; ".join(describe(check) for check in failed)
         return f"BROKEN: {self.error}"
 
@@ -92,9 +93,7 @@ def keep_verdict(
     """
     output, name = KEPT_FILES[node_id]
     text = (outputs[output] / name).read_text(encoding="utf-8")
-    for local, location in moved.items():
-        text = text.replace(local, location)
-    write_text(_run_dir(runs_dir, run_id), name, text)
+    write_text(_run_dir(runs_dir, run_id), name, with_locations(text, moved))
 
 
 def write_summary(runs_dir: str, run_id: str) -> ClusterSummary:

@@ -21,8 +21,8 @@ from pipeline.config import (
     EnsembleRun,
     GateSettings,
     PipelineSettings,
-    Settings,
 )
+from pipeline.settings_base import Settings
 
 PREFIX = "set_"
 GATE_PREFIX = "gate_"

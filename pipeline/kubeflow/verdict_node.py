@@ -13,7 +13,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import ModelBlessing, PushedModel
 
 from components.gate import REPORT_FILE
-from components.gate_checks import FAILED, GateReport, describe
+from components.gate_checks import GateReport, describe
 from components.pusher import PUSHED_PROPERTY
 
 
@@ -40,5 +40,5 @@ def Verdict(  # noqa: N802 - TFX names the node after the function
     report = GateReport.model_validate_json(
         (Path(blessing.uri) / REPORT_FILE).read_text(encoding="utf-8")
     )
-    failed = "; ".join(describe(check) for check in report.with_verdict(FAILED))
+    failed = "; ".join(describe(check) for check in report.with_verdict("failed"))
     raise RefusedError(f"REFUSED: {failed}")

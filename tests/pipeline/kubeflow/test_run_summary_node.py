@@ -22,7 +22,7 @@ class _Webhook(http.server.BaseHTTPRequestHandler):
     answer = 200
     got: list[tuple[str, str | None, bytes]]
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.got.append((self.path, self.headers["Content-Type"], body))
         if self.answer:
