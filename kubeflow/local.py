@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -97,25 +98,27 @@ def run(options: argparse.Namespace) -> int:
     """
     output = options.output.resolve()
     volume = output / "volume"  # what the mounted volume is on a cluster
-    data = ["--data", options.data] if options.data else []
-    settings_options = ["--config", options.config]
-    if options.overrides:
-        settings_options += ["--set", *options.overrides]
-    code = convert.main([*data, *settings_options, "--output", str(volume / "records")])
-    if code != convert.EXIT_CONVERTED:
-        return code
+    log_file = output / "logs" / f"kubeflow-{time.strftime('%Y%m%d-%H%M%S')}.log"
     settings = load_settings(
         options.config,
         [
+            # The records get a folder named by their content.
+            "kubeflow.immutable_data=true",
             *options.overrides,
-            f"kubeflow.data_dir={volume / 'records'}",
             f"kubeflow.push_dir={volume / 'serving'}",
             f"kubeflow.runs_dir={volume / 'runs'}",
             f"kubeflow.trials_dir={volume / 'trials'}",
         ],
     )
     pipeline_file = output / "pipeline.yaml"
-    with quiet_logs(output / "logs" / "emulation.log") as console:
+    with quiet_logs(log_file) as console:
+        data = ["--data", options.data] if options.data else []
+        conversion = convert.parse_arguments(
+            [*data, "--output", str(volume / "records"), "--in-folder-named-by-content"]
+        )
+        records_dir = convert.convert_source(
+            settings, conversion, output / "conversion", console, log_file
+        )
         # Imported here: they bring TensorFlow and TFX, some ten seconds.
         from pipeline.kubeflow.compilation import write_pipeline
         from pipeline.kubeflow.emulator.__main__ import (
@@ -130,7 +133,10 @@ def run(options: argparse.Namespace) -> int:
 
         write_pipeline(settings, pipeline_file)
         definitions = read_documents(pipeline_file).spec.root.input_definitions
-        parameters = parse_parameters(definitions, options.param)
+        parameters = {
+            "data_dir": str(records_dir),
+            **parse_parameters(definitions, options.param),
+        }
         console.print("Emulating Kubeflow Pipelines on this machine: no cluster is used.")
         with warm_starter(output / "cluster", is_cold=options.cold) as warm:
             result = Cluster(output / "cluster", warm=warm).run(

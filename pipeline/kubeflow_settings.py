@@ -17,7 +17,7 @@ from pipeline.settings_base import Settings
 _IMMUTABLE_IMAGE = re.compile(r".+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w][\w.-]{0,127})")
 _Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti)?$")]
 _AbsolutePath = Annotated[str, Field(pattern=r"^/[^\s]+$")]
-_Location = Annotated[str, Field(pattern=r"^(/|s3://|gs://|file://)\S+$")]
+_Location = Annotated[str, Field(pattern=r"^(/|s3://|file://)\S+$")]
 
 
 class ResourceSettings(Settings):

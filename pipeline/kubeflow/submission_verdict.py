@@ -76,10 +76,10 @@ def judge(
     if has_summary and (summary is None or summary.state != "SUCCEEDED"):
         return Verdict(
             f"UNKNOWN: the run succeeded, but KFP does not say that {SUMMARY_TASK} did, which "
-            "fails where a model is refused; see the run's page",
+            "writes down what was decided; see the run's page",
             EXIT_BROKEN,
         )
-    # It may be configured to succeed after a refusal, too.
+    # A pipeline without the node `Verdict` succeeds after a refusal, too.
     sentence = _SENTENCE.search(read_log(summary)) if summary else None
     if sentence:
         is_refusal = sentence[1].startswith("REFUSED")
