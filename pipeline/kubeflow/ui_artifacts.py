@@ -15,8 +15,7 @@ import jinja2
 
 from components.evaluation_metrics import read_evaluation
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
-from components.gate_checks import GateReport
-from components.study.node import PAGE_FILE, STUDY
+from components.gate_checks import GateReport, describe
 from models import features
 from models.slice_metrics import OVERALL, SliceMetrics
 
@@ -73,6 +72,9 @@ def _fill_gate(inputs: Folders, outputs: Folders, files: Mapping[str, Path]) -> 
 def _fill_study(
     inputs: Folders, outputs: Folders, files: Mapping[str, Path]
 ) -> dict[str, Metadata]:
+    # Imported here: it brings all of TFX, some seconds that other tasks need not spend.
+    from components.study.node import PAGE_FILE, STUDY
+
     del inputs
     files[STUDY_PAGE].parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(outputs[STUDY] / PAGE_FILE, files[STUDY_PAGE])
@@ -109,6 +111,9 @@ def _render_verdict(report: GateReport, overall: SliceMetrics) -> str:
     return environment.get_template("verdict.html.jinja").render(
         report=report,
         overall=overall,
+        failed=[
+            describe(check).removeprefix("failed: ") for check in report.with_verdict("failed")
+        ],
         figures={name: getattr(overall, name) for name in _FIGURES},
     )
 
