@@ -281,3 +281,23 @@ def test_help_does_not_wait_for_tensorflow(repository: Path) -> None:
         [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=True
     )
     assert "--json_serialized_invocation_args" in done.stdout
+
+
+def test_a_task_does_not_wait_for_parts_of_tfx_that_it_does_not_run(repository: Path) -> None:
+    program = (
+        "import json, sys\n"
+        "from pipeline.kubeflow.entrypoint import main\n"
+        "try:\n"
+        "    main([*'--node N --executor_class_path E'.split(),\n"
+        "          '--json_serialized_invocation_args', 'no JSON',\n"
+        "          '--json_serialized_inputs_spec_args', '{}'])\n"
+        "except json.JSONDecodeError:\n"
+        "    print(*sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, capture_output=True, text=True, check=True
+    )
+    imported = set(done.stdout.split())
+    assert {"pipeline.kubeflow.tfx_executor", "pipeline.kubeflow.ui_artifacts"} <= imported
+    # All of TFX's components, and with them the clients of Google's cloud.
+    assert not {"tfx.v1", "google.cloud.aiplatform"} & imported
