@@ -1,0 +1,107 @@
+"""The commands of the folder `kubeflow/`, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+# A candidate that trains in a moment, and a gate that lets it pass.
+TINY = (
+    "candidates.compact_resnet={architecture: ann_small, tune: false, normalisation: none}",
+    "candidates.compact_resnet.training={epochs: 2, augmentation: {enabled: false}}",
+    "operating_point.stress=false",
+    "transform.image_size_px=32",
+    "data.num_shards=1",
+    "data.synthetic={num_images: 120, max_side_px: 200}",
+)
+LENIENT = (
+    "gate_min_recall=0",
+    "gate_min_recall_lower_bound=0",
+    "gate_min_slice_recall=0",
+    "gate_min_specificity=0",
+    "gate_min_auc=0",
+)
+
+
+def call(repository: Path, folder: Path, script: str, *arguments: str):
+    """Call a script from another folder, as somebody may."""
+    return subprocess.run(
+        [sys.executable, str(repository / "kubeflow" / script), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_compiling_writes_both_documents_and_tells_what_comes_next(repository, tmp_path):
+    result = call(
+        repository,
+        tmp_path,
+        "compile.py",
+        *("--config", "quick", "--image", "registry.example/pneumonia:7", "--output", "out/p.yaml"),
+    )
+    assert result.returncode == 0, result.stderr
+    spec, platform = yaml.safe_load_all((tmp_path / "out" / "p.yaml").read_text())
+    images = {
+        executor["container"]["image"] for executor in spec["deploymentSpec"]["executors"].values()
+    }
+    assert images == {"registry.example/pneumonia:7"}
+    assert platform["platforms"]["kubernetes"]
+    assert "submit.py" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--config", "nothing"), "nothing"),
+        (("--set", "kubeflow.gpu.colour=red"), "kubeflow.gpu.colour"),
+        (("--image", "pneumonia:latest"), "latest"),
+        (("--image", "pneumonia"), "tag"),
+    ],
+)
+def test_what_cannot_be_compiled_is_told_in_one_sentence(repository, tmp_path, arguments, told):
+    result = call(repository, tmp_path, "compile.py", *arguments)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("Cannot compile: ")
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.glob("pipeline.*"))
+
+
+@pytest.mark.slow
+def test_a_run_without_a_cluster_ends_with_a_pushed_model(repository, tmp_path):
+    result = call(
+        repository,
+        tmp_path,
+        "local.py",
+        *("--config", "quick", "--set", *TINY, "--param", *LENIENT),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    output = tmp_path / "output-kubeflow"
+    assert (output / "volume" / "serving" / "1" / "saved_model.pb").is_file()
+    (summary,) = (output / "volume" / "runs").glob("*/summary.json")
+    assert json.loads(summary.read_text())["verdict"] == "blessed"
+    assert "BLESSED: pushed to" in result.stdout
+    assert "no cluster is used" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--data", "nothing.zip"), "nothing.zip"),
+        (("--config", "quick", "--param", "colour=red", "--data", "nothing.zip"), "nothing.zip"),
+        (("--set", "kubeflow.colour=red"), "kubeflow.colour"),
+    ],
+)
+def test_a_run_that_cannot_begin_is_told_in_one_sentence(repository, tmp_path, arguments, told):
+    result = call(repository, tmp_path, "local.py", *arguments)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("Cannot run: ")
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
