@@ -14,7 +14,9 @@ from pipeline import __version__
 from pipeline.architecture_names import Architecture
 from pipeline.settings_base import Settings
 
-_IMMUTABLE_IMAGE = re.compile(r".+(@sha256:[0-9a-f]{64}|:(?!latest$)[\w][\w.-]{0,127})")
+_IMMUTABLE_IMAGE = re.compile(
+    r"[^\s@]+@sha256:[0-9a-f]{64}|[^\s@]+:(?!latest$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+)
 _Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti)?$")]
 _AbsolutePath = Annotated[str, Field(pattern=r"^/[^\s]+$")]
 _Location = Annotated[str, Field(pattern=r"^(/|s3://|file://)\S+$")]
@@ -25,6 +27,13 @@ class ResourceSettings(Settings):
 
     cpu: float = Field(2.0, gt=0.0)  # cores
     memory_gb: float = Field(4.0, gt=0.0)
+
+
+class NodeResourceSettings(Settings):
+    """What differs for a node; what is not given is that of its first word, or of all nodes."""
+
+    cpu: float | None = Field(None, gt=0.0)  # cores
+    memory_gb: float | None = Field(None, gt=0.0)
 
 
 class TolerationSettings(Settings):
@@ -105,12 +114,13 @@ class KubeflowSettings(Settings):
     immutable_data: bool = False
     webhook_variable: str = "PNEUMONIA_WEBHOOK_URL"  # variable with the address told of a run's end
     resources: ResourceSettings = ResourceSettings()
-    # By node id, or by its first word for all candidates: Trainer stands for Trainer-NAME.
-    node_resources: dict[str, ResourceSettings] = {
-        "Evaluator": ResourceSettings(cpu=2.0, memory_gb=6.0),
-        "Trainer": ResourceSettings(cpu=4.0, memory_gb=8.0),
-        "Transform": ResourceSettings(cpu=2.0, memory_gb=6.0),
-        "Tuner": ResourceSettings(cpu=4.0, memory_gb=8.0),
+    # By node id, or by its first word for all candidates: Trainer stands for Trainer-NAME. A node
+    # with a GPU has `gpu`'s, and only an entry with its own id changes them.
+    node_resources: dict[str, NodeResourceSettings] = {
+        "Evaluator": NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        "Trainer": NodeResourceSettings(cpu=4.0, memory_gb=8.0),
+        "Transform": NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        "Tuner": NodeResourceSettings(cpu=4.0, memory_gb=8.0),
     }
     gpu: GpuSettings = GpuSettings()
     volume: VolumeSettings = VolumeSettings()

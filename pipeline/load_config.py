@@ -1,9 +1,10 @@
 """From a configuration's name, its file and `--set` to typed settings.
 
 A file holds only what differs from the defaults. Sections are merged key by
-key. `candidates` is the one mapping with free names: a file that has it says
-which candidates there are, and each entry starts from that candidate's
+key. Mappings with free names, such as `candidates`, are given as a whole: a file that has
+it says which candidates there are, and each entry starts from that candidate's
 defaults; `--set candidates.NAME.key=value` changes or adds one and keeps the rest.
+`kubeflow.node_resources` alone adds to the nodes that the defaults name.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ from pipeline.strict_yaml import parse_yaml
 
 CONFIGS_FOLDER = Path(__file__).resolve().parent.parent / "configs"
 CANDIDATES = "candidates"
+# Whoever gives one of these leaves nothing of what it was before.
+_GIVEN_WHOLE = (
+    (CANDIDATES,),
+    ("kubeflow", "environment"),
+    ("kubeflow", "gpu", "node_selector"),
+)
 _FILE_ENDINGS = (".yaml", ".yml")
 
 
@@ -63,13 +70,11 @@ def load_settings(
     if config is not None:
         path = find_config(config, configs_folder)
         changes = _read_document(path)
-        if isinstance(changes.get(CANDIDATES), dict):
-            draft.tree[CANDIDATES] = {}
+        _clear_what_is_given_whole(draft.tree, (), changes)
         _merge(draft, draft.tree, changes, (), str(path))
     for override in overrides:
         keys, value = parse_override(override)
-        if keys == (CANDIDATES,) and isinstance(value, dict):
-            draft.tree[CANDIDATES] = {}
+        _clear_what_is_given_whole(draft.tree, keys, value)
         for key in reversed(keys):
             value = {key: value}
         _merge(draft, draft.tree, value, (), "--set")
@@ -156,6 +161,22 @@ def _read_document(path: Path) -> Tree:
             "How to fix: write settings like `seed: 1`, or sections of them."
         )
     return document
+
+
+def _clear_what_is_given_whole(tree: Tree, at: tuple[str, ...], value: Any) -> None:
+    """Empty the mappings of `tree` that `value`, which goes to path `at`, gives as a whole."""
+    for path in _GIVEN_WHOLE:
+        if path[: len(at)] == at and isinstance(_entry(value, path[len(at) :]), dict):
+            *parents, name = path
+            section = _entry(tree, parents)
+            if isinstance(section, dict):
+                section[name] = {}
+
+
+def _entry(tree: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree
 
 
 def _merge(draft: _Draft, base: Tree, changes: Tree, at: tuple[str, ...], origin: str) -> None:

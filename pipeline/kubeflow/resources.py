@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.config import PipelineSettings
 from pipeline.kubeflow.node_names import kind_of
-from pipeline.kubeflow_settings import ResourceSettings
+from pipeline.kubeflow_settings import NodeResourceSettings, ResourceSettings
 from pipeline.pipeline import trainer_id, tuner_id
 
 Json = dict[str, Any]
@@ -32,19 +33,25 @@ def image_of(node: str, settings: PipelineSettings) -> str:
 
 def container_resources(node: str, settings: PipelineSettings) -> Json:
     """Return a node's `ResourceSpec`, in the field names that every version of KFP v2 reads."""
-    gpu = settings.kubeflow.gpu
+    cluster = settings.kubeflow
     if node in gpu_nodes(settings):
+        gpu = cluster.gpu
+        general = ResourceSettings(cpu=gpu.cpu, memory_gb=gpu.memory_gb)
         return {
-            **_limits(ResourceSettings(cpu=gpu.cpu, memory_gb=gpu.memory_gb)),
+            **_limits(general, [cluster.node_resources.get(node)]),
             "accelerator": {"type": gpu.resource, "count": str(gpu.count)},
         }
-    by_name = settings.kubeflow.node_resources
-    return _limits(by_name.get(node) or by_name.get(kind_of(node)) or settings.kubeflow.resources)
+    by_name = cluster.node_resources
+    return _limits(cluster.resources, [by_name.get(kind_of(node)), by_name.get(node)])
 
 
-def _limits(resources: ResourceSettings) -> Json:
+def _limits(general: ResourceSettings, special: Sequence[NodeResourceSettings | None]) -> Json:
+    cpu, memory_gb = general.cpu, general.memory_gb
+    for each in special:
+        if each is not None:
+            cpu, memory_gb = each.cpu or cpu, each.memory_gb or memory_gb
     return {
-        "cpuLimit": resources.cpu,
-        "cpuRequest": min(resources.cpu, _CPU_REQUEST),
-        "memoryLimit": resources.memory_gb,
+        "cpuLimit": cpu,
+        "cpuRequest": min(cpu, _CPU_REQUEST),
+        "memoryLimit": memory_gb,
     }
