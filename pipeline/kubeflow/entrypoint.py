@@ -106,12 +106,16 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
         for name, artifact in outputs_of_kfp(handed_over).items()
         if name != "executor-logs"  # the launcher's own
     }
-    shown = fill_ui_outputs(
-        options.node,
-        inputs,
-        outputs,
-        {name: Path(artifact["uri"]) for name, artifact in for_pages.items()},
-    )
+    try:
+        shown = fill_ui_outputs(
+            options.node,
+            inputs,
+            outputs,
+            {name: Path(artifact["uri"]) for name, artifact in for_pages.items()},
+        )
+    except Exception as error:  # what is shown decides nothing: the task has done its work
+        _LOGGER.exception("The outputs for KFP's pages could not be made")
+        shown = {name: {"error": f"{type(error).__name__}: {error}"} for name in for_pages}
     for name, metadata in shown.items():
         executor_output["artifacts"][name] = {
             "artifacts": [{**for_pages[name], "metadata": metadata}]

@@ -6,6 +6,7 @@ the entrypoint fills them in when TFX's executor has done its work.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -62,11 +63,14 @@ def _fill_gate(inputs: Folders, outputs: Folders, files: Mapping[str, Path]) -> 
     )
     overall = read_evaluation(str(inputs["evaluation"])).candidate[OVERALL]
     _write(files[VERDICT_PAGE], _render_verdict(report, overall))
-    return {
+    figures = {
         METRICS: {"blessed": int(report.blessed), **_figures(overall)},
         CONFUSION_MATRIX: {"confusionMatrix": _confusion_matrix(overall)},
-        VERDICT_PAGE: {},
     }
+    for name, metadata in figures.items():
+        # KFP shows the metadata; the launcher misses the file of an artifact that has none.
+        _write(files[name], json.dumps(metadata, indent=2))
+    return {**figures, VERDICT_PAGE: {}}
 
 
 def _fill_study(

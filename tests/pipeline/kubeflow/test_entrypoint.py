@@ -159,6 +159,16 @@ def test_a_filled_output_has_its_type_uri_and_metadata(
     assert pod.local(f"{ROOT}/Copy/page").read_text() == "<p>page"
 
 
+def test_pages_that_cannot_be_made_fail_no_task(pod: Pod, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(inputs: Json, outputs: Json, files: dict[str, Path]) -> dict[str, Json]:
+        raise ValueError("no font")
+
+    monkeypatch.setattr("pipeline.kubeflow.ui_artifacts._FILLERS", {"Copy": break_down})
+    artifacts = pod.run("Copy")["artifacts"]
+    assert artifacts["copy"]["artifacts"][0]["uri"] == OUTPUT
+    assert artifacts["page"]["artifacts"][0]["metadata"] == {"error": "ValueError: no font"}
+
+
 def test_the_executor_gets_types_numbers_and_beams_arguments(pod: Pod) -> None:
     beam = ("--direct_num_workers=1", "--temp_location", "x")
     pod.run("Copy", *beam, answer="42", set_runs_dir=str(pod.root / "runs"), set_run_id=RUN_ID)

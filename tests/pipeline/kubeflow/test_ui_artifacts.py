@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,7 +92,7 @@ def test_figures_are_metadata_of_the_metrics(task: GateTask) -> None:
     )
     assert metadata["verdict"] == {}
     assert list(metadata) == list(UI_OUTPUTS["ModelGate"])
-    assert not task.files["metrics"].exists()  # it is metadata alone
+    assert json.loads(task.files["metrics"].read_text()) == metadata["metrics"]
 
 
 def test_the_confusion_matrix_is_what_kfps_own_library_makes(task: GateTask) -> None:
