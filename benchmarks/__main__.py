@@ -19,6 +19,8 @@ from benchmarks.candidate_cases import ARCHITECTURES, CASES
 from benchmarks.figures import Measurement
 from benchmarks.fresh_process import BenchmarkFailedError, run_in_fresh_process
 from benchmarks.images import FULL, QUICK, default_data
+from benchmarks.kubeflow_cases import CASES as KUBEFLOW_CASES
+from benchmarks.kubeflow_cases import QUICK_CASES as QUICK_KUBEFLOW_CASES
 from benchmarks.overhead import read_overhead
 from benchmarks.report import print_report, write_json
 from components.errors import InputError
@@ -26,7 +28,8 @@ from components.errors import InputError
 PAIRED = ("conversion", "transform", "training")
 OVERHEAD = "overhead"
 CANDIDATES = "candidates"
-NAMES = (*PAIRED, OVERHEAD, CANDIDATES, "beam_workers")
+KUBEFLOW = "kubeflow"
+NAMES = (*PAIRED, OVERHEAD, CANDIDATES, "beam_workers", KUBEFLOW)
 
 EXIT_MEASURED = 0
 EXIT_BROKE = 1
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measurements = measure_all(options, console)
         print_report(console, measurements)
         if options.json:
-            write_json(options.json, options.data or "drawn images", measurements)
+            write_json(options.json, _images(options), measurements)
     except InputError as error:
         console.print(f"[bold red]Cannot measure:[/] {escape(str(error))}", soft_wrap=True)
         return EXIT_BAD_INPUT
@@ -96,8 +99,8 @@ def measure_all(options: argparse.Namespace, console: Console) -> list[Measureme
     sizes = QUICK if options.quick else FULL
     measurements = []
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder:
-        if any(name != OVERHEAD for name in options.names):
-            console.print(f"Images: {escape(options.data or 'drawn by a program')}", soft_wrap=True)
+        if set(options.names) != {OVERHEAD}:
+            console.print(f"Images: {escape(_images(options))}", soft_wrap=True)
         for name in options.names:
             console.print(f"[bold]{name}[/]")
             if name == OVERHEAD:
@@ -111,11 +114,20 @@ def measure_all(options: argparse.Namespace, console: Console) -> list[Measureme
     return measurements
 
 
+def _images(options: argparse.Namespace) -> str:
+    """Return what is measured on, for people."""
+    # Kubeflow's runs draw their own, whatever --data says.
+    data = None if options.names == [KUBEFLOW] else options.data
+    return data or "drawn by a program"
+
+
 def _cases(name: str, is_quick: bool) -> Sequence[str | None]:
     """Return the parts of a benchmark that get a process each."""
-    if name != CANDIDATES:
-        return (None,)
-    return ARCHITECTURES if is_quick else CASES
+    if name == CANDIDATES:
+        return ARCHITECTURES if is_quick else CASES
+    if name == KUBEFLOW:
+        return QUICK_KUBEFLOW_CASES if is_quick else KUBEFLOW_CASES
+    return (None,)
 
 
 if __name__ == "__main__":

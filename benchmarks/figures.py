@@ -5,36 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-Measured = Annotated[tuple[PositiveFloat, ...], Field(min_length=1)]
-
-
-class Record(BaseModel):
-    """Base of what is written as JSON: immutable, and strict about its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Spread(Record):
-    """Median and extremes of several measurements."""
-
-    median: float
-    low: float
-    high: float
-
-
-def spread(values: list[float]) -> Spread:
-    """Return the median and the extremes of at least one value."""
-    return Spread(median=statistics.median(values), low=min(values), high=max(values))
+from benchmarks.command_figures import CompilationFigures, EmulationFigures, TaskFigures
+from benchmarks.record import Measured, Record, Spread, spread
 
 
 def speed_ratio(ours_s: tuple[float, ...], bare_s: tuple[float, ...]) -> Spread:
@@ -163,7 +137,14 @@ class WorkerFigures(Record):
 
 
 Figures = Annotated[
-    PairedFigures | CandidateFigures | OverheadFigures | WorkerFigures, Field(discriminator="kind")
+    PairedFigures
+    | CandidateFigures
+    | OverheadFigures
+    | WorkerFigures
+    | CompilationFigures
+    | TaskFigures
+    | EmulationFigures,
+    Field(discriminator="kind"),
 ]
 
 

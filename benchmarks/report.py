@@ -10,21 +10,23 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command_figures import EmulationFigures, TaskFigures
 from benchmarks.figures import (
     CandidateFigures,
     Measurement,
     OverheadFigures,
     PairedFigures,
     Pairs,
-    Spread,
     WorkerFigures,
 )
+from benchmarks.kubeflow_table import KubeflowFigures, kubeflow_notes, kubeflow_table
+from benchmarks.record import Spread
 
 _LARGEST_PARTS = 5
 
 
 def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
-    """Print the closing tables: ratios with a target, candidates, worker counts."""
+    """Print the closing tables: ratios with a target, candidates, worker counts, Kubeflow."""
     # Narrow enough for a terminal of 80 columns.
     title = "Images per second, and their ratio: median of the pairs (lowest-highest)"
     table = Table(title=title, box=box.SIMPLE_HEAD)
@@ -44,17 +46,19 @@ def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
             notes += _overhead_notes(figures)
     if table.row_count:
         console.print(table)
-    for note in notes:
-        console.print(note, highlight=False, soft_wrap=True, markup=False)
+    _print_notes(console, notes)
     every = [measurement.figures for measurement in measurements]
     candidates = [figures for figures in every if isinstance(figures, CandidateFigures)]
     if candidates:
         console.print(_candidate_table(candidates))
-        for note in _candidate_notes(candidates):
-            console.print(note, highlight=False, soft_wrap=True, markup=False)
+        _print_notes(console, _candidate_notes(candidates))
     for figures in every:
         if isinstance(figures, WorkerFigures):
             console.print(_worker_table(figures))
+    kubeflow = [figures for figures in every if isinstance(figures, KubeflowFigures)]
+    if kubeflow:
+        console.print(kubeflow_table(kubeflow))
+        _print_notes(console, kubeflow_notes(kubeflow))
 
 
 def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> None:
@@ -74,11 +78,22 @@ def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> No
         figures = measurement.figures
         if isinstance(figures, Pairs):
             result["ratio"] = figures.ratio().model_dump()
-        if isinstance(figures, (PairedFigures, OverheadFigures)):
+        if isinstance(figures, TaskFigures):
+            result["extra_clock_s"] = figures.extra_clock_s()
+            result["extra_processor_s"] = figures.extra_processor_s()
+        if isinstance(figures, EmulationFigures):
+            result["clock_ratio"] = figures.clock_ratio().model_dump()
+            result["processor_ratio"] = figures.processor_ratio().model_dump()
+        if isinstance(figures, PairedFigures | OverheadFigures | KubeflowFigures):
             result["reached"] = figures.reached()
         results.append(result)
     text = json.dumps({"data": data, "results": results}, indent=2, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
+
+
+def _print_notes(console: Console, notes: Sequence[str]) -> None:
+    for note in notes:
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
 
 
 def _paired_cells(figures: PairedFigures) -> tuple[str, ...]:

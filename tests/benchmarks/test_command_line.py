@@ -59,3 +59,15 @@ def test_unknown_names_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse_arguments(["convertion"])
     assert "got convertion" in capsys.readouterr().err
+
+
+def test_kubeflow_measures_no_images_of_the_users(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The cases alone are cut: to none, as each takes minutes."""
+    monkeypatch.setattr("benchmarks.__main__.QUICK_KUBEFLOW_CASES", ())
+    path = tmp_path / "bench.json"
+    assert main(["kubeflow", "--quick", "--data", "xrays.zip", "--json", str(path)]) == 0
+    assert "Images: drawn by a program" in capfd.readouterr().out
+    assert json.loads(path.read_text(encoding="utf-8"))["data"] == "drawn by a program"
+    assert "kubeflow" not in parse_arguments([]).names
