@@ -4,8 +4,9 @@ Importing TensorFlow and TFX takes some ten seconds of a processor, in every pod
 is the same each time. This process does it once and forks: each task still is a process of its
 own, with its own variables, folder, files and exit code.
 
-    python -m pipeline.kubeflow.emulator.fork_server
+    python -m pipeline.kubeflow.emulator.fork_server MODULE...
 
+It imports the modules, which `PRELOADED` lists for the pipeline's tasks.
 It takes one JSON object a line, `{"module", "arguments", "environment", "working_dir", "log"}`,
 answers `{"pid"}` to each, and `{"pid", "code"}` when that one has ended.
 """
@@ -21,7 +22,8 @@ import selectors
 import signal
 import sys
 import traceback
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 # What the entrypoint and the pipeline's nodes import.
 PRELOADED = (
@@ -35,12 +37,20 @@ PRELOADED = (
 )
 
 
-def serve() -> None:
-    """Serve requests until standard input is closed; then end what still runs."""
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+def serve(modules: Sequence[str]) -> None:
+    """Serve requests until standard input is closed; then end what still runs.
+
+    Args:
+        modules: What is imported before.
+    """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     # What the libraries print is no answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for module in PRELOADED:
+    for module in modules:
         importlib.import_module(module)
     running: set[int] = set()
     # A signal of a child that ends wakes the loop.
@@ -68,17 +78,24 @@ def serve() -> None:
                 return
             *lines, pending = (pending + chunk).split(b"\n")
             for line in lines:
-                pid = _start(json.loads(line))
+                pid = _start(json.loads(line), [answers, selector])
                 running.add(pid)
                 answers.write(json.dumps({"pid": pid}) + "\n")
 
 
-def _start(request: dict[str, Any]) -> int:
+def _start(request: dict[str, Any], own: Sequence[_Closable]) -> int:
     pid = os.fork()
     if pid:
+        # Here as well as in the child: whoever hears of it may end the group at once.
+        with contextlib.suppress(ProcessLookupError):
+            os.setpgid(pid, pid)
         return pid
     code = 1
     try:
+        os.setpgid(0, 0)
+        # With a copy of these, the server's end would not be seen before the task's.
+        for each in own:
+            each.close()
         code = _run(request)
     except BaseException:
         traceback.print_exc()
@@ -90,10 +107,9 @@ def _start(request: dict[str, Any]) -> int:
 
 
 def _run(request: dict[str, Any]) -> int:
-    os.setsid()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for target, source in ((0, nothing), (1, log), (2, log)):
         os.dup2(source, target)
@@ -124,4 +140,4 @@ def _ended() -> list[tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -12,6 +13,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pipeline.kubeflow.emulator.fork_server import PRELOADED
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -53,6 +56,7 @@ class WarmStarter:
         log_file: Path,
         environment: Mapping[str, str] | None = None,
         working_dir: Path = _REPOSITORY,
+        modules: Sequence[str] = PRELOADED,
     ) -> None:
         """Take what the server runs with.
 
@@ -60,8 +64,9 @@ class WarmStarter:
             log_file: For what the libraries say when they are imported.
             environment: The server's variables, this process's without it; tasks get their own.
             working_dir: Where the project's packages are found.
+            modules: What the server imports before it starts the first task.
         """
-        self._working_dir = working_dir
+        self._working_dir, self._modules = working_dir, tuple(modules)
         self._environment = dict(os.environ if environment is None else environment)
         self._log_file = log_file
         self._answers: queue.Queue[WarmProcess | None] = queue.Queue()
@@ -73,7 +78,7 @@ class WarmStarter:
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
         with self._log_file.open("wb") as log:
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.kubeflow.emulator.fork_server"],
+                [sys.executable, "-m", "pipeline.kubeflow.emulator.fork_server", *self._modules],
                 cwd=self._working_dir,
                 env=self._environment,
                 stdin=subprocess.PIPE,
@@ -89,7 +94,8 @@ class WarmStarter:
     def __exit__(self, *error: object) -> None:
         """End the server."""
         assert self._server.stdin is not None
-        self._server.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended before, with a request unread
+            self._server.stdin.close()
         self._server.wait()
         self._reader.join()
         assert self._server.stdout is not None
@@ -116,7 +122,9 @@ class WarmStarter:
             "log": str(log_file),
         }
         assert self._server.stdin is not None
-        with self._lock:  # one answer with a process's id for each request, in order
+        process = None
+        # One answer with a process's id for each request, in order.
+        with self._lock, contextlib.suppress(BrokenPipeError):
             self._server.stdin.write(json.dumps(request) + "\n")
             self._server.stdin.flush()
             process = self._answers.get()
@@ -134,6 +142,9 @@ class WarmStarter:
             else:
                 self._running[pid] = WarmProcess(pid)
                 self._answers.put(self._running[pid])
-        for process in self._running.values():  # they ended with the server
+        for process in self._running.values():
+            # The server ends its tasks, unless it was killed itself.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.end(-signal.SIGKILL)
         self._answers.put(None)
