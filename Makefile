@@ -67,7 +67,7 @@ image: ## Build the container image: make image IMAGE=REGISTRY/NAME:TAG VARIANT=
 		--tag $(IMAGE) $(ARGS) .
 
 image-check: setup ## Replay the image's steps without Docker and start its entrypoint there
-	@$(PYTHON) -m pipeline.kubeflow.image_check --variant $(VARIANT) $(ARGS)
+	@$(PYTHON) -m pipeline.kubeflow.image.check --variant $(VARIANT) $(ARGS)
 
 clean: ## Remove caches and build products; .venv and outputs stay
 	@rm -rf build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

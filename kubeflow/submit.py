@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipeline.kubeflow.submission import main
+from pipeline.kubeflow.submission.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

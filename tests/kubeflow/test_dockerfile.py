@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import pipeline
-from pipeline.kubeflow.build_context import context_files
-from pipeline.kubeflow.dockerfile import Instruction, parse_dockerfile
+from pipeline.kubeflow.image.build_context import context_files
+from pipeline.kubeflow.image.dockerfile import Instruction, parse_dockerfile
 from pipeline.kubeflow_settings import KubeflowSettings
 
 ROOT = Path(__file__).resolve().parents[2]

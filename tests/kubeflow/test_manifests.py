@@ -12,7 +12,7 @@ import yaml
 
 import pipeline
 from pipeline import convert
-from pipeline.kubeflow.dockerfile import parse_dockerfile
+from pipeline.kubeflow.image.dockerfile import parse_dockerfile
 from pipeline.kubeflow_settings import KubeflowSettings
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "kubeflow" / "manifests"

@@ -27,9 +27,9 @@ from apache_beam.transforms.environments import ExternalEnvironment
 import pipeline
 from pipeline import convert
 from pipeline.config import PipelineSettings
-from pipeline.kubeflow import submission_options
 from pipeline.kubeflow.platform_document import BOUNDARY_NODES
 from pipeline.kubeflow.run_parameters import run_parameters
+from pipeline.kubeflow.submission import options as submission_options
 from pipeline.kubeflow_settings import KubeflowSettings
 from pipeline.load_config import load_settings
 
@@ -157,7 +157,7 @@ def test_the_options_that_are_named_in_passing_are_there():
         for path in (
             "kubeflow/compile.py",
             "kubeflow/local.py",
-            "pipeline/kubeflow/submission_options.py",
+            "pipeline/kubeflow/submission/options.py",
         )
     )
     foreign = {

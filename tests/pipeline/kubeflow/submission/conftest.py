@@ -11,8 +11,8 @@ import kfp
 import pytest
 import yaml
 
-from pipeline.kubeflow.submission import main
-from tests.pipeline.kubeflow.fake_kfp_api import FakeKfp
+from pipeline.kubeflow.submission.command import main
+from tests.pipeline.kubeflow.submission.fake_kfp_api import FakeKfp
 
 Submit = Callable[..., tuple[int, str, str]]
 

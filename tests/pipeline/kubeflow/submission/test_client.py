@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.kubeflow import submission_client
-from tests.pipeline.kubeflow.conftest import Submit
-from tests.pipeline.kubeflow.fake_argo_nodes import argo_nodes, pod_of
-from tests.pipeline.kubeflow.fake_kfp_api import Failure, FakeKfp, Snapshot
+from pipeline.kubeflow.submission import client
+from tests.pipeline.kubeflow.submission.conftest import Submit
+from tests.pipeline.kubeflow.submission.fake_argo_nodes import argo_nodes, pod_of
+from tests.pipeline.kubeflow.submission.fake_kfp_api import Failure, FakeKfp, Snapshot
 
 TOKEN = "s3cr3t-t0ken"
 QUICK = ("--poll-s", "0.01")
@@ -150,7 +150,7 @@ def test_nobody_there_is_told_in_one_line(
 def test_a_server_that_never_answers_is_not_waited_for(
     submit: Submit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submission_client, "_TIMEOUT_S", (0.1, 0.1))
+    monkeypatch.setattr(client, "_TIMEOUT_S", (0.1, 0.1))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         code, _, errors = submit(host=f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert code == 2

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.kubeflow.submission_client import Client, quiet
-from pipeline.kubeflow.submission_errors import NETWORK_ERRORS
-from pipeline.kubeflow.submission_tasks import TaskState
+from pipeline.kubeflow.submission.client import Client, quiet
+from pipeline.kubeflow.submission.errors import NETWORK_ERRORS
+from pipeline.kubeflow.submission.tasks import TaskState
 
 _KFP_NAMESPACE = "kubeflow"
 

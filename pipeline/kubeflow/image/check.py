@@ -1,6 +1,6 @@
-"""Check the image without Docker: `python -m pipeline.kubeflow.image_check`.
+"""Check the image without Docker: `python -m pipeline.kubeflow.image.check`.
 
-The Dockerfile's own steps are replayed in an empty folder (see `image_replay`), and what came out
+The Dockerfile's own steps are replayed in an empty folder (see `replay`), and what came out
 is looked at and started there, with nothing of this checkout in its environment.
 
 Exit codes: 0 the image's steps hold, 2 a step or a check failed, 1 something broke.
@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.errors import InputError
-from pipeline.kubeflow.dockerfile import parse_dockerfile
-from pipeline.kubeflow.image_content import check_content, folder_bytes, snapshot
-from pipeline.kubeflow.image_replay import Replay
-from pipeline.kubeflow.image_stage import StageState, Step
+from pipeline.kubeflow.image.content import check_content, folder_bytes, snapshot
+from pipeline.kubeflow.image.dockerfile import parse_dockerfile
+from pipeline.kubeflow.image.replay import Replay
+from pipeline.kubeflow.image.stage import StageState, Step
 
 EXIT_HOLDS = 0
 EXIT_FAILED = 2
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.kubeflow.image_check", description=__doc__.splitlines()[0]
+        prog="python -m pipeline.kubeflow.image.check", description=__doc__.splitlines()[0]
     )
     parser.add_argument(
         "--context",

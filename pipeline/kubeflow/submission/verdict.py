@@ -11,7 +11,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
-from pipeline.kubeflow.submission_tasks import TaskState
+from pipeline.kubeflow.submission.tasks import TaskState
 
 EXIT_PUSHED = 0
 EXIT_BROKEN = 1

@@ -129,5 +129,5 @@ def _instruction(text: str, line: int) -> Instruction:
 def _error(instruction: Instruction, expected: str) -> InputError:
     return InputError(
         f"Dockerfile, line {instruction.line}: expected {expected}, got {instruction!s}. "
-        "How to fix: write it so, or teach pipeline/kubeflow/dockerfile.py this form."
+        "How to fix: write it so, or teach pipeline/kubeflow/image/dockerfile.py this form."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.errors import InputError
-from pipeline.kubeflow.submission_schedule import describe_cron, parse_cron
+from pipeline.kubeflow.submission.schedule import describe_cron, parse_cron
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.kubeflow.submission import main
-from tests.pipeline.kubeflow.conftest import Submit
-from tests.pipeline.kubeflow.fake_argo_nodes import argo_nodes
-from tests.pipeline.kubeflow.fake_kfp_api import Failure, FakeKfp, Snapshot
+from pipeline.kubeflow.submission.command import main
+from tests.pipeline.kubeflow.submission.conftest import Submit
+from tests.pipeline.kubeflow.submission.fake_argo_nodes import argo_nodes
+from tests.pipeline.kubeflow.submission.fake_kfp_api import Failure, FakeKfp, Snapshot
 
 DONE = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "SUCCEEDED", "RunSummary": "SUCCEEDED"}
 

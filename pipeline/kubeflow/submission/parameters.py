@@ -9,7 +9,7 @@ from typing import Any
 
 from components.errors import InputError
 from pipeline.config_errors import nearest, show
-from pipeline.kubeflow.submission_file import RunParameter
+from pipeline.kubeflow.submission.file import RunParameter
 
 
 def parse_parameters(

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from components.errors import InputError
-from pipeline.kubeflow.dockerfile import Instruction
+from pipeline.kubeflow.image.dockerfile import Instruction
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from components.errors import InputError
-from pipeline.kubeflow.build_context import context_files
-from pipeline.kubeflow.dockerfile import Dockerfile, Instruction, Stage, expand
-from pipeline.kubeflow.image_stage import StageState, Step, check_python, link_tree, make_base
+from pipeline.kubeflow.image.build_context import context_files
+from pipeline.kubeflow.image.dockerfile import Dockerfile, Instruction, Stage, expand
+from pipeline.kubeflow.image.stage import StageState, Step, check_python, link_tree, make_base
 
 _SYSTEM_COMMANDS = re.compile(r"(apt-get\b|rm -rf /var/lib/apt/).*")
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"

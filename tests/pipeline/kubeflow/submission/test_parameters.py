@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from components.errors import InputError
-from pipeline.kubeflow.submission_file import RunParameter
-from pipeline.kubeflow.submission_parameters import parse_parameters
+from pipeline.kubeflow.submission.file import RunParameter
+from pipeline.kubeflow.submission.parameters import parse_parameters
 
 KINDS = {
     "text": "STRING",

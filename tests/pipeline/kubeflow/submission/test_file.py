@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components.errors import InputError
-from pipeline.kubeflow.submission_file import read_pipeline
+from pipeline.kubeflow.submission.file import read_pipeline
 
 Change = Callable[[list[Any]], object]
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from components.errors import InputError
-from pipeline.kubeflow.image_check import check_image, main
+from pipeline.kubeflow.image.check import check_image, main
 
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 DOCKERFILE = f"""\

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.kubeflow.conftest import Submit
-from tests.pipeline.kubeflow.fake_argo_nodes import argo_nodes, pod_of
-from tests.pipeline.kubeflow.fake_kfp_api import Failure, FakeKfp, Snapshot
+from tests.pipeline.kubeflow.submission.conftest import Submit
+from tests.pipeline.kubeflow.submission.fake_argo_nodes import argo_nodes, pod_of
+from tests.pipeline.kubeflow.submission.fake_kfp_api import Failure, FakeKfp, Snapshot
 
 QUICK = ("--poll-s", "0.01")
 DONE = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "SUCCEEDED", "RunSummary": "SUCCEEDED"}

@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.kubeflow.submission_client import Client, quiet
-from pipeline.kubeflow.submission_errors import NETWORK_ERRORS, describe, may_pass
-from pipeline.kubeflow.submission_file import CompiledPipeline
-from pipeline.kubeflow.submission_log import log_reader
-from pipeline.kubeflow.submission_tasks import TaskState, read_tasks
-from pipeline.kubeflow.submission_verdict import (
+from pipeline.kubeflow.submission.client import Client, quiet
+from pipeline.kubeflow.submission.errors import NETWORK_ERRORS, describe, may_pass
+from pipeline.kubeflow.submission.file import CompiledPipeline
+from pipeline.kubeflow.submission.log import log_reader
+from pipeline.kubeflow.submission.tasks import TaskState, read_tasks
+from pipeline.kubeflow.submission.verdict import (
     EXIT_BROKEN,
     RUN_ENDED,
     SUMMARY_TASK,

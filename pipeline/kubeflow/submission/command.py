@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.text import Text
 
 from components.errors import InputError
-from pipeline.kubeflow.submission_file import read_pipeline, without_caching
-from pipeline.kubeflow.submission_options import parse_arguments
-from pipeline.kubeflow.submission_parameters import parse_parameters
-from pipeline.kubeflow.submission_schedule import describe_cron, parse_cron
+from pipeline.kubeflow.submission.file import read_pipeline, without_caching
+from pipeline.kubeflow.submission.options import parse_arguments
+from pipeline.kubeflow.submission.parameters import parse_parameters
+from pipeline.kubeflow.submission.schedule import describe_cron, parse_cron
 
 if TYPE_CHECKING:
-    from pipeline.kubeflow.submission_watch import Watch
+    from pipeline.kubeflow.submission.watch import Watch
 
 EXIT_DONE = 0
 EXIT_BAD_INPUT = 2
@@ -50,10 +50,10 @@ def _submit(options: argparse.Namespace, console: Console) -> int:
         pipeline = without_caching(pipeline)
 
     # Imported here: kfp takes seconds, and a wrong file needs none of it.
-    from pipeline.kubeflow import submission_upload as upload
-    from pipeline.kubeflow.submission_client import Connection, connect
-    from pipeline.kubeflow.submission_errors import api_errors
-    from pipeline.kubeflow.submission_watch import Watch
+    from pipeline.kubeflow.submission import upload
+    from pipeline.kubeflow.submission.client import Connection, connect
+    from pipeline.kubeflow.submission.errors import api_errors
+    from pipeline.kubeflow.submission.watch import Watch
 
     connection = Connection(
         host=options.host,

@@ -15,9 +15,9 @@ from typing import Any
 from kfp.client.client import kfp_server_api
 
 from components.errors import InputError
-from pipeline.kubeflow.submission_client import Client, quiet
-from pipeline.kubeflow.submission_errors import AlreadyThereError, describe
-from pipeline.kubeflow.submission_file import CompiledPipeline
+from pipeline.kubeflow.submission.client import Client, quiet
+from pipeline.kubeflow.submission.errors import AlreadyThereError, describe
+from pipeline.kubeflow.submission.file import CompiledPipeline
 
 _EQUALS = 1  # of KFP's filters
 _DEFAULT_EXPERIMENT_VARIABLE = "KF_PIPELINES_DEFAULT_EXPERIMENT_NAME"

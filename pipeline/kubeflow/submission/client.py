@@ -16,7 +16,7 @@ import kfp
 from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
 
 from components.errors import InputError
-from pipeline.kubeflow.submission_errors import api_errors
+from pipeline.kubeflow.submission.errors import api_errors
 
 _ENDPOINT_VARIABLE = "KF_PIPELINES_ENDPOINT"
 _TOKEN_PATH_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"

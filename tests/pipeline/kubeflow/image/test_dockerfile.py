@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.errors import InputError
-from pipeline.kubeflow.dockerfile import Instruction, expand, parse_dockerfile
+from pipeline.kubeflow.image.dockerfile import Instruction, expand, parse_dockerfile
 
 TWO_STAGES = """\
 # what it is

@@ -6,8 +6,8 @@ import datetime
 
 import pytest
 
-from pipeline.kubeflow.submission_tasks import TaskState
-from pipeline.kubeflow.submission_verdict import judge
+from pipeline.kubeflow.submission.tasks import TaskState
+from pipeline.kubeflow.submission.verdict import judge
 
 
 def _task(name: str, state: str, message: str = "", minute: int = 0) -> TaskState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.kubeflow.build_context import context_files
+from pipeline.kubeflow.image.build_context import context_files
 
 FILES = ("a.txt", "code/main.py", "code/__pycache__/main.pyc", "code/deep/notes.md", "other/b.txt")
 

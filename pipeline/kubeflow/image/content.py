@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from components.errors import InputError
-from pipeline.kubeflow.build_context import context_files
-from pipeline.kubeflow.image_stage import StageState
+from pipeline.kubeflow.image.build_context import context_files
+from pipeline.kubeflow.image.stage import StageState
 
 _READ_BY_OTHERS = stat.S_IROTH
 _ENTER_BY_OTHERS = stat.S_IROTH | stat.S_IXOTH

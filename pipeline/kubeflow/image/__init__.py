@@ -1,0 +1,1 @@
+"""Checking the container image without a container engine: its steps, replayed."""

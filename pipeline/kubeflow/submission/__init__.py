@@ -1,0 +1,1 @@
+"""Submitting a compiled pipeline to KFP, and following its run."""
