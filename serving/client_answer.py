@@ -1,0 +1,89 @@
+"""TensorFlow Serving's REST form: the body of a request, and what its answers say."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import pydantic
+
+from models import features
+from serving.client_images import ReadyImage
+from serving.client_outcomes import Prediction, ServerUnavailableError
+
+_MAX_MESSAGE_CHARACTERS = 300
+# TensorFlow Serving quotes what it could not read, which may be an image.
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/=_-]{48,}")
+
+
+class _Row(pydantic.BaseModel):
+    """One entry of `predictions`; further outputs are none of our business."""
+
+    model_config = pydantic.ConfigDict(frozen=True, strict=True)
+
+    probability: float = pydantic.Field(ge=0.0, le=1.0)
+    label: Literal["normal", "pneumonia"]
+    threshold: float = pydantic.Field(ge=0.0, le=1.0)
+
+
+class _Answer(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, strict=True)
+
+    predictions: list[_Row]
+
+
+def request_body(images: Sequence[ReadyImage]) -> bytes:
+    """Return the JSON that asks for all `images`, in row form, with the input by name."""
+    instances = [
+        {features.IMAGE_BYTES: {"b64": base64.b64encode(image.encoded).decode("ascii")}}
+        for image in images
+    ]
+    body = {"signature_name": features.SERVING_SIGNATURE, "instances": instances}
+    return json.dumps(body).encode("ascii")
+
+
+def read_predictions(body: bytes, images: Sequence[ReadyImage]) -> list[Prediction]:
+    """Read the answer to `request_body(images)`.
+
+    Raises:
+        ServerUnavailableError: It is not what this model answers, so something else serves there.
+    """
+    try:
+        rows = _Answer.model_validate_json(body).predictions
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise ServerUnavailableError(
+            f"expected predictions with probability, label and threshold, got at {where}: "
+            f"{first['msg']}; check that --url and --model lead to this pipeline's model"
+        ) from error
+    if len(rows) != len(images):
+        raise ServerUnavailableError(
+            f"expected {len(images)} predictions, got {len(rows)}; "
+            "check that --url and --model lead to this pipeline's model"
+        )
+    return [
+        Prediction(image.name, row.probability, row.label, row.threshold)
+        for image, row in zip(images, rows, strict=True)
+    ]
+
+
+def error_message(body: bytes) -> str:
+    """Return what a server says of its error, on one short line without any image's content."""
+    text = body.decode("utf-8", "replace")
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        parsed = None
+    if isinstance(parsed, dict) and isinstance(parsed.get("error"), str):
+        text = parsed["error"]
+    else:
+        # A proxy's page of HTML, mostly.
+        text = re.sub(r"<[^>]*>", " ", text)
+    text = " ".join(_LONG_RUN.sub("...", text).split())
+    if len(text) > _MAX_MESSAGE_CHARACTERS:
+        text = text[:_MAX_MESSAGE_CHARACTERS] + "..."
+    return text or "no message"
