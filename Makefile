@@ -10,7 +10,7 @@ IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIA
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test lint format types kubeflow-local bench ablation lock image image-check ci clean setup setup-dev
+.PHONY: help run serve test test-serving lint format types kubeflow-local bench ablation lock image image-check ci clean setup setup-dev
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -18,8 +18,14 @@ help: ## List these commands
 run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on drawn images
 	@$(PYTHON) local_runner.py $(ARGS)
 
+serve: setup ## Serve the newest pushed model: make serve ARGS="--port 9000"
+	@$(PYTHON) -m serving $(ARGS)
+
 test: setup-dev ## Run the tests: make test ARGS="-m 'not slow'" leaves out the long ones
 	@$(PYTHON) -m pytest $(ARGS)
+
+test-serving: setup-dev ## Ask a server for TF Serving's contract: TF_SERVING_URL=URL make test-serving
+	@$(PYTHON) -m pytest tests/serving/contract $(ARGS)
 
 lint: setup-dev ## Check style and formatting
 	@$(PYTHON) -m ruff check .

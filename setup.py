@@ -26,7 +26,10 @@ setup(
     version=read_version(),
     description="A TFX pipeline that screens chest X-rays for pneumonia",
     packages=find_packages(
-        include=["pipeline", "pipeline.*", "components", "components.*", "models", "models.*"]
+        include=[
+            *("pipeline", "pipeline.*", "components", "components.*"),
+            *("models", "models.*", "serving", "serving.*"),
+        ]
     ),
     package_data={
         "models": ["schema/*.pbtxt"],

@@ -1,0 +1,166 @@
+"""The versions that are served, kept up to the folder that models are pushed to.
+
+The newest version is served, and every version that a label names. A new one is loaded beside
+the old one, takes over between two requests, and the old one stays until its last request ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from components.push_folder import pushed_versions, version_dir
+from serving.model.saved_model import SavedModel
+from serving.model.version_state import State, VersionEntry
+from serving.rest.errors import invalid_argument, not_found
+
+_RETRY_S = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class VersionPool:
+    """The versions of one model.
+
+    Args:
+        name: The model's name in requests.
+        directory: Folder of numbered versions; may be empty or missing at first.
+        labels: Label -> version.
+        load: Loads a version from its folder.
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        directory: Path,
+        labels: Mapping[str, int],
+        load: Callable[[Path, int], SavedModel],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self._directory = directory
+        self._labels = dict(labels)
+        self._load = load
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._refreshing = threading.Lock()
+        self._entries: dict[int, VersionEntry] = {}
+
+    @property
+    def newest(self) -> int | None:
+        """Return the version that requests without a version get, None where there is none."""
+        with self._lock:
+            return self._newest()
+
+    def refresh(self) -> None:
+        """Load what is new in the folder, and let go of what is not served any more.
+
+        What cannot be loaded is tried again after a minute; until then, the version before it
+        goes on. A folder without versions changes nothing: an empty folder is more likely a
+        mistake than a wish.
+        """
+        with self._refreshing:
+            present = pushed_versions(self._directory)
+            if present:
+                wanted = {present[-1], *(set(self._labels.values()) & set(present))}
+                for version in sorted(wanted):
+                    self._load_where_missing(version)
+                self._retire_all_but(wanted, present[-1])
+            self._end_unused()
+
+    @contextlib.contextmanager
+    def lease(self, name: str, version: int | None, label: str | None) -> Iterator[SavedModel]:
+        """Hold a version for the length of a request.
+
+        Raises:
+            ServingError: No such model, version or label is served.
+        """
+        number = self.resolve(name, version, label)
+        with self._lock:
+            number = self._newest() if number is None else number
+            entry = self._entries.get(number) if number is not None else None
+            if name != self.name or entry is None or entry.state is not State.AVAILABLE:
+                wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+                raise not_found(f"Servable not found for request: {wanted}")
+            model = entry.model
+            assert model is not None  # it is available
+            entry.num_leases += 1
+        try:
+            yield model
+        finally:
+            with self._lock:
+                entry.num_leases -= 1
+
+    def resolve(self, name: str, version: int | None, label: str | None) -> int | None:
+        """Return the version that a request names by number or label, None for the newest.
+
+        Raises:
+            ServingError: The label is unknown.
+        """
+        if label is None:
+            return version
+        if name != self.name or label not in self._labels:
+            raise invalid_argument(f"Unrecognized servable version label: {label[:80]}")
+        return self._labels[label]
+
+    def states(self) -> list[VersionEntry]:
+        """Return copies of the versions that are or were served, newest first."""
+        with self._lock:
+            return [
+                VersionEntry(entry.version, entry.state, error=entry.error)
+                for _, entry in sorted(self._entries.items(), reverse=True)
+            ]
+
+    def _newest(self) -> int | None:
+        available = [v for v, e in self._entries.items() if e.state is State.AVAILABLE]
+        return max(available, default=None)
+
+    def _load_where_missing(self, version: int) -> None:
+        with self._lock:
+            entry = self._entries.get(version)
+            if entry is not None and entry.state is State.AVAILABLE:
+                return
+            if entry is not None and entry.state is State.UNLOADING:
+                entry.state = State.AVAILABLE  # wanted again before it was let go of
+                return
+            if entry is not None and entry.error and self._clock() < entry.retry_at:
+                return
+            entry = self._entries[version] = VersionEntry(version)
+        log.info("loading version %d of %s", version, self.name)
+        try:
+            model = self._load(version_dir(self._directory, version), version)
+        except Exception as error:
+            # Whatever a model file does must not end a server that has another one.
+            log.error("version %d of %s cannot be loaded: %s", version, self.name, error)
+            with self._lock:
+                entry.state = State.END
+                entry.error = f"{type(error).__name__}: {error}"
+                entry.retry_at = self._clock() + _RETRY_S
+            return
+        with self._lock:
+            entry.model = model
+            entry.state = State.AVAILABLE
+        log.info("serving version %d of %s", version, self.name)
+
+    def _retire_all_but(self, wanted: set[int], newest: int) -> None:
+        with self._lock:
+            entry = self._entries.get(newest)
+            if entry is None or entry.state is not State.AVAILABLE:
+                # The newest does not load: the one before it stays.
+                wanted = {*wanted, self._newest() or newest}
+            for version, other in self._entries.items():
+                if version not in wanted:
+                    other.retire()
+
+    def _end_unused(self) -> None:
+        with self._lock:
+            ended = [entry.version for entry in self._entries.values() if entry.end_if_unused()]
+        if ended:
+            gc.collect()  # a loaded model is full of cycles
+            log.info("let go of version %s of %s", ", ".join(map(str, ended)), self.name)

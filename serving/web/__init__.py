@@ -1,0 +1,1 @@
+"""The embedded server's HTTP side: application, metrics and process."""

@@ -1,0 +1,50 @@
+"""Exported models, which every test of the server shares."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@dataclasses.dataclass(frozen=True)
+class Exports:
+    """Two models that answer differently."""
+
+    first: Path
+    second: Path
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
+    # Imported here: it brings TensorFlow and TFX, which the tests of the client do without.
+    from tests.serving.contract.model import export_contract_model, write_transform
+
+    folder = tmp_path_factory.mktemp("exports")
+    transform_output = write_transform(folder)
+    for name, seed in (("first", 5), ("second", 6)):
+        export_contract_model(folder / name, transform_output, seed)
+    return Exports(folder / "first", folder / "second")
+
+
+@pytest.fixture
+def push_dir(tmp_path: Path, exports: Exports) -> Path:
+    """Return a folder with the first model as version 1."""
+    shutil.copytree(exports.first, tmp_path / "pneumonia" / "1")
+    return tmp_path / "pneumonia"
+
+
+@pytest.fixture
+def push(push_dir: Path, exports: Exports) -> Callable[[int], None]:
+    """Return a function that pushes a version; even ones are the second model."""
+
+    def push_version(version: int) -> None:
+        source = exports.first if version % 2 else exports.second
+        incoming = push_dir / f".incoming-{version}"
+        shutil.copytree(source, incoming)
+        incoming.rename(push_dir / str(version))
+
+    return push_version

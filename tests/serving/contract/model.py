@@ -1,0 +1,119 @@
+"""The model that the contract is tried on, for any server.
+
+Its signatures for X-rays are the project's own export; three more show what TF Serving's JSON
+can hold. `python -m tests.serving.contract.model DIR` writes it as version 1 of a folder for a
+real TF Serving.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import apache_beam as beam
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx_bsl.tfxio import tf_example_record
+
+from components.ingestion.tf_example import encode_example
+from models import features
+from models.architectures import build_network
+from models.calibration import Calibration
+from models.export import ServedModel
+from models.predictor import Predictor
+from models.preprocessing import preprocessing_fn
+from pipeline.config import (
+    CUSTOM_CONFIG_KEY,
+    BeamSettings,
+    CandidateSettings,
+    TransformSettings,
+)
+from tests.serving.contract.images import draw_image
+
+SIZE_PX = 32
+THRESHOLD = 0.5
+PAIR, ECHO, SCALAR = "contract_pair", "contract_echo", "contract_scalar"
+_SCHEMA_FILE = Path(__file__).parents[3] / "models" / "schema" / "schema.pbtxt"
+
+
+class ContractModel(ServedModel):
+    """The served model with further functions."""
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, 2], tf.float32, name="left"),
+            tf.TensorSpec([None], tf.int64, name="right"),
+        ]
+    )
+    def pair(self, left, right):
+        """Two inputs, three outputs of three types."""
+        return {
+            "total": tf.reduce_sum(left, axis=1) + tf.cast(right, tf.float32),
+            "packed_bytes": tf.strings.as_string(right),
+            "is_even": right % 2 == 0,
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="number")])
+    def echo(self, number):
+        """One input, one output."""
+        return {"number": tf.identity(number)}
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32, name="number")])
+    def scalar(self, number):
+        """No rows: cannot be batched, and has no row form."""
+        return {"half": number / 2}
+
+
+def write_transform(folder: Path) -> tft.TFTransformOutput:
+    """Run Transform on one drawn record; it learns nothing from data."""
+    record = encode_example(
+        dict.fromkeys(features.RAW_BYTES_FEATURES, b"")
+        | dict.fromkeys(features.RAW_INT_FEATURES, 1)
+        | {features.IMAGE_BYTES: draw_image(0)}
+    )
+    schema = text_format.Parse(_SCHEMA_FILE.read_text(), schema_pb2.Schema())
+    tfxio = tf_example_record.TFExampleBeamRecord(
+        physical_format="inmemory", telemetry_descriptors=["contract"], schema=schema
+    )
+    config = {CUSTOM_CONFIG_KEY: TransformSettings(image_size_px=SIZE_PX).model_dump_json()}
+    options = beam.options.pipeline_options.PipelineOptions(list(BeamSettings().pipeline_args))
+    with beam.Pipeline(options=options) as pipeline, tft_beam.Context(str(folder / "temp")):
+        raw = pipeline | beam.Create([record]) | tfxio.BeamSource()
+        transform_fn = (raw, tfxio.TensorAdapterConfig()) | tft_beam.AnalyzeDataset(
+            lambda inputs: preprocessing_fn(inputs, config)
+        )
+        _ = transform_fn | tft_beam.WriteTransformFn(str(folder / "graph"))
+    return tft.TFTransformOutput(str(folder / "graph"))
+
+
+def export_contract_model(
+    directory: Path, transform_output: tft.TFTransformOutput, seed: int = 5
+) -> None:
+    """Write the model; another seed gives other probabilities."""
+    keras.utils.set_random_seed(seed)
+    candidate = CandidateSettings(architecture="cnn_deep", normalisation="standardise")
+    predictor = Predictor(
+        build_network(candidate, SIZE_PX), candidate, Calibration(slope=0.7, intercept=0.2)
+    )
+    model = ContractModel(predictor, transform_output, SIZE_PX, THRESHOLD)
+    tf.saved_model.save(
+        model,
+        str(directory),
+        signatures={
+            features.SERVING_SIGNATURE: model.serve,
+            features.EXAMPLES_SIGNATURE: model.serve_examples,
+            PAIR: model.pair,
+            ECHO: model.echo,
+            SCALAR: model.scalar,
+        },
+    )
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        export_contract_model(Path(sys.argv[1]) / "1", write_transform(Path(scratch)))

@@ -1,0 +1,54 @@
+"""An embedded server in a thread of the test's process."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+import time
+from collections.abc import Iterator
+
+import uvicorn
+
+from serving.model.version_pool import VersionPool
+from serving.model.warm_up import load_and_warm_up
+from serving.settings import ServerSettings
+from serving.web.embedded import create_server
+from serving.web.listening import listen
+
+_STARTS_WITHIN_S = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """A server that answers."""
+
+    url: str
+    pool: VersionPool
+    server: uvicorn.Server
+
+    @property
+    def model_url(self) -> str:
+        return f"{self.url}/v1/models/{self.pool.name}"
+
+
+@contextlib.contextmanager
+def serve(settings: ServerSettings, load=load_and_warm_up) -> Iterator[Running]:
+    """Run a server on a free port for the length of a block."""
+    pool = VersionPool(settings.model_name, settings.model_dir, settings.labels, load)
+    pool.refresh()
+    server = create_server(settings, pool)
+    with listen("127.0.0.1", 0) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            deadline = time.monotonic() + _STARTS_WITHIN_S
+            while not server.started:
+                assert thread.is_alive(), "the server ended before it started"
+                assert time.monotonic() < deadline, "the server did not start"
+                time.sleep(0.01)
+            yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", pool, server)
+        finally:
+            server.should_exit = True
+            thread.join(_STARTS_WITHIN_S)
+            assert not thread.is_alive(), "the server did not end"
