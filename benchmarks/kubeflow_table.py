@@ -25,7 +25,7 @@ def kubeflow_table(every: Sequence[KubeflowFigures]) -> Table:
     title = "Kubeflow: medians (lowest-highest); the clock decides on the target"
     table = Table(title=title, box=box.SIMPLE_HEAD)
     table.add_column("what", no_wrap=True)
-    for column in ("by the clock", "processor", "target", "reached"):
+    for column in ("by the clock", "CPU", "target", "reached"):
         table.add_column(column, justify="right", no_wrap=True)
     for figures in every:
         for *cells, reached in _rows(figures):
