@@ -70,8 +70,8 @@ class FakeServer:
 def images_in(body: bytes) -> list[bytes]:
     """Read a request in the row form as strictly as TensorFlow Serving does."""
     request = json.loads(body)
-    assert request.keys() == {"signature_name", "instances"}
-    assert request["signature_name"] == "serving_default"
+    assert request.keys() - {"signature_name"} == {"instances"}
+    assert request.get("signature_name", "serving_default") == "serving_default"
     assert all(instance.keys() == {"image_bytes"} for instance in request["instances"])
     values = [instance["image_bytes"] for instance in request["instances"]]
     assert values

@@ -1,0 +1,125 @@
+"""The pages on deployment and on the client: their commands, snippets and links hold."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving.client_options import parse_arguments
+from tests.serving.client_fake_server import probability_of, serve
+from tests.serving.client_pictures import encode
+from tests.serving.deploy_files import DEPLOY, REPOSITORY
+from tests.serving.serving_protos import parse
+
+PAGES = (DEPLOY / "README.md", REPOSITORY / "docs" / "serving-client.md")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path, *start: str) -> list[list[str]]:
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    words = [shlex.split(line) for line in lines if line.startswith(start[0])]
+    return [each[len(start) :] for each in words if tuple(each[: len(start)]) == start]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_calls_of_the_client_are_known(page):
+    found = commands(page, "python", "-m", "serving.client")
+    assert len(found) > 2
+    for arguments in found:
+        parse_arguments(arguments)
+
+
+def test_folders_and_files_in_commands_are_there():
+    (page, _) = PAGES
+    kustomized = commands(page, "kubectl", "apply", "--kustomize")
+    assert {folder for (folder,) in kustomized} == {
+        f"serving/deploy/{name}" for name in ("kubernetes", "kubernetes-gpu", "kserve")
+    }
+    for (folder,) in kustomized:
+        assert (REPOSITORY / folder / "kustomization.yaml").is_file()
+    composed = commands(page, "docker", "compose")
+    files = [word for words in composed for word in words if word.endswith(".yaml")]
+    assert len(files) == 3
+    for name in files:
+        assert (REPOSITORY / name).is_file()
+
+
+def test_models_are_configured_in_steps_that_the_server_takes():
+    (page, _) = PAGES
+    texts = [(DEPLOY / "config" / "models.config").read_text(encoding="utf-8")]
+    steps = []
+    for text in texts + blocks(page, "proto"):
+        (model,) = parse(text, "ModelServerConfig").model_config_list.config
+        labels = {entry.key: entry.value for entry in model.version_labels}
+        steps.append((set(model.model_version_policy.specific.versions), labels))
+    assert len(steps) == 3
+    for (loaded, before), (_, after) in itertools.pairwise(steps):
+        moved = {name for name in after if after[name] != before[name]}
+        assert {after[name] for name in moved} <= loaded
+    assert steps[-1] == ({1, 2}, {"stable": 1, "canary": 2})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert links
+    for link in links:
+        path, _, anchor = link.partition("#")
+        assert (page.parent / path).exists(), link
+        assert not anchor or anchor in anchors, link
+
+
+def test_python_does_what_the_page_says(tmp_path):
+    page = PAGES[1]
+    picture = encode()
+    (tmp_path / "xrays").mkdir()
+    for path in (tmp_path / "xray.jpeg", tmp_path / "xrays" / "a.png"):
+        path.write_bytes(picture)
+    probability = probability_of(picture)
+    with serve() as server:
+        for body in blocks(page, "python"):
+            code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n{body}"
+            result = subprocess.run(
+                [sys.executable, "-c", code.replace("http://localhost:8501", server.url)],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert result.returncode == 0, result.stderr
+            assert str(probability) in result.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on the PATH")
+def test_curl_does_what_the_page_says(tmp_path):
+    (tmp_path / "xray.jpeg").write_bytes(encode())
+    (body,) = [block for block in blocks(PAGES[1], "sh") if "curl" in block]
+    with serve() as server:
+        command = body.replace("http://localhost:8501", server.url)
+        result = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+    answered = json.loads(result.stdout)["predictions"][0]
+    assert answered["probability"] == probability_of(encode())
+
+
+def test_the_page_shows_the_clients_own_form():
+    (body,) = blocks(PAGES[1], "json")
+    answered, failed = map(json.loads, body.splitlines())
+    assert list(answered) == ["file", "probability", "label", "threshold"]
+    assert list(failed) == ["file", "error"]
