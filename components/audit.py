@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types import artifact_utils
+from tfx.types import Artifact, artifact_utils
+from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.errors import InputError
 from components.shortcuts.measurement import measure_records
@@ -32,7 +33,7 @@ _LOGGER = logging.getLogger(__name__)
 _NUM_SHOWN = 5
 
 
-class DataAuditReport(tfx.dsl.Artifact):
+class DataAuditReport(Artifact):
     """Holds `REPORT_FILE`, counts per split and what was checked, and a `ShortcutReport`."""
 
     TYPE_NAME = "pneumonia.DataAuditReport"
@@ -40,11 +41,11 @@ class DataAuditReport(tfx.dsl.Artifact):
 
 @component
 def DataAudit(  # noqa: N802  # a node is named like TFX's own
-    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
-    anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
-    report: tfx.dsl.components.OutputArtifact[DataAuditReport],
-    settings: tfx.dsl.components.Parameter[str],
-    code_version: tfx.dsl.components.Parameter[str],
+    examples: InputArtifact[Examples],
+    anomalies: InputArtifact[ExampleAnomalies],
+    report: OutputArtifact[DataAuditReport],
+    settings: Parameter[str],
+    code_version: Parameter[str],
 ) -> None:
     """Stop the run when the records must not be trained on.
 

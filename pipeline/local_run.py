@@ -58,7 +58,7 @@ def run_locally(
         with run_console.step("Convert"):
             card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
         with run_console.step("Load TFX"):
-            from tfx import v1 as tfx
+            from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
             from pipeline.metadata_store import connection_config
             from pipeline.pipeline import Places, create_pipeline
@@ -78,7 +78,7 @@ def run_locally(
                 synthetic=card.synthetic,
             )
             run_console.expect([node.id for node in dag.components])
-        tfx.orchestration.LocalDagRunner().run(dag)
+        LocalDagRunner().run(dag)
         timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
     study = fetch_study(settings, connection, output_dir) if settings.study.enabled else None
     summary = summarise_run(settings, card, connection, timings_s, log_file, study)

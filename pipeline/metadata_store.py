@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from tfx.orchestration import metadata
 
 from components.errors import InputError
 from pipeline.config import MetadataSettings
@@ -26,7 +26,7 @@ def connection_config(
     """
     if settings.backend == "sqlite":
         sqlite_file.parent.mkdir(parents=True, exist_ok=True)
-        return tfx.orchestration.metadata.sqlite_metadata_connection_config(str(sqlite_file))
+        return metadata.sqlite_metadata_connection_config(str(sqlite_file))
     password = os.environ.get(settings.mysql_password_env)
     if password is None:
         raise InputError(
@@ -34,7 +34,7 @@ def connection_config(
             f"{settings.mysql_password_env}, got none. Set it, or name another variable with "
             "--set metadata.mysql_password_env=NAME."
         )
-    return tfx.orchestration.metadata.mysql_metadata_connection_config(
+    return metadata.mysql_metadata_connection_config(
         host=settings.mysql_host,
         port=settings.mysql_port,
         database=settings.mysql_database,

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
-from tfx import v1 as tfx
+from tfx import components as tfx_components
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import example_gen_pb2, trainer_pb2, transform_pb2
 from tfx.types import BaseChannel
 
 from components.audit import DataAudit
@@ -70,7 +73,7 @@ def create_pipeline(
     metadata_connection: metadata_store_pb2.ConnectionConfig | None = None,
     *,
     synthetic: bool = False,
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """Build the pipeline, from records to a pushed model.
 
     Args:
@@ -83,20 +86,20 @@ def create_pipeline(
         The pipeline, with caching on.
     """
     all_code = code_version(*_ALL_CODE)
-    example_gen = tfx.components.ImportExampleGen(
+    example_gen = tfx_components.ImportExampleGen(
         input_base=places.records_dir, input_config=_input_splits()
     )
     examples = example_gen.outputs["examples"]
-    schema_gen = tfx.components.ImportSchemaGen(schema_file=places.schema_file)
+    schema_gen = ImportSchemaGen(schema_file=places.schema_file)
     schema = schema_gen.outputs["schema"]
     # The schema says that the images are images: no statistics of their bytes.
     # Sketches count what has as many values as records, such as patients, in half the time.
-    statistics_gen = tfx.components.StatisticsGen(
+    statistics_gen = tfx_components.StatisticsGen(
         examples=examples,
         schema=schema,
         stats_options=tfdv.StatsOptions(use_sketch_based_topk_uniques=True),
     )
-    example_validator = tfx.components.ExampleValidator(
+    example_validator = tfx_components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     )
     audit = DataAudit(
@@ -105,12 +108,12 @@ def create_pipeline(
         settings=settings.data.model_dump_json(),
         code_version=all_code,
     )
-    transform = tfx.components.Transform(
+    transform = tfx_components.Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn="models.preprocessing.preprocessing_fn",
         # The test split stays raw and unseen until the Evaluator serves it.
-        splits_config=tfx.proto.SplitsConfig(
+        splits_config=transform_pb2.SplitsConfig(
             analyze=[features.TRAIN], transform=[features.TRAIN, features.VALIDATION]
         ),
         custom_config={CUSTOM_CONFIG_KEY: settings.transform.model_dump_json()},
@@ -188,7 +191,7 @@ def create_pipeline(
     trained = [
         node
         for node in candidate_nodes
-        if isinstance(node, (tfx.components.Tuner, tfx.components.Trainer))
+        if isinstance(node, (tfx_components.Tuner, tfx_components.Trainer))
     ]
     _stamp(trained, code_version(*_MODEL_CODE))
     nodes = [
@@ -207,7 +210,7 @@ def create_pipeline(
         *study_nodes,
     ]
     _add_beam_arguments(nodes, settings.beam.node_pipeline_args)
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=settings.name,
         pipeline_root=places.pipeline_root,
         components=nodes,
@@ -217,10 +220,10 @@ def create_pipeline(
     )
 
 
-def _input_splits() -> tfx.proto.Input:
-    return tfx.proto.Input(
+def _input_splits() -> example_gen_pb2.Input:
+    return example_gen_pb2.Input(
         splits=[
-            tfx.proto.Input.Split(name=split, pattern=f"{split}/*.tfrecord.gz")
+            example_gen_pb2.Input.Split(name=split, pattern=f"{split}/*.tfrecord.gz")
             for split in features.SPLITS
         ]
     )
@@ -249,7 +252,7 @@ def _candidate_nodes(
     name: str,
     candidate: CandidateSettings,
     settings: PipelineSettings,
-    transform: tfx.components.Transform,
+    transform: tfx_components.Transform,
     places: Places,
 ) -> list[BaseNode]:
     """Build a candidate's Tuner, where it is tuned, and its Trainer, which comes last."""
@@ -266,19 +269,19 @@ def _candidate_nodes(
     shared = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
-        "train_args": tfx.proto.TrainArgs(splits=[features.TRAIN]),
-        "eval_args": tfx.proto.EvalArgs(splits=[features.VALIDATION]),
+        "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
+        "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
         "custom_config": {CUSTOM_CONFIG_KEY: run.model_dump_json()},
     }
     nodes: list[BaseNode] = []
     hyperparameters = None
     if candidate.tune:
-        tuner = tfx.components.Tuner(tuner_fn="models.tune.tuner_fn", **shared).with_id(
+        tuner = tfx_components.Tuner(tuner_fn="models.tune.tuner_fn", **shared).with_id(
             tuner_id(name)
         )
         hyperparameters = tuner.outputs["best_hyperparameters"]
         nodes.append(tuner)
-    trainer = tfx.components.Trainer(
+    trainer = tfx_components.Trainer(
         run_fn="models.train.run_fn", hyperparameters=hyperparameters, **shared
     )
     nodes.append(trainer.with_id(trainer_id(name)))

@@ -12,7 +12,6 @@ from typing import Any
 
 import keras
 import tensorflow_transform as tft
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_component, base_executor
 from tfx.types import Artifact, BaseChannel, artifact_utils
 
@@ -33,7 +32,7 @@ SETTINGS = "settings"  # a StudyRun as JSON
 TABLE_FILE, PAGE_FILE = "study.json", "index.html"  # a StudyTable, and the page that shows it
 
 
-class StudyReport(tfx.dsl.Artifact):
+class StudyReport(Artifact):
     """Holds `TABLE_FILE` and `PAGE_FILE`."""
 
     TYPE_NAME = "pneumonia.StudyReport"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tfx import v1 as tfx
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+from tfx.orchestration.pipeline import Pipeline
 
 from components.errors import InputError
 from pipeline import __version__
@@ -28,7 +28,7 @@ _SCHEMA_FILE = PACKAGE_PREFIX + "models/schema/schema.pbtxt"
 _WORD = re.compile(r"[A-Za-z/][A-Za-z_./-]*")
 
 
-def create_cluster_pipeline(settings: PipelineSettings) -> tfx.dsl.Pipeline:
+def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
     """Build the DAG with a cluster's places, and the node that only a cluster needs.
 
     See `pipeline.pipeline.create_pipeline`.

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
-from tfx import v1 as tfx
+from tfx.orchestration.pipeline import Pipeline
 
 from components.errors import InputError
 from pipeline.config import PipelineSettings
@@ -32,9 +32,7 @@ _NEVER_CACHED = ("Baseline", "ModelGate", "Pusher", VERDICT_NODE, SUMMARY_NODE)
 _MAX_ARGUMENT_BYTES = 128 * 1024  # of one argument, by Linux
 
 
-def post_process(
-    compiled: Mapping[str, Any], settings: PipelineSettings, dag: tfx.dsl.Pipeline
-) -> Json:
+def post_process(compiled: Mapping[str, Any], settings: PipelineSettings, dag: Pipeline) -> Json:
     """Return a pipeline specification that KFP accepts.
 
     Args:
@@ -82,7 +80,7 @@ def _retry_policy(settings: PipelineSettings) -> Json:
     }
 
 
-def _name_types_by_class(spec: Json, dag: tfx.dsl.Pipeline) -> None:
+def _name_types_by_class(spec: Json, dag: Pipeline) -> None:
     """Write the import path of our artifacts' classes, by which TFX finds them at run time.
 
     TFX wants a type's name in the form `namespace.Title`, and then imports it.

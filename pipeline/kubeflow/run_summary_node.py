@@ -8,8 +8,8 @@ import os
 import urllib.error
 import urllib.request
 
-from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import Parameter
+from tfx.orchestration.kubeflow.decorators import exit_handler
 
 from pipeline.kubeflow.run_folder import ClusterSummary, write_summary
 
@@ -17,7 +17,7 @@ _LOGGER = logging.getLogger(__name__)
 _TIMEOUT_S = 10.0
 
 
-@tfx.orchestration.experimental.exit_handler
+@exit_handler
 def RunSummary(  # noqa: N802 - TFX names the node after the function
     runs_dir: Parameter[str],
     run_id: Parameter[str],
