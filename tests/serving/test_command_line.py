@@ -129,3 +129,13 @@ def _listens(url: str) -> bool:
     except httpx.ConnectError:
         return False
     return True
+
+
+def test_the_readme_names_options_that_there_are(repository, capsys):
+    with pytest.raises(SystemExit):
+        parse_arguments(["--help"])
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    readme = (repository / "serving" / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(--[a-z-]+)", readme))
+    assert len(named) > 10
+    assert named <= known
