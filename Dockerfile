@@ -37,6 +37,7 @@ COPY setup.py pyproject.toml ./
 COPY pipeline pipeline
 COPY components components
 COPY models models
+COPY serving serving
 COPY configs configs
 # Modes come from the checkout, whose umask may keep others out; uid 10001 is one of them.
 RUN python -m pip install --no-deps --no-build-isolation --no-index \

@@ -20,7 +20,7 @@ LOCKS = ("requirements.txt", "requirements-dev.txt")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a wheel built from a copy of the packages, with a schema added."""
     source = tmp_path_factory.mktemp("source")
-    for package in ("pipeline", "components", "models", "tests"):
+    for package in ("pipeline", "components", "models", "serving", "tests"):
         shutil.copytree(
             repository / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -50,7 +50,7 @@ def test_wheel_holds_every_module_schema_and_template_and_nothing_else(
         ).decode()
     modules = {
         str(path.relative_to(repository))
-        for package in ("pipeline", "components", "models")
+        for package in ("pipeline", "components", "models", "serving")
         for path in (repository / package).rglob("*.py")
     }
     schemas = {
