@@ -42,7 +42,7 @@ def kubeflow_notes(every: Sequence[KubeflowFigures]) -> list[str]:
         what = (
             f"task {figures.node} beyond TFX"
             if isinstance(figures, TaskFigures)
-            else f"run, emulated by local, of configuration {figures.config}"
+            else f"emulated/local run, configuration {figures.config}"
         )
         notes += [
             f"{what}, pairs: {len(figures.ours_seconds.clock_s)}",
@@ -72,18 +72,19 @@ def _rows(figures: KubeflowFigures) -> list[tuple[str, str, str, str, bool]]:
             ),
         ]
     if isinstance(figures, TaskFigures):
+        extra = figures.extra_clock_s()
         return [
             (
                 "task beyond TFX",
-                f"{figures.extra_clock_s():+.2f} s",
-                f"{figures.extra_processor_s():+.2f} s",
+                f"{extra.median:.1f} s ({extra.low:.1f} to {extra.high:.1f})",
+                f"{figures.extra_processor_s().median:.1f} s",
                 f"< {figures.target_s:.0f} s",
                 figures.reached(),
             )
         ]
     return [
         (
-            "run, emulated by local",
+            "emulated/local run",
             _ratio_text(figures.clock_ratio()),
             f"{figures.processor_ratio().median:.2f}",
             f"<= {figures.target:.1f}",

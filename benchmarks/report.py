@@ -79,8 +79,8 @@ def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> No
         if isinstance(figures, Pairs):
             result["ratio"] = figures.ratio().model_dump()
         if isinstance(figures, TaskFigures):
-            result["extra_clock_s"] = figures.extra_clock_s()
-            result["extra_processor_s"] = figures.extra_processor_s()
+            result["extra_clock_s"] = figures.extra_clock_s().model_dump()
+            result["extra_processor_s"] = figures.extra_processor_s().model_dump()
         if isinstance(figures, EmulationFigures):
             result["clock_ratio"] = figures.clock_ratio().model_dump()
             result["processor_ratio"] = figures.processor_ratio().model_dump()
