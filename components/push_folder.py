@@ -85,6 +85,43 @@ def push(model_dir: Path, push_dir: Path) -> tuple[int, bool]:
     versions = pushed_versions(push_dir)
     if versions and _is_same(model_dir, version_dir(push_dir, versions[-1])):
         return versions[-1], False
+    return _copy_as_next_version(model_dir, push_dir), True
+
+
+def roll_back(push_dir: Path, version: int | None = None) -> tuple[int, int]:
+    """Make an earlier version the newest again, as a version of its own number.
+
+    The model that served until then stays, and the newest number is the one that serves, so that
+    servers that poll the folder need not be told. The next run is compared with it.
+
+    Args:
+        push_dir: Folder with numbered versions.
+        version: The one to serve again; None is the newest whose content differs from what serves.
+
+    Returns:
+        The version that is served again, and the number that it has got.
+
+    Raises:
+        InputError: There is no such version, or it serves already, or the folder cannot be written.
+    """
+    versions = pushed_versions(push_dir)
+    found = f"{push_dir} holds {', '.join(map(str, versions)) or 'none'}"
+    if version is not None and version not in versions:
+        raise InputError(f"expected a pushed version to roll back to, got {version}: {found}")
+    earlier = [version] if version is not None else versions[-2::-1]
+    for candidate in earlier:
+        model_dir = version_dir(push_dir, candidate)
+        if not _is_same(model_dir, version_dir(push_dir, versions[-1])):
+            return candidate, _copy_as_next_version(model_dir, push_dir)
+    if version is None:
+        raise InputError(f"expected an earlier, different model to roll back to: {found}")
+    raise InputError(
+        f"expected a version other than what serves, got {version}, whose content is that of the "
+        f"newest version {versions[-1]}: nothing is to be done"
+    )
+
+
+def _copy_as_next_version(model_dir: Path, push_dir: Path) -> int:
     try:
         push_dir.mkdir(parents=True, exist_ok=True)
         # On the same file system as its destination, so that the rename is atomic; hidden, so
@@ -98,7 +135,7 @@ def push(model_dir: Path, push_dir: Path) -> tuple[int, bool]:
     try:
         copy = incoming / "model"
         shutil.copytree(model_dir, copy)
-        return _rename_to_next_version(copy, push_dir), True
+        return _rename_to_next_version(copy, push_dir)
     finally:
         shutil.rmtree(incoming)
 

@@ -1,0 +1,59 @@
+"""Make an earlier version of the pushed model the newest again.
+
+    python -m serving.rollback            # the one before, of other content
+    python -m serving.rollback --to 3
+
+Exit codes: 0 done, 2 there is no such version or the folder cannot be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from components.errors import InputError
+from components.push_folder import roll_back
+
+EXIT_DONE, EXIT_BAD_INPUT = 0, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = parse_arguments(arguments)
+    try:
+        version, number = roll_back(options.model_dir, options.to)
+    except InputError as error:
+        print(f"Cannot roll back: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    print(
+        f"Version {version} serves again, as version {number} of {options.model_dir}. Servers that "
+        "poll the folder load it by themselves; the next run is compared with it."
+    )
+    return EXIT_DONE
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m serving.rollback", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--model-dir",
+        metavar="DIR",
+        type=Path,
+        default=Path("output/serving/pneumonia"),
+        help="the folder of numbered versions (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--to",
+        metavar="VERSION",
+        type=int,
+        help="the version to serve again (default: the newest whose content differs)",
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
