@@ -86,6 +86,7 @@ def test_every_script_that_is_named_is_there():
         "kubeflow/submit.py",
         "-m pipeline.convert",
         "-m pipeline.kubeflow.entrypoint",
+        "-m serving.rollback",
     }
     for name in named:
         path = name.removeprefix("-m ").replace(".", "/") + ".py" if "-m" in name else name
