@@ -176,11 +176,19 @@ def test_an_interrupt_leaves_the_run_going(repository: Path, fake: FakeKfp, comp
     fake.on_look = looked.set
     command = [sys.executable, repository / "kubeflow" / "submit.py", compiled, "--wait"]
     with subprocess.Popen(
-        [*command, "--host", fake.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--host", fake.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A suite that runs in the background of a shell would hand down that it is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert looked.wait(60)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        try:
+            output, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, errors) == (130, "")
     assert f"The run goes on: {fake.url}/#/runs/details/runs-1" in output
     assert not fake.sent("POST", ".*terminate")
