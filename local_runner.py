@@ -19,6 +19,7 @@ from components.errors import InputError
 from pipeline.config import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
+from pipeline.settings_options import add_settings_options
 
 EXIT_PUSHED = 0
 EXIT_CRASHED = 1
@@ -61,20 +62,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="folder or zip of X-rays, CSV manifest, folder of TFRecords, or `kaggle`; "
         "without it a synthetic set is drawn",
     )
-    parser.add_argument(
-        "--config",
-        metavar="NAME_OR_FILE",
-        help="a file, or the name of one under configs/ "
-        "(default: `default`, without --data `synthetic`)",
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="settings by dotted name, e.g. --set seed=1 tuner.max_trials=4",
+    add_settings_options(
+        parser,
+        default=None,
+        default_told="`default`, without --data `synthetic`",
+        set_help="e.g. --set seed=1 tuner.max_trials=4",
     )
     parser.add_argument(
         "--output",

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from components.errors import InputError
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
+from pipeline.settings_options import add_settings_options
 
 EXIT_BAD_INPUT = 2
 
@@ -55,22 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--config",
-        metavar="NAME_OR_FILE",
+    add_settings_options(
+        parser,
         default="kubeflow",
-        help="a file, or the name of one under configs/ (default: kubeflow)",
+        default_told="kubeflow",
+        set_help="e.g. --set kubeflow.gpu.count=2",
     )
     parser.add_argument("--image", metavar="IMG", help="the same as --set kubeflow.image=IMG")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="settings by dotted name, e.g. --set kubeflow.gpu.count=2",
-    )
     parser.add_argument(
         "--output", metavar="FILE", type=Path, default=Path("pipeline.yaml"), help="ends in .yaml"
     )

@@ -27,6 +27,7 @@ from components.errors import InputError
 from pipeline import convert
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
+from pipeline.settings_options import add_settings_options
 
 EXIT_PUSHED, EXIT_BROKEN, EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 _EXIT_CODES = {"blessed": EXIT_PUSHED, "refused": EXIT_REFUSED, "broken": EXIT_BROKEN}
@@ -54,20 +55,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", metavar="SOURCE", help="as for local_runner.py; without it a set is drawn"
     )
-    parser.add_argument(
-        "--config",
-        metavar="NAME_OR_FILE",
+    add_settings_options(
+        parser,
         default="synthetic",
-        help="a file, or the name of one under configs/ (default: synthetic)",
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="settings by dotted name, as for kubeflow/compile.py",
+        default_told="synthetic",
+        set_help="as for kubeflow/compile.py",
     )
     parser.add_argument(
         "--param",

@@ -22,6 +22,7 @@ from components.errors import InputError
 from pipeline.config import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
+from pipeline.settings_options import add_settings_options
 
 EXIT_CONVERTED = 0
 EXIT_CRASHED = 1
@@ -82,19 +83,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="put the records into DIR/FINGERPRINT, so that no folder ever changes in place "
         "and runs that read the same folder may be answered from the cache",
     )
-    parser.add_argument(
-        "--config",
-        metavar="NAME_OR_FILE",
-        help="a file, or the name of one under configs/ (default: the built-in settings)",
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="settings by dotted name, e.g. --set data.num_shards=8",
+    add_settings_options(
+        parser,
+        default=None,
+        default_told="the built-in settings",
+        set_help="e.g. --set data.num_shards=8",
     )
     parser.add_argument(
         "--work-dir",

@@ -159,6 +159,7 @@ def test_the_options_that_are_named_in_passing_are_there():
             "kubeflow/compile.py",
             "kubeflow/local.py",
             "pipeline/kubeflow/submission/options.py",
+            "pipeline/settings_options.py",
         )
     )
     foreign = {
