@@ -1,0 +1,1 @@
+"""The run's report: one page for the radiologist, the engineer and the auditor."""

@@ -1,0 +1,46 @@
+"""The report's page: one file that needs nothing else, for a screen of any width and for paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+
+from components.report.parts import Cell, Part, Section
+
+_TEMPLATE = "page.html.jinja"
+
+
+def render_page(title: str, summary: str, sections: Sequence[Section], *, synthetic: bool) -> str:
+    """Render the report.
+
+    Args:
+        title: Of the page.
+        summary: One line below it, such as when and from what it was made.
+        sections: In order.
+        synthetic: Whether the images were drawn; a banner then says so, on every printed page.
+
+    Returns:
+        HTML; every figure is in it, and every text is escaped.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"kind": _kind, "cell": _cell}
+    page = environment.get_template(_TEMPLATE).render(
+        title=title, summary=summary, sections=sections, synthetic=synthetic
+    )
+    return page + "\n"
+
+
+def _kind(part: Part) -> str:
+    return type(part).__name__
+
+
+def _cell(cell: Cell | str) -> Cell:
+    return Cell(cell) if isinstance(cell, str) else cell
