@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.metrics import roc_curve
 
+from components.report.recipe import kept_epoch
 from components.study.published import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED, THRESHOLD
 from components.study.table import RocCurve, StudyRow, StudyTable
 from models import features
@@ -36,7 +37,6 @@ def make_row(report: TrainingReport, labels: np.ndarray, probabilities: np.ndarr
     family = FAMILIES[report.architecture]
     calibrated = report.calibration.apply(probabilities).astype(np.float32)
     false_alarm_rates, recalls, _ = roc_curve(labels, probabilities)
-    keeps_best = report.candidate.training.restore_best_weights
     is_random = family == "pretrained" and report.candidate.weights == "none"
     return StudyRow(
         name=report.name,
@@ -44,7 +44,7 @@ def make_row(report: TrainingReport, labels: np.ndarray, probabilities: np.ndarr
         candidate=report.candidate,
         num_parameters=report.num_parameters,
         num_epochs=report.num_epochs,
-        kept_epoch=report.best_epoch if keeps_best else report.num_epochs,
+        kept_epoch=kept_epoch(report),
         training_s=report.training_s,
         history={name: tuple(values) for name, values in report.history.items()},
         published=PUBLISHED.get(report.name),

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import jinja2
 
-from components.study.figures import Picture, draw_confusion_matrix, draw_curve, draw_roc_curves
+from components.report.learning_curves import METRICS, draw_learning_curve
+from components.report.parts import Picture
+from components.report.recipe import describe_recipe
+from components.study.figures import draw_confusion_matrix, draw_roc_curves
 from components.study.published import NUM_NORMAL, NUM_PNEUMONIA
 from components.study.table import StudyRow, StudyTable
 from models.slice_metrics import Estimate
 
 TEMPLATE = "page.html.jinja"
-CURVES = ("loss", "accuracy", "recall")
 _FAMILY_TITLES = {
     "dense": "fully connected networks",
     "convolutional": "convolutional networks",
@@ -47,36 +49,26 @@ def render_page(table: StudyTable) -> str:
         num_official=NUM_NORMAL + NUM_PNEUMONIA,
         roc_pictures=_roc_pictures(table),
         pictures={row.name: _pictures(row) for row in table.rows},
-        recipes={row.name: describe_recipe(row) for row in table.rows},
+        recipes={row.name: _recipe(row) for row in table.rows},
     )
     return page + "\n"
 
 
-def describe_recipe(row: StudyRow) -> str:
-    """Say in one sentence how a candidate was trained."""
-    training = row.candidate.training
-    optimizer: str = training.optimizer
-    if optimizer == "sgd":
-        optimizer += f" (momentum {training.momentum:g})"
-    parts = [
-        f"{row.candidate.architecture}, {row.num_parameters:,} parameters",
-        f"normalisation of images: {row.candidate.normalisation}",
-        f"{optimizer} at a rate of {training.learning_rate:g}",
-        f"batches of {training.batch_size}",
-        "augmented" if training.augmentation.enabled else "not augmented",
-        f"{row.num_epochs} of at most {training.epochs} epochs (patience "
-        f"{training.patience_epochs}), the weights of epoch {row.kept_epoch} kept",
-        f"trained in {row.training_s:,.0f} s",
-    ]
-    if row.family == "pretrained":
-        weights = row.candidate.weights
-        # Of a file the name says enough: a page that is passed on tells no folders.
-        parts.insert(1, f"backbone's weights: {Path(weights).name}")
-    return "; ".join(parts)
+def _recipe(row: StudyRow) -> str:
+    return describe_recipe(
+        row.candidate,
+        num_parameters=row.num_parameters,
+        num_epochs=row.num_epochs,
+        kept_epoch=row.kept_epoch,
+        training_s=row.training_s,
+        is_pretrained=row.family == "pretrained",
+    )
 
 
 def _pictures(row: StudyRow) -> list[Picture]:
-    curves = [draw_curve(row, metric) for metric in CURVES]
+    curves = [
+        draw_learning_curve(row.name, row.history, metric, row.kept_epoch) for metric in METRICS
+    ]
     return [*curves, draw_confusion_matrix(row.name, row.as_study)]
 
 
