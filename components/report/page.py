@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from components.report.parts import Cell, Part, Section
 
 _TEMPLATE = "page.html.jinja"
+# Characters that no page may hold, and those that turn the direction of the text that follows:
+# a name could make the sentence around it read as another. Right-to-left letters stay as they are.
+_DECEPTIVE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def render_page(title: str, summary: str, sections: Sequence[Section], *, synthetic: bool) -> str:
@@ -28,6 +33,7 @@ def render_page(title: str, summary: str, sections: Sequence[Section], *, synthe
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_without_deceptive_characters,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -36,6 +42,13 @@ def render_page(title: str, summary: str, sections: Sequence[Section], *, synthe
         title=title, summary=summary, sections=sections, synthetic=synthetic
     )
     return page + "\n"
+
+
+def _without_deceptive_characters(value: object) -> object:
+    # Markup is what the template itself has made of texts that went through here.
+    if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
+        return _DECEPTIVE.sub("\N{REPLACEMENT CHARACTER}", value)
+    return value
 
 
 def _kind(part: Part) -> str:
