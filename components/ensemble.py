@@ -14,14 +14,17 @@ from tfx.utils import path_utils
 
 from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node, folders_of
 from models import features
+from models.digests import weights_digest
 from models.ensemble import build_ensemble
 from models.export import ServedModel, export_model
 from models.input_data import load_split
+from models.provenance import PROVENANCE_FILE, Provenance, describe_origin
 from models.training_report import PREDICTIONS_FILE, REPORT_FILE
 from pipeline.config import EnsembleRun
 
 EXAMPLES, TRANSFORM_GRAPH = "examples", "transform_graph"
 SETTINGS = "settings"  # an EnsembleRun as JSON
+CODE_VERSION = "code_version"
 
 
 class Executor(base_executor.BaseExecutor):
@@ -37,8 +40,18 @@ class Executor(base_executor.BaseExecutor):
         run = EnsembleRun.model_validate_json(exec_properties[SETTINGS])
         validation_uri = artifact_utils.get_split_uri(input_dict[EXAMPLES], features.VALIDATION)
         validation = load_split([str(Path(validation_uri) / "*")], run.image_size_px)
-        predictor, report, predictions = build_ensemble(
-            folders_of(input_dict, MODEL_RUN), validation, run
+        candidate_dirs = folders_of(input_dict, MODEL_RUN)
+        predictor, report, predictions = build_ensemble(candidate_dirs, validation, run)
+        members = {
+            name: Provenance.read(candidate_dirs[name] / PROVENANCE_FILE) for name in report.members
+        }
+        origin = describe_origin(
+            report,
+            # All candidates of a run are trained on the same records.
+            data_sha256=members[report.members[0]].data_sha256,
+            weights_sha256=weights_digest(predictor),
+            code_version=exec_properties[CODE_VERSION],
+            members={name: member.model_version for name, member in members.items()},
         )
         served = ServedModel(
             predictor,
@@ -47,10 +60,11 @@ class Executor(base_executor.BaseExecutor):
             report.threshold,
         )
         model_dir = artifact_utils.get_single_uri(output_dict[MODEL])
-        export_model(served, Path(path_utils.serving_model_dir(model_dir)))
+        export_model(served, Path(path_utils.serving_model_dir(model_dir)), origin)
         model_run_dir = Path(artifact_utils.get_single_uri(output_dict[MODEL_RUN]))
         predictions.write(model_run_dir / PREDICTIONS_FILE)
         report.write(model_run_dir / REPORT_FILE)
+        origin.write(model_run_dir / PROVENANCE_FILE)
 
 
 def create_ensemble(
@@ -78,5 +92,5 @@ def create_ensemble(
         {name: {MODEL_RUN: outputs[MODEL_RUN]} for name, outputs in candidates.items()},
         inputs={EXAMPLES: examples, TRANSFORM_GRAPH: transform_graph},
         outputs={MODEL: Model, MODEL_RUN: ModelRun},
-        parameters={SETTINGS: settings.model_dump_json(), "code_version": code_version},
+        parameters={SETTINGS: settings.model_dump_json(), CODE_VERSION: code_version},
     )

@@ -12,8 +12,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import features
+from models.image_check import check_encoded_images
 from models.predictor import EnsemblePredictor, Predictor
 from models.preprocessing import decode_transformed
+from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
+from models.warmup import write_warm_up
 
 
 class ServedModel(tf.Module):
@@ -51,11 +54,14 @@ class ServedModel(tf.Module):
         Returns:
             `PROBABILITY` float32 [n], `PREDICTED_LABEL` string [n], `THRESHOLD`
             float32 [n].
+
+        Raises:
+            tf.errors.InvalidArgumentError: When run, for a batch with a bad image; see
+                `models.image_check` for which ones are named.
         """
-        pngs = self._transform({features.IMAGE_BYTES: image_bytes})[features.TRANSFORMED_IMAGE]
         pixels = tf.map_fn(
             lambda png: decode_transformed(png, self._image_size_px),
-            pngs,
+            self.transform(image_bytes),
             fn_output_signature=tf.TensorSpec(
                 [self._image_size_px, self._image_size_px, 1], tf.uint8
             ),
@@ -68,6 +74,11 @@ class ServedModel(tf.Module):
             features.PREDICTED_LABEL: predicted,
             features.THRESHOLD: threshold,
         }
+
+    def transform(self, image_bytes: tf.Tensor) -> tf.Tensor:
+        """Return the transformed images as PNGs, string [n]; raises as `score` does."""
+        checked = check_encoded_images(image_bytes)
+        return self._transform({features.IMAGE_BYTES: checked})[features.TRANSFORMED_IMAGE]
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.IMAGE_BYTES)])
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -85,26 +96,71 @@ class ServedModel(tf.Module):
             As `score`, and `DECISION` float32 [n], 1 for pneumonia, else 0: TFMA's
             fixed threshold of .5 on it is the shipped operating point.
         """
-        parsed = tf.io.parse_example(
-            examples, {features.IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string)}
-        )
-        scored = self.score(parsed[features.IMAGE_BYTES])
+        scored = self.score(_images_of(examples))
         decision = tf.cast(scored[features.PREDICTED_LABEL] == features.PNEUMONIA, tf.float32)
         return {**scored, features.DECISION: decision}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Show what the network sees of the images in raw records, before normalisation.
 
-def export_model(served: ServedModel, directory: Path) -> None:
-    """Write a SavedModel with its signatures.
+        Args:
+            examples: string [n], serialized `tf.Example` that hold an image at least.
+
+        Returns:
+            `TRANSFORMED_IMAGE_BYTES`, string [n]: 8-bit grey PNGs.
+        """
+        return {features.TRANSFORMED_IMAGE_BYTES: self.transform(_images_of(examples))}
+
+
+def _images_of(examples: tf.Tensor) -> tf.Tensor:
+    """Return the encoded images, string [n], of serialized `tf.Example`, string [n]."""
+    indexes = tf.strings.as_string(tf.range(tf.size(examples)))
+    parsed = tf.io.parse_example(
+        examples,
+        {features.IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string)},
+        # The error of a record without an image tells its name.
+        example_names=tf.strings.join(["record ", indexes, " of the batch"]),
+    )
+    return parsed[features.IMAGE_BYTES]
+
+
+def _information(provenance: Provenance) -> tf.types.experimental.PolymorphicFunction:
+    """Return a function that tells a model's origin, one row for each row that it is given.
+
+    It ignores what it is given, but needs something: TF Serving's REST API calls no signature
+    without an input.
+    """
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name=features.INFORMATION_INPUT)]
+    )
+    def model_information(rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: tf.fill(tf.shape(rows), text) for name, text in provenance.facts().items()}
+
+    return model_information
+
+
+def export_model(
+    served: ServedModel, directory: Path, provenance: Provenance | None = None
+) -> None:
+    """Write a SavedModel with its signatures, and requests to warm a server up with.
 
     Args:
         served: The model.
         directory: A new folder; it will hold `saved_model.pb`.
+        provenance: Where the model comes from; it is written beside the graph and told by
+            `INFORMATION_SIGNATURE`. A model of no run has none of the two.
     """
-    tf.saved_model.save(
-        served,
-        str(directory),
-        signatures={
-            features.SERVING_SIGNATURE: served.serve,
-            features.EXAMPLES_SIGNATURE: served.serve_examples,
-        },
-    )
+    signatures = {
+        features.SERVING_SIGNATURE: served.serve,
+        features.EXAMPLES_SIGNATURE: served.serve_examples,
+        features.TRANSFORM_SIGNATURE: served.transform_features,
+    }
+    if provenance is not None:
+        signatures[features.INFORMATION_SIGNATURE] = _information(provenance)
+    tf.saved_model.save(served, str(directory), signatures=signatures)
+    # After the graph: saving makes a folder of its own.
+    write_warm_up(directory, tuple(signatures))
+    if provenance is not None:
+        provenance.write(directory / ASSETS_EXTRA_DIR / PROVENANCE_FILE)

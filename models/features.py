@@ -99,7 +99,13 @@ PREDICTED_LABEL = "label"  # string: one of LABELS
 THRESHOLD = "threshold"  # float32 in [0, 1]: pneumonia at or above it
 DECISION = "decision"  # float32, 0 or 1: probability >= threshold
 
+# The name's end makes TF Serving's JSON carry it as base64.
+TRANSFORMED_IMAGE_BYTES = "image_png_bytes"  # string: TRANSFORMED_IMAGE
+
 # Signatures of the exported model.
 SERVING_SIGNATURE = "serving_default"  # image bytes -> PROBABILITY, PREDICTED_LABEL, THRESHOLD
 EXAMPLES_SIGNATURE = "serving_examples"  # serialized raw tf.Example -> PROBABILITY, DECISION, ...
+TRANSFORM_SIGNATURE = "transform_features"  # serialized raw tf.Example -> TRANSFORMED_IMAGE_BYTES
+INFORMATION_SIGNATURE = "model_information"  # anything -> facts of `models.provenance`
 EXAMPLES_INPUT = "examples"
+INFORMATION_INPUT = "rows"

@@ -10,11 +10,14 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
+from models import features
+from models.digests import split_digest, weights_digest
 from models.distribution import create_strategy, num_gpus
 from models.export import ServedModel, export_model
 from models.input_data import load_split
 from models.judgement import judge_predictions, predict_validation
 from models.predictor import Predictor
+from models.provenance import PROVENANCE_FILE, describe_origin
 from models.search_spaces import HYPERPARAMETERS, Value, apply_hyperparameters
 from models.training import train_network
 from models.training_report import (
@@ -57,16 +60,7 @@ def run_fn(fn_args: FnArgs) -> None:
         Predictor(trained.network, run.candidate), validation, run.operating_point.stress
     )
     judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
-    served = ServedModel(
-        Predictor(trained.network, run.candidate, judgement.calibration),
-        tft.TFTransformOutput(fn_args.transform_graph_path),
-        run.image_size_px,
-        judgement.operating_point.threshold,
-    )
-    export_model(served, Path(fn_args.serving_model_dir))
-    model_run_dir.mkdir(parents=True, exist_ok=True)
-    trained.network.save(model_run_dir / NETWORK_FILE)
-    predictions.write(model_run_dir / PREDICTIONS_FILE)
+    predictor = Predictor(trained.network, run.candidate, judgement.calibration)
     report = TrainingReport(
         name=run.name,
         architecture=run.candidate.architecture,
@@ -83,7 +77,27 @@ def run_fn(fn_args: FnArgs) -> None:
         training_s=training_s,
         **judgement.for_report(),
     )
+    origin = describe_origin(
+        report,
+        data_sha256={
+            features.TRAIN: split_digest(train),
+            features.VALIDATION: split_digest(validation),
+        },
+        weights_sha256=weights_digest(predictor),
+        code_version=run.code_version,
+    )
+    served = ServedModel(
+        predictor,
+        tft.TFTransformOutput(fn_args.transform_graph_path),
+        run.image_size_px,
+        judgement.operating_point.threshold,
+    )
+    export_model(served, Path(fn_args.serving_model_dir), origin)
+    model_run_dir.mkdir(parents=True, exist_ok=True)
+    trained.network.save(model_run_dir / NETWORK_FILE)
+    predictions.write(model_run_dir / PREDICTIONS_FILE)
     report.write(model_run_dir / REPORT_FILE)
+    origin.write(model_run_dir / PROVENANCE_FILE)
 
 
 def _chosen_values(fn_args: FnArgs) -> Mapping[str, Value]:

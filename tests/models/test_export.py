@@ -9,6 +9,8 @@ from models.calibration import Calibration
 from models.export import ServedModel, export_model
 from models.input_data import load_split
 from models.predictor import Predictor, predict_probabilities
+from models.provenance import Provenance, read_provenance
+from models.warmup import BATCH_SIZES, read_warm_up
 from pipeline.config import CandidateSettings
 
 SIZE = 32
@@ -68,6 +70,61 @@ def test_the_label_follows_the_shipped_threshold(predictor, tiny_set, tmp_path, 
     np.testing.assert_array_equal(answer[features.PREDICTED_LABEL].numpy() == b"pneumonia", called)
 
 
-def test_undecodable_bytes_are_an_error(loaded):
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        loaded.signatures[features.SERVING_SIGNATURE](image_bytes=tf.constant([b"no image"]))
+def test_the_transformed_images_are_what_the_trainer_read(loaded, tiny_set):
+    answer = loaded.signatures[features.TRANSFORM_SIGNATURE](
+        examples=tf.constant(tiny_set.raw_records)
+    )
+    # TF Serving's JSON carries outputs as base64 whose names end so.
+    assert [name.endswith("_bytes") for name in answer] == [True]
+    (pngs,) = answer.values()
+    shown = [tf.io.decode_png(png).numpy() for png in pngs]
+    trained = load_split([tiny_set.transformed_pattern], SIZE).images
+    assert sorted(image.tobytes() for image in shown) == sorted(
+        image.tobytes() for image in trained
+    )
+
+
+def test_the_warm_up_requests_are_answered_by_the_model_they_come_with(
+    predictor, tiny_set, tmp_path
+):
+    provenance = Provenance(
+        model_version="1f",
+        name="cnn_deep",
+        architecture="cnn_deep",
+        members={"a": "2f"},
+        data_sha256={"train": "3f", "validation": "4f"},
+        weights_sha256="5f",
+        code_version="6f",
+        project_version="7",
+        seed=8,
+        threshold=0.3,
+        target_sensitivity=0.9,
+        reaches_target=True,
+    )
+    directory = tmp_path / "model"
+    export_model(
+        ServedModel(predictor, tiny_set.transform_output, SIZE, 0.3), directory, provenance
+    )
+    model = tf.saved_model.load(str(directory))
+    asked = {}
+    for request in read_warm_up(directory):
+        name = request.model_spec.signature_name
+        inputs = {
+            key: tf.constant(tf.make_ndarray(tensor)) for key, tensor in request.inputs.items()
+        }
+        answer = model.signatures[name](**inputs)
+        (size,) = {len(values) for values in answer.values()}
+        asked.setdefault(name, []).append(size)
+    assert asked == {name: list(BATCH_SIZES) for name in model.signatures}
+    assert set(asked) == {
+        features.SERVING_SIGNATURE,
+        features.EXAMPLES_SIGNATURE,
+        features.TRANSFORM_SIGNATURE,
+        features.INFORMATION_SIGNATURE,
+    }
+
+    told = model.signatures[features.INFORMATION_SIGNATURE](rows=tf.constant(["", "x"]))
+    assert {name: values.numpy().tolist() for name, values in told.items()} == {
+        name: [text.encode()] * 2 for name, text in provenance.facts().items()
+    }
+    assert read_provenance(directory) == provenance

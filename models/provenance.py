@@ -1,0 +1,170 @@
+"""Where an exported model comes from, readable from its folder alone.
+
+The record lies beside the graph, in `assets.extra`, and the signature `model_information` tells
+the same. It holds no time and no path: the same model, exported again, is the same bytes, so that
+a push knows it. `python -m models.provenance FOLDER` prints it, without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from components.errors import InputError
+from pipeline import __version__
+
+if TYPE_CHECKING:  # it brings scikit-learn, seconds that printing does without
+    from models.training_report import TrainingReport
+
+ASSETS_EXTRA_DIR = "assets.extra"  # TensorFlow passes over what lies there, and servers read it
+PROVENANCE_FILE = "provenance.json"
+_VERSION_DIGITS = 16
+
+
+class Provenance(BaseModel):
+    """Where one exported model comes from.
+
+    Attributes:
+        model_version: 16 hexadecimal digits that follow from all of the below and from the
+            candidate's settings and calibration. Not the number that a push gives: a model that
+            is rolled back to has two of those.
+        name: The candidate's name in the configuration.
+        architecture: Which network it is.
+        members: Model version of each candidate that an ensemble is made of, by name; else empty.
+        data_sha256: Digest of the transformed records that it was made with, by split; see
+            `models.digests.split_digest`.
+        weights_sha256: Digest of the networks' weights.
+        code_version: Fingerprint of code and libraries; see `pipeline.code_version`.
+        project_version: The project's release.
+        seed: Of weights, order and augmentation.
+        threshold: The operating point, in [0, 1].
+        target_sensitivity: What the operating point was asked for.
+        reaches_target: Whether the recall's lower 95% bound on validation is at least that.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_version: str
+    name: str
+    architecture: str
+    members: dict[str, str]
+    data_sha256: dict[str, str]
+    weights_sha256: str
+    code_version: str
+    project_version: str
+    seed: int
+    threshold: float
+    target_sensitivity: float
+    reaches_target: bool
+
+    def facts(self) -> dict[str, str]:
+        """Return everything as flat texts.
+
+        Returns:
+            Fields by their names; `data_sha256_<split>` for each split; `members` is
+            "name=version, ...", or "" where there are none.
+        """
+        plain = self.model_dump(mode="json", exclude={"members", "data_sha256"})
+        return {
+            **{name: str(value) for name, value in plain.items()},
+            **{f"data_sha256_{split}": digest for split, digest in self.data_sha256.items()},
+            "members": ", ".join(f"{name}={version}" for name, version in self.members.items()),
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the record as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> Provenance:
+        """Read what `write` wrote.
+
+        Raises:
+            InputError: There is no such file, or it is no such record.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise InputError(
+                f"expected the record of a model's origin at {path}, got {error.strerror}; models "
+                "that were exported before there were such records have none"
+            ) from error
+        except ValidationError as error:
+            raise InputError(
+                f"expected the record of a model's origin, got {path}: {error}; export the model "
+                "again"
+            ) from error
+
+
+def describe_origin(
+    report: TrainingReport,
+    *,
+    data_sha256: Mapping[str, str],
+    weights_sha256: str,
+    code_version: str,
+    members: Mapping[str, str] | None = None,
+) -> Provenance:
+    """Return the origin of a model that is about to be exported.
+
+    Args:
+        report: Its training and its operating point.
+        data_sha256: See `Provenance`.
+        weights_sha256: See `Provenance`.
+        code_version: See `Provenance`.
+        members: See `Provenance`; None is a model without members.
+    """
+    record = Provenance(
+        model_version="",
+        name=report.name,
+        architecture=report.architecture,
+        members=dict(members or {}),
+        data_sha256=dict(data_sha256),
+        weights_sha256=weights_sha256,
+        code_version=code_version,
+        project_version=__version__,
+        seed=report.seed,
+        threshold=report.threshold,
+        target_sensitivity=report.target_sensitivity,
+        reaches_target=report.reaches_target,
+    )
+    candidate = "" if report.candidate is None else report.candidate.model_dump_json()
+    parts = (record.model_dump_json(), candidate, report.calibration.model_dump_json())
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return record.model_copy(update={"model_version": digest[:_VERSION_DIGITS]})
+
+
+def read_provenance(saved_model_dir: str | Path) -> Provenance:
+    """Return the origin of an exported or pushed model.
+
+    Args:
+        saved_model_dir: Folder with `saved_model.pb`.
+
+    Raises:
+        InputError: It holds no record.
+    """
+    return Provenance.read(Path(saved_model_dir) / ASSETS_EXTRA_DIR / PROVENANCE_FILE)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print a model's origin as JSON; return the exit code, 2 where there is none."""
+    parser = argparse.ArgumentParser(
+        prog="python -m models.provenance", description="Tell where an exported model comes from."
+    )
+    parser.add_argument("folder", type=Path, help="holds saved_model.pb, e.g. a pushed version")
+    try:
+        print(read_provenance(parser.parse_args(arguments).folder).model_dump_json(indent=2))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
