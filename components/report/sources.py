@@ -41,6 +41,7 @@ class Sources:
         blessing: The gate's ModelBlessing, which holds its report.
         records_dir: Where ingestion wrote the records and their card.
         metadata_file: The run's metadata store on this machine; None on a cluster.
+        tuner_results: The Tuner's trials of each candidate that was tuned, by name.
     """
 
     run: ReportRun
@@ -60,6 +61,7 @@ class Sources:
     blessing: Path
     records_dir: Path
     metadata_file: Path | None
+    tuner_results: Mapping[str, Path] = dataclasses.field(default_factory=dict)
 
     @cached_property
     def training_reports(self) -> dict[str, TrainingReport]:
