@@ -1,0 +1,125 @@
+"""Loading a version with its warm-up requests, well made and not."""
+
+import logging
+import shutil
+
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from models import features
+from models.warmup import BATCH_SIZES, read_warm_up, write_warm_up
+from serving.model.saved_model import SavedModel
+from serving.model.version_pool import VersionPool
+from serving.model.warm_up import load_and_warm_up, replay_warm_up
+from serving.rest.errors import ServingError
+
+SIGNATURES = (features.SERVING_SIGNATURE, features.EXAMPLES_SIGNATURE)
+
+
+@pytest.fixture
+def version_dir(tmp_path, exports):
+    shutil.copytree(exports.first, tmp_path / "models" / "1")
+    return tmp_path / "models" / "1"
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """What the real model was asked: (signature, rows)."""
+    asked = []
+    run = SavedModel.run
+
+    def run_and_tell(self, signature, arrays):
+        (rows,) = {len(array) for array in arrays.values()}
+        asked.append((signature, rows))
+        return run(self, signature, arrays)
+
+    monkeypatch.setattr(SavedModel, "run", run_and_tell)
+    return asked
+
+
+def pool_of(version_dir):
+    return VersionPool("pneumonia", version_dir.parent, {}, load_and_warm_up)
+
+
+def test_requests_are_replayed_before_the_version_is_available(version_dir, monkeypatch, caplog):
+    write_warm_up(version_dir, SIGNATURES)
+    pool = pool_of(version_dir)
+    seen = []
+    run = SavedModel.run
+
+    def run_and_look(self, signature, arrays):
+        (state,) = pool.states()
+        seen.append((signature, len(next(iter(arrays.values()))), state.state.value))
+        return run(self, signature, arrays)
+
+    monkeypatch.setattr(SavedModel, "run", run_and_look)
+    with caplog.at_level(logging.WARNING):
+        pool.refresh()
+    assert pool.newest == 1
+    assert not caplog.records
+    replayed = [(name, size, "LOADING") for name in SIGNATURES for size in BATCH_SIZES]
+    assert seen[-len(replayed) :] == replayed
+
+
+def test_a_missing_file_is_a_warning(version_dir, caplog):
+    pool = pool_of(version_dir)
+    pool.refresh()
+    assert pool.newest == 1
+    assert "no warm-up requests that can be read (NotFoundError)" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"SECRET text that is no TFRecord", "cut", "no message"])
+def test_a_damaged_file_is_a_warning_and_none_of_it_is_told(version_dir, caplog, content):
+    path = write_warm_up(version_dir, SIGNATURES)
+    if content == "cut":
+        path.write_bytes(path.read_bytes()[:-7])
+    elif content == "no message":
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            writer.write(b"\xff\xff SECRET")
+    else:
+        path.write_bytes(content)
+    pool = pool_of(version_dir)
+    pool.refresh()
+    assert pool.newest == 1
+    assert "SECRET" not in caplog.text
+    assert ("can be read" in caplog.text) == (content != b"")  # empty: no requests, no error
+
+
+def test_requests_that_do_not_fit_are_told_and_the_others_answered(version_dir, runs, caplog):
+    path = write_warm_up(version_dir, SIGNATURES)
+    requests = list(read_warm_up(version_dir))
+    other_signature, other_input, no_image, other_shape, other_type = (
+        type(requests[0]).FromString(requests[0].SerializeToString()) for _ in range(5)
+    )
+    other_signature.model_spec.signature_name = "none"
+    other_input.inputs["other"].CopyFrom(other_input.inputs[features.IMAGE_BYTES])
+    for request, values in (
+        (no_image, [b"no image"]),
+        (other_shape, [[b"a", b"b"]]),
+        (other_type, [1.5]),
+    ):
+        request.inputs[features.IMAGE_BYTES].CopyFrom(tf.make_tensor_proto(values))
+    bad = [other_signature, other_input, no_image, other_shape, other_type]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for request in [*bad, *requests]:
+            predict_log = prediction_log_pb2.PredictLog(request=request)
+            log = prediction_log_pb2.PredictionLog(predict_log=predict_log)
+            writer.write(log.SerializeToString())
+    model = SavedModel(version_dir, 1)
+    assert replay_warm_up(model, version_dir) == len(requests)
+    assert len(caplog.records) == len(bad)
+    assert runs[-len(requests) :] == [(name, size) for name in SIGNATURES for size in BATCH_SIZES]
+
+
+def test_a_model_that_cannot_answer_is_still_refused(version_dir, monkeypatch):
+    write_warm_up(version_dir, SIGNATURES)
+
+    def fail(self, signature, arrays):
+        raise ServingError(500, "broken")
+
+    monkeypatch.setattr(SavedModel, "run", fail)
+    pool = pool_of(version_dir)
+    pool.refresh()
+    assert pool.newest is None
+    assert "cannot answer" in pool.states()[0].error
