@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_component, base_driver, base_executor, executor_spec
 from tfx.types import Artifact, BaseChannel, Channel, artifact_utils
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
@@ -24,6 +24,7 @@ def create_candidates_node(
     inputs: Mapping[str, BaseChannel],
     outputs: Mapping[str, type[Artifact]],
     parameters: Mapping[str, str],
+    driver: type[base_driver.BaseDriver] = base_driver.BaseDriver,
 ) -> base_component.BaseComponent:
     """Return a node that takes all candidates.
 
@@ -34,6 +35,7 @@ def create_candidates_node(
         inputs: Further inputs.
         outputs: Types by output name.
         parameters: Strings, in the cache key.
+        driver: What comes before the executor; TFX's own looks into the cache.
     """
     channels = dict(inputs)
     for candidate, kinds in candidates.items():
@@ -57,6 +59,7 @@ def create_candidates_node(
             "__module__": executor.__module__,
             "SPEC_CLASS": spec_class,
             "EXECUTOR_SPEC": executor_spec.ExecutorClassSpec(executor),
+            "DRIVER_CLASS": driver,
         },
     )
     spec = spec_class(

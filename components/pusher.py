@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tfx.components.pusher import executor as tfx_pusher
-from tfx.dsl.components.base import base_component, base_driver, executor_spec
-from tfx.orchestration.portable import base_driver as portable_driver
-from tfx.orchestration.portable.data_types import ExecutionInfo
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.proto import pusher_pb2
-from tfx.proto.orchestration import driver_output_pb2
 from tfx.types import (
     Artifact,
     BaseChannel,
@@ -26,19 +23,31 @@ from tfx.types import (
     standard_artifacts,
     standard_component_specs,
 )
-from tfx.types.component_spec import ComponentSpec, ExecutionParameter
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import proto_utils
 
+from components.pruning import prune
 from components.push_folder import push, version_dir
+from components.uncached_driver import UncachedDriver
+from pipeline.serving_settings import ServingSettings
 
 # Custom properties of the PushedModel artifact. The first three are TFX's.
 PUSHED_PROPERTY = "pushed"  # 1: the model lies at the destination; 0: it was refused
 DESTINATION_PROPERTY = "pushed_destination"  # path of the version's folder
 VERSION_PROPERTY = "pushed_version"  # its number, as text
 ALREADY_PUSHED_PROPERTY = "already_pushed"  # 1: it lay there before this run
+PRUNED_PROPERTY = "pruned_versions"  # older versions that were deleted, such as "1, 2"
 RECORD_FILE = "pushed.json"  # the same, in the artifact's folder
 
 CODE_VERSION_KEY = "code_version"
+SETTINGS_KEY = "settings"  # ServingSettings as JSON
+# Inputs that must all bless the model, where they are connected; the last is TFX's InfraValidator.
+SERVER_BLESSING_KEY = "server_blessing"
+BLESSING_KEYS = (
+    standard_component_specs.MODEL_BLESSING_KEY,
+    standard_component_specs.INFRA_BLESSING_KEY,
+    SERVER_BLESSING_KEY,
+)
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -69,25 +78,34 @@ class VersioningExecutor(tfx_pusher.Executor):
         version, is_new = push(Path(self.GetModelPath(input_dict)), push_dir)
         path = version_dir(push_dir, version)
         _LOGGER.info("%s: %s", "Pushed" if is_new else "Already pushed", path)
-        _record(
-            pushed_model,
-            {
-                PUSHED_PROPERTY: 1,
-                ALREADY_PUSHED_PROPERTY: int(not is_new),
-                VERSION_PROPERTY: str(version),
-                DESTINATION_PROPERTY: str(path),
-            },
-        )
+        settings = ServingSettings.model_validate_json(exec_properties[SETTINGS_KEY])
+        pruned = prune(push_dir, settings.keep_versions, settings.pinned_versions)
+        facts: dict[str, int | str] = {
+            PUSHED_PROPERTY: 1,
+            ALREADY_PUSHED_PROPERTY: int(not is_new),
+            VERSION_PROPERTY: str(version),
+            DESTINATION_PROPERTY: str(path),
+        }
+        if pruned:
+            facts[PRUNED_PROPERTY] = ", ".join(map(str, pruned))
+        _record(pushed_model, facts)
 
     def CheckBlessing(self, input_dict: dict[str, list[Artifact]]) -> bool:  # noqa: N802
-        """Tell whether the gate blessed the model; without its blessing nothing is pushed.
+        """Tell whether all blessed the model; without one blessing nothing is pushed.
 
         Some stores hand integers back as floats: 1.0 counts as 1.
         """
-        blessing = artifact_utils.get_single_instance(
-            input_dict[standard_component_specs.MODEL_BLESSING_KEY]
-        )
-        return blessing.get_custom_property("blessed") == 1
+        refusing = [
+            key
+            for key in BLESSING_KEYS
+            # An input that is not connected is one that the configuration leaves out.
+            if (key in input_dict or key == standard_component_specs.MODEL_BLESSING_KEY)
+            and artifact_utils.get_single_instance(input_dict[key]).get_custom_property("blessed")
+            != 1
+        ]
+        for key in refusing:
+            _LOGGER.info("The model has not the %s", key.replace("_", " "))
+        return not refusing
 
 
 def _record(pushed_model: Artifact, facts: dict[str, int | str]) -> None:
@@ -101,37 +119,18 @@ def _record(pushed_model: Artifact, facts: dict[str, int | str]) -> None:
     (folder / RECORD_FILE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-class UncachedDriver(base_driver.BaseDriver, portable_driver.BaseDriver):
-    """Keeps the node out of the cache.
-
-    The push folder is outside what TFX knows: someone may have emptied it since. Each attempt
-    gets an execution property of its own, so no earlier one answers for it; pushing the same
-    model again changes nothing.
-    """
-
-    def __init__(self, metadata_handle: Any):
-        base_driver.BaseDriver.__init__(self, metadata_handle)
-        portable_driver.BaseDriver.__init__(self, metadata_handle)
-
-    def run(self, execution_info: ExecutionInfo) -> driver_output_pb2.DriverOutput:
-        """Return the attempt's own execution property."""
-        pushed_model = artifact_utils.get_single_instance(
-            execution_info.output_dict[standard_component_specs.PUSHED_MODEL_KEY]
-        )
-        result = driver_output_pb2.DriverOutput()
-        # TFX gives every execution its own output folder.
-        result.exec_properties["attempt"].string_value = pushed_model.uri
-        return result
-
-
 class PusherSpec(ComponentSpec):
-    """TFX's Pusher, with the code version among its parameters."""
+    """TFX's Pusher, with the code version, what is kept, and a second blessing of the serving."""
 
     PARAMETERS = {  # noqa: RUF012 - TFX reads a plain class attribute
         **standard_component_specs.PusherSpec.PARAMETERS,
         CODE_VERSION_KEY: ExecutionParameter(type=str),
+        SETTINGS_KEY: ExecutionParameter(type=str),
     }
-    INPUTS = standard_component_specs.PusherSpec.INPUTS
+    INPUTS = {  # noqa: RUF012
+        **standard_component_specs.PusherSpec.INPUTS,
+        SERVER_BLESSING_KEY: ChannelParameter(type=standard_artifacts.InfraBlessing, optional=True),
+    }
     OUTPUTS = standard_component_specs.PusherSpec.OUTPUTS
     TYPE_ANNOTATION = standard_component_specs.PusherSpec.TYPE_ANNOTATION
 
@@ -145,7 +144,14 @@ class Pusher(base_component.BaseComponent):
 
 
 def create_pusher(
-    model: BaseChannel, model_blessing: BaseChannel, push_dir: str, code_version: str
+    model: BaseChannel,
+    model_blessing: BaseChannel,
+    push_dir: str,
+    code_version: str,
+    *,
+    infra_blessing: BaseChannel | None = None,
+    server_blessing: BaseChannel | None = None,
+    settings: ServingSettings | None = None,
 ) -> Pusher:
     """Return the Pusher node.
 
@@ -154,18 +160,27 @@ def create_pusher(
         model_blessing: The gate's verdict (ModelBlessing).
         push_dir: Folder with numbered versions, on a local or mounted disk.
         code_version: Version of the project's code.
+        infra_blessing: That of the fresh process (InfraBlessing), where it is asked.
+        server_blessing: That of a real TF Serving (InfraBlessing), where it is asked.
+        settings: How many versions are kept; None is what the configuration has by itself.
 
     Returns:
         A node with the id `Pusher`, whose `pushed_model` artifact carries `pushed` (1 or 0) and,
         where 1, `pushed_version`, `pushed_destination` and `already_pushed`.
     """
+    blessings = {
+        standard_component_specs.INFRA_BLESSING_KEY: infra_blessing,
+        SERVER_BLESSING_KEY: server_blessing,
+    }
     spec = PusherSpec(
         model=model,
         model_blessing=model_blessing,
+        **{name: channel for name, channel in blessings.items() if channel is not None},
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=push_dir)
         ),
         pushed_model=Channel(type=standard_artifacts.PushedModel),
         code_version=code_version,
+        settings=(settings or ServingSettings()).model_dump_json(),
     )
     return Pusher(spec=spec).with_id("Pusher")

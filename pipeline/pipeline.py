@@ -13,7 +13,7 @@ from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGe
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import example_gen_pb2, trainer_pb2, transform_pb2
+from tfx.proto import example_gen_pb2, transform_pb2
 from tfx.types import BaseChannel
 
 from components.audit import DataAudit
@@ -29,16 +29,16 @@ from components.selector import create_selector
 from components.study.node import create_study_table
 from models import features
 from models.ensemble import ENSEMBLE
+from pipeline.candidate_nodes import create_candidate_nodes
 from pipeline.code_version import code_version
 from pipeline.config import (
     CUSTOM_CONFIG_KEY,
-    CandidateRun,
-    CandidateSettings,
     EnsembleRun,
     PipelineSettings,
     StudyRun,
 )
 from pipeline.evaluation import create_eval_config
+from pipeline.serving_nodes import create_serving_nodes
 
 SCHEMA_FILE = Path(__file__).resolve().parent.parent / "models" / "schema" / "schema.pbtxt"
 # What a node's result follows from, beside its inputs and properties.
@@ -125,7 +125,14 @@ def create_pipeline(
     candidate_nodes: list[BaseNode] = []
     candidates = {}
     for name, candidate in settings.candidates.items():
-        nodes = _candidate_nodes(name, candidate, settings, transform, places)
+        nodes = create_candidate_nodes(
+            name,
+            candidate,
+            settings,
+            transform,
+            trials_dir=places.trials_dir,
+            code_version=code_version(*_MODEL_CODE),
+        )
         candidate_nodes += nodes
         candidates[name] = _outputs_of(nodes[-1])
     study_nodes: list[BaseNode] = []
@@ -179,11 +186,24 @@ def create_pipeline(
         settings=settings.gate.model_dump_json(),
         code_version=all_code,
     )
+    serving_nodes, infra_blessings = create_serving_nodes(
+        settings,
+        candidates,
+        selected=_outputs_of(selector),
+        examples=examples,
+        transformed_examples=transform.outputs["transformed_examples"],
+        code_version=all_code,
+    )
+    # Also where the gate refuses, so that a person is told both reasons at once.
+    for node in serving_nodes:
+        node.add_upstream_node(gate)
     pusher = create_pusher(
         model=model,
         model_blessing=gate.outputs["blessing"],
         push_dir=places.push_dir,
         code_version=all_code,
+        settings=settings.serving,
+        **infra_blessings,
     )
 
     _stamp([schema_gen], code_version(*_SCHEMA_CODE))
@@ -206,6 +226,7 @@ def create_pipeline(
         baseline,
         evaluator,
         gate,
+        *serving_nodes,
         pusher,
         *study_nodes,
     ]
@@ -236,56 +257,6 @@ def has_ensemble(settings: PipelineSettings) -> bool:
 
 def _outputs_of(node: BaseNode) -> dict[str, BaseChannel]:
     return {kind: node.outputs[kind] for kind in (MODEL, MODEL_RUN)}
-
-
-def tuner_id(candidate: str) -> str:
-    """Return the id of a candidate's Tuner; Kubeflow's task names have no underscores."""
-    return "Tuner-" + candidate.replace("_", "-")
-
-
-def trainer_id(candidate: str) -> str:
-    """Return the id of a candidate's Trainer."""
-    return "Trainer-" + candidate.replace("_", "-")
-
-
-def _candidate_nodes(
-    name: str,
-    candidate: CandidateSettings,
-    settings: PipelineSettings,
-    transform: tfx_components.Transform,
-    places: Places,
-) -> list[BaseNode]:
-    """Build a candidate's Tuner, where it is tuned, and its Trainer, which comes last."""
-    run = CandidateRun(
-        name=name,
-        seed=settings.seed,
-        image_size_px=settings.transform.image_size_px,
-        candidate=candidate,
-        tuner=settings.tuner,
-        operating_point=settings.operating_point,
-        trials_dir=places.trials_dir,
-        code_version=code_version(*_MODEL_CODE),
-    )
-    shared = {
-        "examples": transform.outputs["transformed_examples"],
-        "transform_graph": transform.outputs["transform_graph"],
-        "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
-        "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
-        "custom_config": {CUSTOM_CONFIG_KEY: run.model_dump_json()},
-    }
-    nodes: list[BaseNode] = []
-    hyperparameters = None
-    if candidate.tune:
-        tuner = tfx_components.Tuner(tuner_fn="models.tune.tuner_fn", **shared).with_id(
-            tuner_id(name)
-        )
-        hyperparameters = tuner.outputs["best_hyperparameters"]
-        nodes.append(tuner)
-    trainer = tfx_components.Trainer(
-        run_fn="models.train.run_fn", hyperparameters=hyperparameters, **shared
-    )
-    nodes.append(trainer.with_id(trainer_id(name)))
-    return nodes
 
 
 def _stamp(nodes: list[BaseNode], version: str) -> None:

@@ -22,8 +22,9 @@ from models.selection import Comparison, Selection
 from models.training_report import REPORT_FILE as TRAINING_REPORT_FILE
 from models.training_report import TENSORBOARD_DIR, TrainingReport
 from pipeline import __version__
+from pipeline.candidate_nodes import trainer_id, tuner_id
 from pipeline.config import PipelineSettings
-from pipeline.pipeline import has_ensemble, trainer_id, tuner_id
+from pipeline.pipeline import has_ensemble
 from pipeline.run_record import RunRecord, read_latest_run
 from pipeline.summary_schema import (
     OVERALL,

@@ -43,13 +43,16 @@ def test_the_nodes_and_their_order(tmp_path):
     assert set(nodes) == {
         "ImportExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataAudit",
         "Transform", "Tuner-compact-resnet", "Trainer-compact-resnet", "Selector", "Baseline",
-        "Evaluator", "ModelGate", "Pusher",
+        "Evaluator", "ModelGate", "ServabilityCheck", "Pusher",
     }  # fmt: skip
     assert {"ExampleValidator", "DataAudit"} <= ancestors(nodes, "Transform")
     assert "Tuner-compact-resnet" in ancestors(nodes, "Trainer-compact-resnet")
     assert "Trainer-compact-resnet" in ancestors(nodes, "Selector")
     assert {"Selector", "Baseline"} <= ancestors(nodes, "Evaluator")
-    assert "ModelGate" in nodes["Pusher"].upstream_nodes
+    assert {"ModelGate", "ServabilityCheck"} <= set(nodes["Pusher"].upstream_nodes)
+    assert set(nodes["ServabilityCheck"].upstream_nodes) == {
+        "ImportExampleGen", "Transform", "Selector", "ModelGate",
+    }  # fmt: skip
 
 
 TWO = {"candidates": {"compact_resnet": {}, "cnn_deep": {"architecture": "cnn_deep"}}}
@@ -62,6 +65,8 @@ def test_candidates_stand_side_by_side_and_an_ensemble_and_the_selector_take_the
         assert not (trainers - {trainer}) & ancestors(nodes, trainer)
     assert set(nodes["Ensemble"].upstream_nodes) == {*trainers, "Transform"}
     assert set(nodes["Selector"].upstream_nodes) == {*trainers, "Ensemble"}
+    # What an ensemble is made of: its own run holds no network.
+    assert trainers <= set(nodes["ServabilityCheck"].upstream_nodes)
     assert ancestors(nodes, "Selector").isdisjoint({"Evaluator", "Baseline"})
     alone = nodes_of(build(tmp_path, **TWO, ensemble={"enabled": False}))
     assert "Ensemble" not in alone
@@ -123,8 +128,9 @@ def test_every_node_that_runs_our_code_carries_its_version(tmp_path):
         ({"seed": 1}, {"Tuner-compact-resnet", "Trainer-compact-resnet"}),
         (
             {"transform": {"image_size_px": 96}},
-            {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet"},
+            {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet", "ServabilityCheck"},
         ),
+        ({"serving": {"keep_versions": 2}}, {"ServabilityCheck", "Pusher"}),
         ({"gate": {"min_recall": 0.96}}, {"Evaluator", "ModelGate"}),
         ({"data": {"max_prevalence": 0.9}}, {"DataAudit"}),
         ({"tuner": {"max_trials": 3}}, {"Tuner-compact-resnet", "Trainer-compact-resnet"}),
@@ -136,6 +142,25 @@ def test_a_setting_changes_the_nodes_that_it_concerns(tmp_path, overrides, chang
         name: parameters(node) for name, node in nodes_of(build(tmp_path, **overrides)).items()
     }
     assert {name for name in after if after[name] != before[name]} == changed
+
+
+@pytest.mark.parametrize("platform", ["docker", "kubernetes"])
+def test_a_real_tf_serving_is_asked_last_and_its_blessing_is_wanted_too(tmp_path, platform):
+    asked = {"serving": {"infra_validation": platform}}
+    nodes = nodes_of(build(tmp_path, **asked))
+    assert set(nodes["InfraValidator"].upstream_nodes) == {
+        "ImportExampleGen", "Selector", "ModelGate", "ServabilityCheck",
+    }  # fmt: skip
+    pusher = nodes["Pusher"].inputs.inputs
+    producers = {
+        name: pusher[name].channels[0].producer_node_query.id
+        for name in ("model_blessing", "infra_blessing", "server_blessing")
+    }
+    assert producers == {
+        "model_blessing": "ModelGate",
+        "infra_blessing": "ServabilityCheck",
+        "server_blessing": "InfraValidator",
+    }
 
 
 def test_node_ids_are_legal_task_names_on_kubeflow(tmp_path):

@@ -1,0 +1,210 @@
+"""What a fresh process answered, held against what the trainer says of the same images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from models import features
+
+REPORT_FILE = "servability.json"  # in the node's blessing
+
+
+class Answer(BaseModel):
+    """The export's answer to one request.
+
+    Attributes:
+        signature: Which was asked.
+        images: Which images it was asked about, from 0.
+        probabilities: One for each of them; NaN is possible.
+        labels: One for each.
+        thresholds: One for each.
+        seconds: From the request to the answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    signature: str
+    images: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    labels: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    seconds: float
+
+
+class ProbeAnswers(BaseModel):
+    """What the fresh process leaves.
+
+    Attributes:
+        load_s: Seconds to load the export.
+        pixels: For each image, the SHA-256 of what the export's network sees.
+        answers: In the order in which they were asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    load_s: float
+    pixels: tuple[str, ...]
+    answers: tuple[Answer, ...]
+
+
+class ServabilityReport(BaseModel):
+    """Whether the export serves what was judged.
+
+    Attributes:
+        blessed: Whether it may be pushed.
+        reasons: Why not; empty where it may.
+        num_images: Images that were asked about.
+        num_answers: Probabilities that were compared.
+        max_difference: The bound.
+        largest_difference: Of any probability from the trainer's; None where none was comparable.
+        largest_difference_from_training: Of any probability from what the trainer itself wrote
+            down when it judged its candidate, maybe on a GPU. It decides nothing.
+        load_s: Seconds to load the export; None where it did not load, as the two below.
+        first_answer_s: Seconds of the first answer.
+        later_answer_s: Median seconds of later answers to the same kind of request.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    blessed: bool
+    reasons: tuple[str, ...] = ()
+    num_images: int
+    num_answers: int = 0
+    max_difference: float
+    largest_difference: float | None = None
+    largest_difference_from_training: float | None = None
+    load_s: float | None = None
+    first_answer_s: float | None = None
+    later_answer_s: float | None = None
+
+    def write(self, folder: Path) -> None:
+        """Write into an artifact's folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = self.model_dump_json(indent=2) + "\n"
+        (folder / REPORT_FILE).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> ServabilityReport:
+        """Read what `write` wrote."""
+        return cls.model_validate_json((folder / REPORT_FILE).read_text(encoding="utf-8"))
+
+
+class TrainerAnswers(BaseModel):
+    """What the trainer says of images, by the SHA-256 of the pixels that Transform left.
+
+    Attributes:
+        threshold: The operating point.
+        probabilities: Of the network that it saved, calibrated.
+        written_down: What it wrote when it judged its candidate, calibrated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float
+    probabilities: dict[str, float]
+    written_down: dict[str, float]
+
+
+def refuse(reason: str, num_images: int, max_difference: float) -> ServabilityReport:
+    """Return the report of an export that gave no answers."""
+    return ServabilityReport(
+        blessed=False, reasons=(reason,), num_images=num_images, max_difference=max_difference
+    )
+
+
+def compare(
+    probe: ProbeAnswers, trainer: TrainerAnswers, max_difference: float
+) -> ServabilityReport:
+    """Judge the export's answers.
+
+    Args:
+        probe: The answers, at least one.
+        trainer: What they have to be.
+        max_difference: The most that a probability may differ.
+    """
+    unknown = [
+        image for image, digest in enumerate(probe.pixels) if digest not in trainer.probabilities
+    ]
+    reasons = []
+    if unknown:
+        reasons.append(
+            f"the export's preprocessing leaves {len(unknown)} of {len(probe.pixels)} images other "
+            "pixels than Transform left the trainer"
+        )
+    not_finite = sum(
+        not math.isfinite(value) for answer in probe.answers for value in answer.probabilities
+    )
+    if not_finite:
+        reasons.append(f"{not_finite} probabilities are no finite numbers")
+    differences = _differences(probe, trainer.probabilities)
+    largest = max(differences, key=lambda each: each[0], default=None)
+    if largest is not None and largest[0] > max_difference:
+        reasons.append(
+            f"a probability differs from the trainer's by {largest[0]:.2g}, more than "
+            f"{max_difference:.2g}: {largest[1]}"
+        )
+    reasons += _wrong_decisions(probe.answers, trainer.threshold)
+    from_training = [each[0] for each in _differences(probe, trainer.written_down)]
+    first, *_ = probe.answers
+    return ServabilityReport(
+        blessed=not reasons,
+        reasons=tuple(reasons),
+        num_images=len(probe.pixels),
+        num_answers=sum(len(answer.probabilities) for answer in probe.answers),
+        max_difference=max_difference,
+        largest_difference=largest[0] if largest else None,
+        largest_difference_from_training=max(from_training, default=None),
+        load_s=probe.load_s,
+        first_answer_s=first.seconds,
+        later_answer_s=_later_answer_s(probe.answers),
+    )
+
+
+def _differences(probe: ProbeAnswers, expected: Mapping[str, float]) -> list[tuple[float, str]]:
+    """Return each comparable difference, with the words that say where it is."""
+    return [
+        (
+            abs(value - expected[probe.pixels[image]]),
+            f"{value:.6f}, not {expected[probe.pixels[image]]:.6f}, by `{answer.signature}` for "
+            f"image {image + 1}, {len(answer.images)} asked at once",
+        )
+        for answer in probe.answers
+        for image, value in zip(answer.images, answer.probabilities, strict=True)
+        if math.isfinite(value) and probe.pixels[image] in expected
+    ]
+
+
+def _wrong_decisions(answers: Sequence[Answer], threshold: float) -> list[str]:
+    reasons = []
+    thresholds = {value for answer in answers for value in answer.thresholds}
+    # The export holds the threshold as float32.
+    wrong = sorted(
+        value for value in thresholds if not math.isclose(value, threshold, rel_tol=1e-6)
+    )
+    if wrong:
+        reasons.append(f"the export decides from {wrong[0]:.6f} on, not from {threshold:.6f}")
+    against = sum(
+        label != (features.PNEUMONIA if value >= limit else features.NORMAL)
+        for answer in answers
+        for value, label, limit in zip(
+            answer.probabilities, answer.labels, answer.thresholds, strict=True
+        )
+        if math.isfinite(value)
+    )
+    if against:
+        reasons.append(f"{against} labels are not what probability and threshold say")
+    return reasons
+
+
+def _later_answer_s(answers: Sequence[Answer]) -> float | None:
+    first, *later = answers
+    alike = sorted(
+        each.seconds
+        for each in later
+        if (each.signature, len(each.images)) == (first.signature, len(first.images))
+    )
+    return alike[len(alike) // 2] if alike else None
