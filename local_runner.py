@@ -1,7 +1,8 @@
 """Run the whole pipeline on this machine: from X-rays to a verdict and a pushed model.
 
-Exit codes: 0 the model was blessed and pushed, 3 the gate refused it, 2 the data
-or the configuration cannot be used, 1 something broke, 130 interrupted.
+Exit codes: 0 the model was blessed and pushed, 3 it was refused, by the gate or
+because its export does not serve what was judged, 2 the data or the configuration
+cannot be used, 1 something broke, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def run(settings: PipelineSettings, options: argparse.Namespace, log_file: Path)
 
         summary = run_locally(settings, options.data, options.output, console, log_file)
         print_summary(console, summary)
-    return EXIT_PUSHED if summary.gate.blessed else EXIT_REFUSED
+    return EXIT_PUSHED if summary.is_blessed else EXIT_REFUSED
 
 
 if __name__ == "__main__":

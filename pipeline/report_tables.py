@@ -11,7 +11,6 @@ from rich.text import Text
 from models import features
 from pipeline.summary_schema import (
     Candidate,
-    Check,
     DataCounts,
     Estimate,
     Metrics,
@@ -19,6 +18,7 @@ from pipeline.summary_schema import (
     SplitMetrics,
     StudyRow,
 )
+from pipeline.summary_verdict import Check
 
 WIDE_COLUMNS = 104  # from this width on, figures and their intervals share a line
 _NONE = "-"

@@ -29,12 +29,11 @@ from pipeline.stages import format_seconds
 from pipeline.summary_schema import (
     TOTAL,
     Candidate,
-    Gate,
     OperatingPoint,
-    PushedModel,
     Study,
     Summary,
 )
+from pipeline.summary_verdict import PushedModel, Servability
 
 REST_PORT = 8501  # the port that TensorFlow Serving's documentation uses
 _NUM_SLOWEST = 3
@@ -68,16 +67,23 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(Text.assemble("Overall precision ", precision, ", accuracy ", accuracy))
 
     _print_heading(console, "Verdict")
-    console.print(_verdict(summary.gate))
+    console.print(_verdict(summary))
     console.print(checks_table(summary.gate.checks))
     for check in summary.gate.checks:
         # Of a slice that is too small the table says all: the verdict and its n.
         if check.note and check.verdict != "too_small":
             note = f"{check.name.replace('_', ' ')}, {check.slice}: {check.note}"
             console.print(Text(note, "dim"))
+    if summary.servability is not None:
+        console.print(Text(servability_line(summary.servability)))
+        if summary.servability.tf_serving_blessed is not None:
+            told = "answers" if summary.servability.tf_serving_blessed else "FAILED"
+            console.print(Text(f"Served by TensorFlow Serving, by InfraValidator: {told}"))
     _print_line(console, _pushed_line(summary))
     if summary.study is not None:
         _print_study(console, summary.study)
+    if summary.report is not None:
+        _print_line(console, f"Report, for a browser: {summary.report}")
 
     commands = next_commands(summary)
     if commands:  # a refused ensemble has neither curves nor a place to be served from
@@ -225,12 +231,13 @@ def _print_study(console: Console, study: Study) -> None:
     _print_line(console, f"The same with curves and matrices, for a browser: {study.page}")
 
 
-def _verdict(gate: Gate) -> Text:
+def _verdict(summary: Summary) -> Text:
+    gate = summary.gate
     counts = {
         verdict: sum(check.verdict == verdict for check in gate.checks)
         for verdict in ("passed", "failed", "too_small")
     }
-    text = Text("BLESSED", "bold green") if gate.blessed else Text("REFUSED", "bold red")
+    text = Text("BLESSED", "bold green") if summary.is_blessed else Text("REFUSED", "bold red")
     text.append(f": of {len(gate.checks)} checks, {counts['passed']} passed", "not bold default")
     text.append(f", {counts['failed']} failed", "not bold default")
     if counts["too_small"]:
@@ -240,15 +247,44 @@ def _verdict(gate: Gate) -> Text:
     return text
 
 
+def servability_line(servability: Servability) -> str:
+    """Say in one line what became of the export where it was served before the push."""
+    images = f"{servability.num_images} validation image{'s' * (servability.num_images != 1)}"
+    if not servability.blessed:
+        return f"Served in a fresh process, on {images}: FAILED"
+    line = (
+        f"Served in a fresh process, on {images}: the trainer's answers to "
+        f"{servability.largest_difference or 0.0:.1g} (bound {servability.max_difference:.1g})"
+    )
+    if servability.load_s is not None and servability.first_answer_s is not None:
+        line += f", {servability.load_s:.1f} s to load, {servability.first_answer_s:.2f} s for the"
+        line += " first answer"
+    if servability.later_answer_s is not None:
+        line += f", {servability.later_answer_s:.3f} s for later ones"
+    return line
+
+
 def _pushed_line(summary: Summary) -> str:
     if summary.pushed_model is not None:
         pushed = summary.pushed_model
         return f"Pushed: version {pushed.version} in {pushed.path}"
-    if summary.gate.blessed:
+    if summary.is_blessed:
         return "Nothing was pushed although the gate blessed the model: the log says why."
-    failed = [check for check in summary.gate.checks if check.verdict == "failed"]
-    reasons = ", ".join(f"{check.name.replace('_', ' ')} ({check.slice})" for check in failed)
-    return f"Nothing was pushed: the gate refused the model for {reasons or 'no stated reason'}."
+    return f"Nothing was pushed: {'; and '.join(_refusals(summary))}."
+
+
+def _refusals(summary: Summary) -> list[str]:
+    refusals = []
+    if not summary.gate.blessed:
+        failed = [check for check in summary.gate.checks if check.verdict == "failed"]
+        reasons = ", ".join(f"{check.name.replace('_', ' ')} ({check.slice})" for check in failed)
+        refusals.append(f"the gate refused the model for {reasons or 'no stated reason'}")
+    servability = summary.servability
+    if servability is not None and not servability.blessed:
+        refusals.append(f"the export cannot be served as judged: {'; '.join(servability.reasons)}")
+    if servability is not None and servability.tf_serving_blessed is False:
+        refusals.append("TensorFlow Serving did not load it or did not answer: the log says why")
+    return refusals
 
 
 def _time_line(timings_s: dict[str, float]) -> str:

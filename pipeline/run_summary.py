@@ -13,9 +13,13 @@ from ml_metadata.proto import metadata_store_pb2
 from components.evaluation_metrics import read_evaluation
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport
+from components.infra_validator import NODE_ID as INFRA_VALIDATOR
 from components.ingestion.dataset_card import DatasetCard
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
 from components.selector import SELECTION_FILE
+from components.servability import BLESSED_PROPERTY, BLESSING
+from components.servability import NODE_ID as SERVABILITY_CHECK
+from components.servability_report import ServabilityReport
 from components.shortcuts.separation import ShortcutReport
 from models.ensemble import ENSEMBLE
 from models.selection import Comparison, Selection
@@ -30,10 +34,8 @@ from pipeline.summary_schema import (
     OVERALL,
     Candidate,
     DataCounts,
-    Gate,
     Metrics,
     OperatingPoint,
-    PushedModel,
     RunMetrics,
     Shortcut,
     SplitCounts,
@@ -44,6 +46,7 @@ from pipeline.summary_schema import (
     Versions,
     notice_for,
 )
+from pipeline.summary_verdict import Gate, PushedModel, Servability
 
 _TRIALS_FILE = "tuner_results.json"  # TFX's Tuner names it so, in its output `tuner_results`
 _OF_TRIAL = ("trial_id", "score")  # its keys that are no hyperparameters
@@ -56,6 +59,7 @@ def summarise_run(
     timings_s: Mapping[str, float],
     log_file: Path,
     study: Study | None = None,
+    report_page: Path | None = None,
 ) -> Summary:
     """Summarise the newest run in the metadata store.
 
@@ -66,6 +70,7 @@ def summarise_run(
         timings_s: Seconds by node and step, and `total`.
         log_file: Where the libraries logged.
         study: The table beside published figures, where the run made one.
+        report_page: The run's report, where it made one.
 
     Raises:
         KeyError: When a node has not left what it should have.
@@ -102,8 +107,10 @@ def summarise_run(
             test=SplitMetrics.from_slices(evaluation.candidate),
         ),
         gate=Gate.model_validate(gate),
+        servability=_servability(record, settings),
         pushed_model=_pushed_model(record),
         study=study,
+        report=None if report_page is None else str(report_page),
         timings_s=dict(timings_s),
         versions=Versions(
             project=__version__,
@@ -195,6 +202,19 @@ def _candidate(
         },
         calibration_error_before=report.calibration_error_before,
         calibration_error_after=report.calibration_error_after,
+    )
+
+
+def _servability(record: RunRecord, settings: PipelineSettings) -> Servability:
+    report = ServabilityReport.read(record.output(SERVABILITY_CHECK, BLESSING).path)
+    is_asked = settings.serving.infra_validation != "none"
+    return Servability(
+        **report.model_dump(include=set(Servability.model_fields)),
+        tf_serving_blessed=(
+            record.output(INFRA_VALIDATOR, BLESSING).properties[BLESSED_PROPERTY] == 1
+            if is_asked
+            else None
+        ),
     )
 
 

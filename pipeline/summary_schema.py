@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     NonNegativeFloat,
@@ -21,6 +19,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from pipeline.summary_part import Part, Proportion
+from pipeline.summary_verdict import Gate, PushedModel, Servability
 
 SCHEMA_VERSION: Literal[1] = 1
 TOTAL = "total"  # key of `timings_s`
@@ -34,16 +35,6 @@ DECISION_SUPPORT_NOTICE = (
     "For decision support only: the model has no regulatory clearance, and its figures hold "
     "for images like those of its test split. A person makes the diagnosis."
 )
-
-Proportion = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Part(BaseModel):
-    """Base of every part: immutable, strict about its keys, without NaN and infinity."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, from_attributes=True
-    )
 
 
 class SplitCounts(Part):
@@ -171,7 +162,7 @@ class Candidate(Part):
     stressed_auc: Proportion | None = None
     worst_stress: str = ""
     worst_stressed_auc: Proportion | None = None
-    stressed_metrics: dict[str, Metrics] = {}
+    stressed_metrics: dict[str, Metrics] = Field(default_factory=dict)
     calibration_error_before: Proportion | None = None
     calibration_error_after: Proportion | None = None
 
@@ -182,36 +173,6 @@ class OperatingPoint(Part):
     threshold: Proportion
     target_sensitivity: Proportion
     chosen_on: Literal["validation"]
-
-
-class Check(Part):
-    """One rule of the gate, applied."""
-
-    name: str
-    slice: str
-    metric: str
-    value: float | None
-    bound: float | None
-    comparison: str
-    verdict: Literal["passed", "failed", "too_small"]
-    n: NonNegativeInt
-    baseline: float | None = None
-    note: str = ""
-
-
-class Gate(Part):
-    """The gate's verdict, with every check behind it."""
-
-    blessed: bool
-    baseline_present: bool
-    checks: tuple[Check, ...]
-
-
-class PushedModel(Part):
-    """Where the model lies that servers load."""
-
-    path: str
-    version: NonNegativeInt
 
 
 class PublishedFigures(Part):
@@ -263,8 +224,10 @@ class Summary(Part):
     operating_point: OperatingPoint
     metrics: RunMetrics
     gate: Gate
+    servability: Servability | None = None
     pushed_model: PushedModel | None
     study: Study | None = None
+    report: str | None = None  # its page
     timings_s: dict[str, NonNegativeFloat]
     versions: Versions
     settings: dict[str, JsonValue]
@@ -284,9 +247,14 @@ class Summary(Part):
         names = [candidate.name for candidate in self.candidates]
         if self.selected not in names:
             raise ValueError(f"expected selected to be one of {names}, got {self.selected!r}")
-        if self.pushed_model is not None and not self.gate.blessed:
-            raise ValueError("expected no pushed model where the gate refused it, got one")
+        if self.pushed_model is not None and not self.is_blessed:
+            raise ValueError("expected no pushed model where it was refused, got one")
         return self
+
+    @property
+    def is_blessed(self) -> bool:
+        """Whether neither the gate nor what served the export has refused the model."""
+        return self.gate.blessed and (self.servability is None or self.servability.may_be_pushed)
 
 
 def notice_for(synthetic: bool) -> str:

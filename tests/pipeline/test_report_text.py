@@ -185,6 +185,50 @@ def test_a_blessed_model_that_was_not_pushed_is_told(summary_fields: dict[str, A
     assert any(line.startswith("Nothing was pushed although the gate blessed") for line in lines)
 
 
+def servability(**changes: Any) -> dict[str, Any]:
+    served = {"blessed": True, "num_images": 16, "max_difference": 1e-5, "load_s": 1.52}
+    served |= {"largest_difference": 1.2e-7, "first_answer_s": 0.43, "later_answer_s": 0.021}
+    return {"servability": served | changes}
+
+
+def test_how_the_export_was_served_is_told(summary_fields: dict[str, Any]) -> None:
+    told = " ".join(report(Summary.model_validate(summary_fields | servability()), width=200))
+    assert (
+        "Served in a fresh process, on 16 validation images: the trainer's answers to 1e-07 "
+        "(bound 1e-05), 1.5 s to load, 0.43 s for the first answer, 0.021 s for later ones"
+    ) in told
+    assert "Served by TensorFlow Serving" not in told
+    asked = Summary.model_validate(summary_fields | servability(tf_serving_blessed=True))
+    assert "Served by TensorFlow Serving, by InfraValidator: answers" in report(asked)
+
+
+@pytest.mark.parametrize(
+    ("veto", "told"),
+    [
+        (
+            servability(blessed=False, reasons=["a fresh process was ended by SIGSEGV"]),
+            "Nothing was pushed: the export cannot be served as judged: a fresh process was ended "
+            "by SIGSEGV.",
+        ),
+        (
+            servability(tf_serving_blessed=False),
+            "Nothing was pushed: TensorFlow Serving did not load it or did not answer: the log "
+            "says why.",
+        ),
+    ],
+)
+def test_a_veto_after_the_gates_blessing_is_a_refusal(
+    summary_fields: dict[str, Any], veto: dict[str, Any], told: str
+) -> None:
+    summary = Summary.model_validate(summary_fields | veto | {"pushed_model": None})
+    lines = report(summary)
+    assert told in lines
+    assert any(line.startswith("REFUSED: of 9 checks, 8 passed, 0 failed") for line in lines)
+    assert not summary.is_blessed
+    with pytest.raises(ValueError, match="no pushed model where it was refused"):
+        Summary.model_validate(summary_fields | veto)
+
+
 def study_row(name: str, **changes: Any) -> dict[str, Any]:
     estimate = {"value": 0.8, "low": 0.767, "high": 0.829}
     metrics = {"n": 624, "positives": 390, "recall": estimate | {"value": 0.82}, "precision": None}

@@ -10,6 +10,7 @@ from components.ingestion.dataset_card import DatasetCard, SideRange, SplitCount
 from components.ingestion.duplicates import DuplicateReport
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
 from components.selector import SELECTION_FILE
+from components.servability_report import ServabilityReport
 from components.shortcuts.separation import ShortcutReport
 from models.calibration import Calibration
 from models.selection import select
@@ -87,6 +88,10 @@ def summarise(tmp_path, monkeypatch):
         verdict = GateReport(blessed=True, baseline_present=False, checks=())
         (output("ModelGate", "blessing") / GATE_REPORT_FILE).write_text(verdict.model_dump_json())
         output("Evaluator", "evaluation")
+        ServabilityReport(
+            blessed=True, num_images=16, num_answers=66, max_difference=1e-5,
+            largest_difference=1e-7, load_s=1.5, first_answer_s=0.4, later_answer_s=0.02,
+        ).write(output("ServabilityCheck", "blessing"))  # fmt: skip
         ShortcutReport(n=9, positives=5, warning_auc=0.75, shortcuts=()).write(
             output("DataAudit", "report")
         )
@@ -118,6 +123,8 @@ def test_an_ensemble_that_is_selected_stands_first_with_its_members(summarise):
     assert summary.metrics.test.overall.specificity.value == pytest.approx(0.75)
     assert summary.tensorboard_dir is None  # an ensemble has no curves
     assert (summary.pushed_model.path, summary.pushed_model.version) == ("/srv/4", 4)
+    assert (summary.servability.num_images, summary.servability.largest_difference) == (16, 1e-7)
+    assert summary.servability.tf_serving_blessed is None  # it was not asked
 
 
 def test_trials_stand_with_the_candidate_that_was_tuned(summarise):

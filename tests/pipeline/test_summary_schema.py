@@ -74,7 +74,7 @@ def test_a_summary_from_before_stresses_and_trials_is_read(summary_fields: dict[
         ({"schema_version": 2}, "Input should be 1"),
         (
             {"gate": {"blessed": False, "baseline_present": False, "checks": []}},
-            "expected no pushed model where the gate refused it",
+            "expected no pushed model where it was refused",
         ),
     ],
 )
