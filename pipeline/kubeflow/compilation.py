@@ -32,7 +32,17 @@ def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
     """Build the DAG with a cluster's places, and the node that only a cluster needs.
 
     See `pipeline.pipeline.create_pipeline`.
+
+    Raises:
+        InputError: The configuration asks for TFX's InfraValidator, which its compiler refuses.
     """
+    if settings.serving.infra_validation != "none":
+        raise InputError(
+            "serving.infra_validation: expected none where the pipeline is compiled for Kubeflow, "
+            f"got {settings.serving.infra_validation}: TFX's compiler for Kubeflow Pipelines v2 "
+            "takes no InfraValidator. ServabilityCheck serves the export there all the same; "
+            "ask a real TF Serving in a local run"
+        )
     cluster = settings.kubeflow
     mounts_everywhere = cluster.volume.claim != "" and cluster.volume.mounted_by == "all"
     dag = create_pipeline(
@@ -49,6 +59,7 @@ def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
     verdict = Verdict(
         pushed_model=nodes["Pusher"].outputs["pushed_model"],
         blessing=nodes["ModelGate"].outputs["blessing"],
+        infra_blessing=nodes["ServabilityCheck"].outputs["blessing"],
     )
     # As TFX's compiler itself adds an exit handler: a pipeline's nodes are known to its registry.
     with dag.dsl_context_registry.temporary_mutable():
@@ -68,7 +79,8 @@ def compile_pipeline(settings: PipelineSettings) -> str:
         its pods.
 
     Raises:
-        InputError: The configuration names a node that is not there, or the file is too large.
+        InputError: The configuration names a node that is not there or that Kubeflow cannot run,
+            or the file is too large.
     """
     dag = create_cluster_pipeline(settings)
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(

@@ -14,7 +14,14 @@ from pipeline.kubeflow.run_folder import RUN_ID_VARIABLE
 
 Json = dict[str, Any]
 # What reads data, or writes outside the run.
-BOUNDARY_NODES = ("ImportExampleGen", "Baseline", "ModelGate", "Pusher", "RunSummary")
+BOUNDARY_NODES = (
+    "ImportExampleGen",
+    "Baseline",
+    "ModelGate",
+    "ServabilityCheck",
+    "Pusher",
+    "RunSummary",
+)
 _LABEL_ENDING = "_executor"
 _RUN_ID_LABEL = "metadata.labels['pipeline/runid']"  # KFP puts it on every pod of a run
 _SHARED_MEMORY_NAME = "shm"

@@ -27,8 +27,16 @@ Json = dict[str, Any]
 DAG = "tfx-dag"  # TFX's name for the tasks that the exit handler waits for
 SUMMARY_NODE = "RunSummary"
 EXAMPLE_GEN = "ImportExampleGen"
-# What they do depends on a folder outside the run, which no cache key holds.
-_NEVER_CACHED = ("Baseline", "ModelGate", "Pusher", VERDICT_NODE, SUMMARY_NODE)
+# What they do depends on a folder outside the run, which no cache key holds; or, as a fresh process
+# that had no time to answer, on the machine.
+_NEVER_CACHED = (
+    "Baseline",
+    "ModelGate",
+    "ServabilityCheck",
+    "Pusher",
+    VERDICT_NODE,
+    SUMMARY_NODE,
+)
 _MAX_ARGUMENT_BYTES = 128 * 1024  # of one argument, by Linux
 
 

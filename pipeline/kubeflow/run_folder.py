@@ -1,7 +1,7 @@
 """The folder of one run, below `runs_dir`: what the run's last task can read however it ended.
 
-An exit handler gets no artifacts, and a task that failed leaves none. So the gate and the Pusher
-leave their verdicts here, by the run's id, and the summary joins them.
+An exit handler gets no artifacts, and a task that failed leaves none. So the gate, the check of
+the serving and the Pusher leave their verdicts here, by the run's id, and the summary joins them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport, describe
 from components.pusher import PUSHED_PROPERTY
 from components.pusher import RECORD_FILE as PUSH_RECORD_FILE
+from components.servability_report import REPORT_FILE as SERVABILITY_REPORT_FILE
+from components.servability_report import ServabilityReport
 from pipeline import __version__
 from pipeline.kubeflow.local_copies import with_locations
 from pipeline.kubeflow.object_store import list_files, read_text, remove_file, write_text
@@ -27,6 +29,7 @@ SUMMARY_FILE = "summary.json"
 # Files that a node leaves, by the output that it is in, by node id.
 KEPT_FILES: Mapping[str, tuple[str, str]] = {
     "ModelGate": ("blessing", GATE_REPORT_FILE),
+    "ServabilityCheck": ("blessing", SERVABILITY_REPORT_FILE),
     "Pusher": ("pushed_model", PUSH_RECORD_FILE),
 }
 VERDICT_NODE = "Verdict"  # it fails where the model was refused, which breaks nothing
@@ -42,9 +45,11 @@ class ClusterSummary(BaseModel):
     Attributes:
         schema_version: Raised when a field is renamed, removed or means something else.
         run_id: KFP's id of the run.
-        verdict: `blessed` and pushed, `refused` by the gate, or `broken`: a task failed.
+        verdict: `blessed` and pushed, `refused` by the gate or by the check of the serving, or
+            `broken`: a task failed.
         error: What failed; "" where nothing did.
         gate: The gate's checks; None where the run did not come that far.
+        servability: What a fresh process made of the export; None where it was not asked.
         pushed_model: What the Pusher tells; None where it did not run.
         ended: Time in UTC, ISO 8601.
         project_version: Of the image.
@@ -57,6 +62,7 @@ class ClusterSummary(BaseModel):
     verdict: Verdict
     error: str
     gate: GateReport | None
+    servability: ServabilityReport | None = None
     pushed_model: dict[str, JsonValue] | None
     ended: str
     project_version: str
@@ -67,9 +73,20 @@ class ClusterSummary(BaseModel):
         if self.verdict == "blessed" and self.pushed_model is not None:
             return f"BLESSED: pushed to {self.pushed_model.get('pushed_destination')}"
         if self.verdict == "refused":
-            failed = self.gate.with_verdict("failed") if self.gate else ()
-            return "REFUSED: " + "; ".join(describe(check) for check in failed)
+            return f"REFUSED: {reasons_of(self.gate, self.servability)}"
         return f"BROKEN: {self.error}"
+
+
+def reasons_of(gate: GateReport | None, servability: ServabilityReport | None) -> str:
+    """Return why a model was refused, in one line.
+
+    Args:
+        gate: The gate's report, where it is there.
+        servability: That of the check of the serving, where it is there.
+    """
+    failed = [describe(check) for check in gate.with_verdict("failed")] if gate else []
+    vetoes = [f"failed: serving: {reason}" for reason in servability.reasons] if servability else []
+    return "; ".join([*failed, *vetoes])
 
 
 def keep_verdict(
@@ -113,6 +130,7 @@ def write_summary(runs_dir: str, run_id: str) -> ClusterSummary:
     errors = _errors(folder)
     gate = read_text(folder, GATE_REPORT_FILE)
     pushed = read_text(folder, PUSH_RECORD_FILE)
+    servability = read_text(folder, SERVABILITY_REPORT_FILE)
     push_record = json.loads(pushed) if pushed else None
     verdict, error = _judge(errors, push_record)
     summary = ClusterSummary(
@@ -120,6 +138,7 @@ def write_summary(runs_dir: str, run_id: str) -> ClusterSummary:
         verdict=verdict,
         error=error,
         gate=GateReport.model_validate_json(gate) if gate else None,
+        servability=ServabilityReport.model_validate_json(servability) if servability else None,
         pushed_model=push_record,
         ended=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         project_version=__version__,

@@ -17,12 +17,13 @@ import jinja2
 from components.evaluation_metrics import read_evaluation
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport, describe
+from components.servability_report import ServabilityReport
 from models import features
 from models.slice_metrics import OVERALL, SliceMetrics
 
 METRICS, CONFUSION_MATRIX = "metrics", "confusion_matrix"
 VERDICT_PAGE, STUDY_PAGE = "verdict", "page"
-GATE, STUDY_TABLE = "ModelGate", "StudyTable"
+GATE, SERVABILITY, STUDY_TABLE = "ModelGate", "ServabilityCheck", "StudyTable"
 # Types by output name, by node id.
 UI_OUTPUTS: Mapping[str, Mapping[str, str]] = {
     GATE: {
@@ -30,8 +31,16 @@ UI_OUTPUTS: Mapping[str, Mapping[str, str]] = {
         CONFUSION_MATRIX: "system.ClassificationMetrics",
         VERDICT_PAGE: "system.HTML",
     },
+    SERVABILITY: {METRICS: "system.Metrics"},
     STUDY_TABLE: {STUDY_PAGE: "system.HTML"},
 }
+_SERVING_FIGURES = (
+    "largest_difference",
+    "largest_difference_from_training",
+    "load_s",
+    "first_answer_s",
+    "later_answer_s",
+)
 _FIGURES = ("recall", "specificity", "precision", "accuracy", "auc")
 
 Folders = Mapping[str, Path]  # of artifacts, by the name of the input or output
@@ -85,8 +94,22 @@ def _fill_study(
     return {STUDY_PAGE: {}}
 
 
+def _fill_servability(
+    inputs: Folders, outputs: Folders, files: Mapping[str, Path]
+) -> dict[str, Metadata]:
+    del inputs
+    report = ServabilityReport.read(outputs["blessing"])
+    values = {name: getattr(report, name) for name in _SERVING_FIGURES}
+    figures = {"blessed": int(report.blessed)} | {
+        name: value for name, value in values.items() if value is not None
+    }
+    _write(files[METRICS], json.dumps(figures, indent=2))
+    return {METRICS: figures}
+
+
 _FILLERS: Mapping[str, Callable[[Folders, Folders, Mapping[str, Path]], dict[str, Metadata]]] = {
     GATE: _fill_gate,
+    SERVABILITY: _fill_servability,
     STUDY_TABLE: _fill_study,
 }
 

@@ -10,26 +10,31 @@ from pathlib import Path
 
 from tfx.dsl.component.experimental.annotations import InputArtifact
 from tfx.dsl.component.experimental.decorators import component
-from tfx.types.standard_artifacts import ModelBlessing, PushedModel
+from tfx.types.standard_artifacts import InfraBlessing, ModelBlessing, PushedModel
 
 from components.gate import REPORT_FILE
-from components.gate_checks import GateReport, describe
+from components.gate_checks import GateReport
 from components.pusher import PUSHED_PROPERTY
+from components.servability_report import ServabilityReport
+from pipeline.kubeflow.run_folder import reasons_of
 
 
 class RefusedError(Exception):
-    """The gate refused the model."""
+    """The gate, or the check of the serving, refused the model."""
 
 
 @component
 def Verdict(  # noqa: N802 - TFX names the node after the function
-    pushed_model: InputArtifact[PushedModel], blessing: InputArtifact[ModelBlessing]
+    pushed_model: InputArtifact[PushedModel],
+    blessing: InputArtifact[ModelBlessing],
+    infra_blessing: InputArtifact[InfraBlessing],
 ) -> None:
     """Fail where the model was not pushed, with the checks that it failed.
 
     Args:
         pushed_model: What the Pusher tells.
         blessing: The gate's verdict, with its report.
+        infra_blessing: That of the check of the serving, with its report.
 
     Raises:
         RefusedError: The model was refused.
@@ -40,5 +45,5 @@ def Verdict(  # noqa: N802 - TFX names the node after the function
     report = GateReport.model_validate_json(
         (Path(blessing.uri) / REPORT_FILE).read_text(encoding="utf-8")
     )
-    failed = "; ".join(describe(check) for check in report.with_verdict("failed"))
-    raise RefusedError(f"REFUSED: {failed}")
+    servability = ServabilityReport.read(Path(infra_blessing.uri))
+    raise RefusedError(f"REFUSED: {reasons_of(report, servability)}")

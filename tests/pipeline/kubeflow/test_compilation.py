@@ -26,7 +26,7 @@ from pipeline.pipeline import Places, create_pipeline
 
 KFP_ONLY = {"Verdict"}  # beside the exit handler, which is no part of the DAG
 CONFIGS = ("kubeflow", "study", "quick")
-NOT_CACHED = {"ImportExampleGen", "Baseline", "ModelGate", "Pusher", "Verdict"}
+NOT_CACHED = {"ImportExampleGen", "Baseline", "ModelGate", "ServabilityCheck", "Pusher", "Verdict"}
 Json = dict[str, Any]
 
 
@@ -214,6 +214,13 @@ def test_texts_that_look_like_numbers_are_quoted(settings, text):
     versions = set(re.findall(r"constant: (\S*[0-9a-f]{16}\S*)$", text, flags=re.MULTILINE))
     assert versions
     assert all(each.startswith('"') for each in versions)
+
+
+@pytest.mark.parametrize("platform", ["docker", "kubernetes"])
+def test_tfxs_infra_validator_is_refused_with_what_to_do(platform):
+    asked = load_settings("quick", [f"serving.infra_validation={platform}"])
+    with pytest.raises(InputError, match=rf"got {platform}: TFX's compiler .* in a local run"):
+        compile_pipeline(asked)
 
 
 def test_immutable_data_are_answered_from_the_cache():

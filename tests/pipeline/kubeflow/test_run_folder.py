@@ -17,7 +17,7 @@ from pipeline.kubeflow.run_folder import (
     read_summary,
     write_summary,
 )
-from tests.pipeline.kubeflow.gate_reports import REFUSAL, gate_report
+from tests.pipeline.kubeflow.gate_reports import REFUSAL, VETO, gate_report, servability_report
 
 RUN_ID = "5d3c1c53-run"
 PUSHED = {"pushed": 1, "pushed_version": "3", "pushed_destination": "/mnt/data/serving/3"}
@@ -73,6 +73,20 @@ def test_a_refused_run_tells_the_failed_checks_only(
     summary = write_summary(runs_dir, RUN_ID)
     assert (summary.verdict, summary.error) == ("refused", "")
     assert summary.sentence == REFUSAL
+
+
+def test_a_veto_of_the_serving_is_a_refusal_with_its_reason(
+    runs_dir: str, outputs: dict[str, Path]
+) -> None:
+    _gate(runs_dir, outputs, blessed=True)
+    veto = servability_report(blessed=False)
+    veto.write(outputs["blessing"])
+    keep_verdict("ServabilityCheck", runs_dir, RUN_ID, outputs, {})
+    _push(runs_dir, outputs, {"pushed": 0})
+    summary = write_summary(runs_dir, RUN_ID)
+    assert (summary.verdict, summary.servability) == ("refused", veto)
+    assert summary.sentence == VETO
+    assert read_summary(runs_dir, RUN_ID) == summary
 
 
 def test_a_number_that_came_back_as_a_float_counts(runs_dir: str, outputs: dict[str, Path]) -> None:
