@@ -16,6 +16,7 @@ from components.report.parts import Picture
 from models import features
 
 _MAX_BINS = 30
+_NARROW_PX = 10  # sizes that differ by less are drawn with some room around them
 _COLOURS = dict(
     zip(features.SUBTYPES, ("#7F7F7F", COLOURS[1], COLOURS[0], COLOURS[4]), strict=True)
 )
@@ -69,7 +70,8 @@ def draw_sizes(splits: FactsBySplit, side: Literal["height", "width"]) -> Pictur
     filled = {name: values for name, values in sides_px.items() if values}
     everything = [value for values in filled.values() for value in values]
     # Around whole pixels, so that no bin holds more sizes than its neighbour by rounding alone.
-    low, high = min(everything) - 0.5, max(everything) + 0.5
+    margin_px = _NARROW_PX if max(everything) - min(everything) < _NARROW_PX else 0
+    low, high = min(everything) - margin_px - 0.5, max(everything) + margin_px + 0.5
     bin_px = math.ceil((high - low) / _MAX_BINS)
     edges = np.arange(low, high + bin_px, bin_px)
     with style():

@@ -175,22 +175,25 @@ def _shortcuts(sources: Sources) -> Part:
 
 
 def _validation(sources: Sources) -> tuple[Part, ...]:
-    anomalies = [
-        attempt(f"The anomalies of {split}", partial(_anomalies, split, sources.anomalies))
-        for split in features.SPLITS
-    ]
     tables = tuple(
         attempt(f"The statistics of {split}", partial(_statistics, split, sources.statistics))
         for split in features.SPLITS
     )
-    return (*anomalies, Group("Statistics of every feature", tables, folded=True))
+    return (
+        attempt("The anomalies", lambda: _anomalies(sources.anomalies)),
+        Group("Statistics of every feature", tables, folded=True),
+    )
 
 
-def _anomalies(split: str, folder: Path) -> Part:
-    found = describe_anomalies(split, str(folder / f"Split-{split}" / _ANOMALIES_FILE))
+def _anomalies(folder: Path) -> Part:
+    found = [
+        sentence
+        for split in features.SPLITS
+        for sentence in describe_anomalies(split, str(folder / f"Split-{split}" / _ANOMALIES_FILE))
+    ]
     if not found:
-        return Text(f"Anomalies of {split} against the schema: none.", "good")
-    return Group(f"Anomalies of {split} against the schema: {len(found)}", (Listing(tuple(found)),))
+        return Text(f"Anomalies against the schema in {', '.join(features.SPLITS)}: none.", "good")
+    return Group(f"Anomalies against the schema: {len(found):,}", (Listing(tuple(found)),))
 
 
 def _statistics(split: str, folder: Path) -> Part:
