@@ -1,0 +1,67 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.architectures import SMALLEST_SIDE_PX, build_network
+from models.explanations.inner_maps import convolutions, last_maps, tap
+from pipeline.config import CandidateSettings
+
+
+def build(architecture):
+    keras.utils.set_random_seed(1)
+    return build_network(
+        CandidateSettings(architecture=architecture, weights="none"),
+        max(32, SMALLEST_SIDE_PX[architecture]),
+    )
+
+
+@pytest.mark.parametrize(
+    "architecture", ["cnn_baseline", "cnn_deep", "compact_resnet", "efficientnet_v2_b0"]
+)
+def test_a_tapped_network_answers_as_before_and_gives_its_last_maps(architecture):
+    network = build(architecture)
+    layer = last_maps(network)
+    side = network.input_shape[1]
+    images = np.random.default_rng(0).random((2, side, side, 3)).astype(np.float32)
+    (maps,), logits = tap(network, [layer]).maps_and_logits(tf.constant(images))
+    expected = network(images, training=False).numpy()[:, 0]
+    np.testing.assert_allclose(tf.sigmoid(logits).numpy(), expected, rtol=1e-4)
+    assert maps.shape == (2, *layer.output.shape[1:])
+
+
+@pytest.mark.parametrize("architecture", ["cnn_deep", "compact_resnet", "efficientnet_v2_b0"])
+def test_the_answer_follows_from_the_maps(architecture):
+    network = build(architecture)
+    images = tf.constant(np.random.default_rng(0).random((1, 32, 32, 3)).astype(np.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        (maps,), logits = tap(network, [last_maps(network)]).maps_and_logits(images)
+    assert np.abs(tape.gradient(logits, maps).numpy()).max() > 0.0
+
+
+def test_stacked_heads_are_gone_through():
+    network = build("xception_deep")
+    images = np.random.default_rng(0).random((1, 71, 71, 3)).astype(np.float32)
+    _, logits = tap(network, [last_maps(network)]).maps_and_logits(tf.constant(images))
+    expected = network(images, training=False).numpy()[:, 0]
+    np.testing.assert_allclose(tf.sigmoid(logits).numpy(), expected, rtol=1e-4)
+
+
+def test_convolutions_come_in_order():
+    assert [layer.filters for layer in convolutions(build("cnn_deep"))] == [32, 64, 128]
+
+
+def test_a_dense_network_has_no_maps():
+    network = build("ann_small")
+    assert convolutions(network) == []
+    assert last_maps(network) is None
+
+
+def test_a_network_of_two_outputs_is_refused():
+    inputs = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(2, 3)(inputs)
+    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(maps))
+    network = keras.Model(inputs, outputs, name="two")
+    with pytest.raises(ValueError, match="ends in one dense unit, got 'two'"):
+        tap(network, [last_maps(network)])
