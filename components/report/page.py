@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +9,9 @@ import jinja2
 import markupsafe
 
 from components.report.parts import Cell, Part, Section
+from components.report.plain_text import without_deceptive_characters
 
 _TEMPLATE = "page.html.jinja"
-# Characters that no page may hold, and those that turn the direction of the text that follows:
-# a name could make the sentence around it read as another. Right-to-left letters stay as they are.
-_DECEPTIVE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def render_page(title: str, summary: str, sections: Sequence[Section], *, synthetic: bool) -> str:
@@ -33,7 +30,7 @@ def render_page(title: str, summary: str, sections: Sequence[Section], *, synthe
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
-        finalize=_without_deceptive_characters,
+        finalize=_finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -44,10 +41,10 @@ def render_page(title: str, summary: str, sections: Sequence[Section], *, synthe
     return page + "\n"
 
 
-def _without_deceptive_characters(value: object) -> object:
+def _finalize(value: object) -> object:
     # Markup is what the template itself has made of texts that went through here.
     if isinstance(value, str) and not isinstance(value, markupsafe.Markup):
-        return _DECEPTIVE.sub("\N{REPLACEMENT CHARACTER}", value)
+        return without_deceptive_characters(value)
     return value
 
 
