@@ -35,19 +35,17 @@ def overview_table(selection: Selection, reports: Sequence[TrainingReport]) -> T
             "Stressed specificity",
             "Stressed AUC",
             "Calibration error",
-            "Parameters",
             "Epochs, time",
         ),
         tuple(
             (
-                Cell(report.name, "selected" if report.name == selection.selected else ""),
+                _name_cell(report, selection.selected),
                 *_validation_cells(report),
                 *_stressed_cells(report, compared[report.name]),
                 Cell(
                     format_figure(report.calibration_error_after),
                     f"before {format_figure(report.calibration_error_before)}",
                 ),
-                f"{report.num_parameters:,}",
                 _epochs_cell(report),
             )
             for report in reports
@@ -144,6 +142,11 @@ def format_value(value: float | int | str | bool | None) -> str:
 def in_words(name: str) -> str:
     """Return a name of the code for a reader."""
     return name.replace("_", " ")
+
+
+def _name_cell(report: TrainingReport, selected: str) -> Cell:
+    mark = "selected, " if report.name == selected else ""
+    return Cell(report.name, f"{mark}{report.num_parameters:,} parameters")
 
 
 def _validation_cells(report: TrainingReport) -> tuple[Cell, Cell, Cell]:

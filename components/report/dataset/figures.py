@@ -52,7 +52,14 @@ def draw_class_balance(splits: FactsBySplit) -> Picture:
         axes.invert_yaxis()
         axes.set(title="Images by subtype", xlim=(0.0, 1.0), xlabel="share of the split")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        figure.legend(loc="outside lower center", ncols=len(shown), frameon=False, fontsize=8)
+        figure.legend(
+            loc="outside lower center",
+            ncols=len(shown),
+            frameon=False,
+            fontsize=8,
+            handlelength=1.0,
+            columnspacing=1.0,
+        )
         source = svg_uri(figure)
     told = "; ".join(_describe_counts(name, line) for name, line in counts.items())
     return Picture(source, f"Images by subtype. {told}.")
@@ -89,7 +96,7 @@ def draw_sizes(splits: FactsBySplit, side: Literal["height", "width"]) -> Pictur
             )
         axes.set(title=f"Native {side}", xlabel="px", ylabel="share of the split")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100.0 * value:.3g}%")
         figure.legend(loc="outside lower center", ncols=len(filled), frameon=False, fontsize=8)
         source = svg_uri(figure)
     told = "; ".join(_describe_sides(name, values) for name, values in filled.items())
