@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
+import uuid
 from collections.abc import Collection
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def prune(push_dir: Path, keep_versions: int, pinned: Collection[int] = ()) -> l
     """Delete all versions but the newest ones and those that are pinned.
 
     A reader sees a version whole or not at all: it is renamed before it is deleted. What an
-    earlier call that was killed has left is deleted, too. A folder that cannot be changed is told
+    earlier call could not delete, or had no time to, is deleted, too. A folder that cannot be changed is told
     in the log and left: what was pushed serves all the same.
 
     Args:
@@ -50,11 +50,15 @@ def prune(push_dir: Path, keep_versions: int, pinned: Collection[int] = ()) -> l
     for version in pushed_versions(push_dir)[:-keep_versions]:
         if version in served or version in pinned:
             continue
+        hidden = push_dir / f"{_PRUNED}{version}-{uuid.uuid4().hex}"
         try:
-            _delete(version_dir(push_dir, version))
+            version_dir(push_dir, version).rename(hidden)  # on one file system it is atomic
+        except FileNotFoundError:
+            continue  # another run's push has pruned it in between
         except OSError as error:
             _LOGGER.warning("Version %d could not be pruned: %s", version, error)
         else:
+            shutil.rmtree(hidden, ignore_errors=True)
             pruned.append(version)
     if pruned:
         told = ", ".join(map(str, pruned))
@@ -92,12 +96,3 @@ def served_versions(push_dir: Path) -> set[int]:
             versions.update(model.model_version_policy.specific.versions)
             versions.update(model.version_labels.values())
     return versions
-
-
-def _delete(folder: Path) -> None:
-    # On the same file system, so that the rename is atomic.
-    hidden = Path(tempfile.mkdtemp(prefix=_PRUNED, dir=folder.parent))
-    try:
-        folder.rename(hidden / folder.name)
-    finally:
-        shutil.rmtree(hidden)
