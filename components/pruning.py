@@ -23,8 +23,8 @@ def prune(push_dir: Path, keep_versions: int, pinned: Collection[int] = ()) -> l
     """Delete all versions but the newest ones and those that are pinned.
 
     A reader sees a version whole or not at all: it is renamed before it is deleted. What an
-    earlier call could not delete, or had no time to, is deleted, too. A folder that cannot be changed is told
-    in the log and left: what was pushed serves all the same.
+    earlier call could not delete, or had no time to, is deleted, too. A folder that cannot be
+    changed is told in the log and left: what was pushed serves all the same.
 
     Args:
         push_dir: Folder with numbered versions; `models.config` beside it pins what it names.
