@@ -119,7 +119,7 @@ def _check_row(check: Check) -> tuple[Cell | str, ...]:
     return (
         Cell(rule, "whole test split" if check.slice == OVERALL else check.slice),
         Cell(_value(check), before),
-        UNDEFINED if check.bound is None else f"≥ {_bound(check)}",
+        UNDEFINED if check.bound is None else f"≥\u00a0{_bound(check)}",
         f"{check.n:,}",
         Cell(word, check.note, tone),
     )

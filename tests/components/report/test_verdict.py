@@ -95,8 +95,8 @@ def test_every_check_is_in_the_table_with_its_verdict(refused):
     (group,) = [part for part in _texts(build(_sources(refused)), Group) if "checks" in part.title]
     rows = _rows(group.parts[0])
     assert len(rows) == len(refused.checks)
-    assert ["Specificity", "0.400", "≥ 0.800", "100", "FAILED"] in rows
-    assert ["Sensitivity", "0.900", "≥ 0.900", "10", "too small"] in rows
+    assert ["Specificity", "0.400", "≥\u00a00.800", "100", "FAILED"] in rows
+    assert ["Sensitivity", "0.900", "≥\u00a00.900", "10", "too small"] in rows
     assert ["Validation by TFMA", "–", "–", "1,100", "passed"] in rows
 
 
