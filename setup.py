@@ -33,7 +33,7 @@ setup(
     ),
     package_data={
         "models": ["schema/*.pbtxt"],
-        "components": ["study/*.jinja"],
+        "components": ["study/*.jinja", "report/*.jinja", "report/*.css"],
         "pipeline": ["kubeflow/*.jinja"],
     },
     python_requires="==3.11.*",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-transform", "tensorflow-model-analysis")
-_SUFFIXES = (".py", ".pbtxt", ".jinja")
+_SUFFIXES = (".py", ".pbtxt", ".jinja", ".css")
 
 
 def code_version(*places: str, root: Path = _ROOT) -> str:

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.architecture_names import Architecture
 from pipeline.kubeflow_settings import KubeflowSettings
+from pipeline.report_settings import ReportSettings
 from pipeline.serving_settings import ServingSettings
 from pipeline.settings_base import Fraction, OpenFraction, Settings
 
@@ -247,6 +248,7 @@ class PipelineSettings(Settings):
     operating_point: OperatingPointSettings = OperatingPointSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
+    report: ReportSettings = ReportSettings()
     study: StudySettings = StudySettings()
     metadata: MetadataSettings = MetadataSettings()
     beam: BeamSettings = BeamSettings()

@@ -21,7 +21,7 @@ def run_locally(
     console: Console,
     log_file: Path,
 ) -> Summary:
-    """Run everything and write `output_dir/summary.json`, and `study/` where it is asked for.
+    """Run everything and write `summary.json`, `report/`, and `study/` where it is asked for.
 
     Args:
         settings: The configuration.
@@ -62,6 +62,7 @@ def run_locally(
 
             from pipeline.metadata_store import connection_config
             from pipeline.pipeline import Places, create_pipeline
+            from pipeline.report_result import fetch_report
             from pipeline.run_summary import summarise_run
             from pipeline.study_result import fetch_study
 
@@ -81,6 +82,7 @@ def run_locally(
         LocalDagRunner().run(dag)
         timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
     study = fetch_study(settings, connection, output_dir) if settings.study.enabled else None
-    summary = summarise_run(settings, card, connection, timings_s, log_file, study)
+    report = fetch_report(settings, connection, output_dir) if settings.report.enabled else None
+    summary = summarise_run(settings, card, connection, timings_s, log_file, study, report)
     write_summary(summary, output_dir / FILE_NAME)
     return summary

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx import components as tfx_components
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
-from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import example_gen_pb2, transform_pb2
@@ -20,11 +18,11 @@ from components.audit import DataAudit
 from components.baseline import Baseline
 from components.candidate_inputs import MODEL, MODEL_RUN
 from components.ensemble import create_ensemble
-from components.errors import InputError
 from components.evaluator import create_evaluator
 from components.gate import ModelGate
 from components.push_folder import push_fingerprint
 from components.pusher import create_pusher
+from components.report.node import TUNER_RESULTS
 from components.selector import create_selector
 from components.study.node import create_study_table
 from models import features
@@ -38,6 +36,8 @@ from pipeline.config import (
     StudyRun,
 )
 from pipeline.evaluation import create_eval_config
+from pipeline.node_properties import add_beam_arguments, stamp
+from pipeline.report_node import create_report_node
 from pipeline.serving_nodes import create_serving_nodes
 
 SCHEMA_FILE = Path(__file__).resolve().parent.parent / "models" / "schema" / "schema.pbtxt"
@@ -124,6 +124,7 @@ def create_pipeline(
 
     candidate_nodes: list[BaseNode] = []
     candidates = {}
+    searches: dict[str, dict[str, BaseChannel]] = {}
     for name, candidate in settings.candidates.items():
         nodes = create_candidate_nodes(
             name,
@@ -135,6 +136,7 @@ def create_pipeline(
         )
         candidate_nodes += nodes
         candidates[name] = _outputs_of(nodes[-1])
+        searches[name] = {TUNER_RESULTS: nodes[0].outputs[TUNER_RESULTS]} if candidate.tune else {}
     study_nodes: list[BaseNode] = []
     if settings.study.enabled:
         # Of all that is trained here, the only node beside the Evaluator that sees the test
@@ -197,6 +199,30 @@ def create_pipeline(
     # Also where the gate refuses, so that a person is told both reasons at once.
     for node in serving_nodes:
         node.add_upstream_node(gate)
+    report_nodes: list[BaseNode] = []
+    if settings.report.enabled:
+        report = create_report_node(
+            settings,
+            {name: {**outputs, **searches.get(name, {})} for name, outputs in candidates.items()},
+            {
+                "examples": examples,
+                "schema": schema,
+                "statistics": statistics_gen.outputs["statistics"],
+                "anomalies": example_validator.outputs["anomalies"],
+                "data_audit": audit.outputs["report"],
+                "transform_graph": transform.outputs["transform_graph"],
+                "selected_model": model,
+                "selected_run": selector.outputs["model_run"],
+                "baseline_model": baseline.outputs["model"],
+                "evaluation": evaluator.outputs["evaluation"],
+                "blessing": gate.outputs["blessing"],
+            },
+            records_dir=places.records_dir,
+            metadata_file=_metadata_file(metadata_connection),
+            synthetic=synthetic,
+            code_version=all_code,
+        )
+        report_nodes.append(report)
     pusher = create_pusher(
         model=model,
         model_blessing=gate.outputs["blessing"],
@@ -206,14 +232,14 @@ def create_pipeline(
         **infra_blessings,
     )
 
-    _stamp([schema_gen], code_version(*_SCHEMA_CODE))
-    _stamp([transform], code_version(*_TRANSFORM_CODE))
+    stamp([schema_gen], code_version(*_SCHEMA_CODE))
+    stamp([transform], code_version(*_TRANSFORM_CODE))
     trained = [
         node
         for node in candidate_nodes
         if isinstance(node, (tfx_components.Tuner, tfx_components.Trainer))
     ]
-    _stamp(trained, code_version(*_MODEL_CODE))
+    stamp(trained, code_version(*_MODEL_CODE))
     nodes = [
         example_gen,
         schema_gen,
@@ -227,10 +253,11 @@ def create_pipeline(
         evaluator,
         gate,
         *serving_nodes,
+        *report_nodes,
         pusher,
         *study_nodes,
     ]
-    _add_beam_arguments(nodes, settings.beam.node_pipeline_args)
+    add_beam_arguments(nodes, settings.beam.node_pipeline_args)
     return Pipeline(
         pipeline_name=settings.name,
         pipeline_root=places.pipeline_root,
@@ -250,6 +277,10 @@ def _input_splits() -> example_gen_pb2.Input:
     )
 
 
+def _metadata_file(connection: metadata_store_pb2.ConnectionConfig | None) -> str:
+    return "" if connection is None else connection.sqlite.filename_uri
+
+
 def has_ensemble(settings: PipelineSettings) -> bool:
     """Return whether the run has an ensemble of its candidates as one more candidate."""
     return settings.ensemble.enabled and len(settings.candidates) > 1
@@ -257,25 +288,3 @@ def has_ensemble(settings: PipelineSettings) -> bool:
 
 def _outputs_of(node: BaseNode) -> dict[str, BaseChannel]:
     return {kind: node.outputs[kind] for kind in (MODEL, MODEL_RUN)}
-
-
-def _stamp(nodes: list[BaseNode], version: str) -> None:
-    """Put the code's fingerprint into the cache key of TFX's own nodes; ours declare it."""
-    for node in nodes:
-        node.exec_properties["code_version"] = version
-
-
-def _add_beam_arguments(nodes: Sequence[BaseNode], arguments: Mapping[str, Sequence[str]]) -> None:
-    """Give single nodes Beam arguments of their own.
-
-    Raises:
-        InputError: A node is not in the pipeline, or does not use Beam.
-    """
-    beam_nodes = {node.id: node for node in nodes if isinstance(node, BaseBeamComponent)}
-    for node_id, its_arguments in arguments.items():
-        if node_id not in beam_nodes:
-            raise InputError(
-                f"beam.node_pipeline_args: expected nodes that use Beam, which are "
-                f"{', '.join(beam_nodes)}, got {node_id!r}"
-            )
-        beam_nodes[node_id].with_beam_pipeline_args(list(its_arguments))

@@ -59,7 +59,8 @@ def test_wheel_holds_every_module_schema_and_template_and_nothing_else(
     templates = {
         str(path.relative_to(repository))
         for package in ("pipeline", "components")
-        for path in (repository / package).rglob("*.jinja")
+        for suffix in ("jinja", "css")
+        for path in (repository / package).rglob(f"*.{suffix}")
     }
     assert names == modules | schemas | templates | {"models/schema/drawn.pbtxt"}
     assert "Requires-Python: ==3.11.*" in metadata

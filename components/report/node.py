@@ -21,6 +21,7 @@ from pipeline.report_settings import ReportRun
 
 NODE_ID = "Report"
 REPORT = "report"
+TUNER_RESULTS = "tuner_results"  # the Tuner's own name
 BASELINE, SELECTED_MODEL, SELECTED_RUN = "baseline_model", "selected_model", "selected_run"
 # Single inputs, by the names of the fields of `Sources`.
 _FOLDERS = (
@@ -71,6 +72,7 @@ def _read_sources(
         ),
         records_dir=Path(exec_properties[RECORDS_DIR]),
         metadata_file=Path(metadata_file) if metadata_file else None,
+        tuner_results=folders_of(input_dict, TUNER_RESULTS),
     )
 
 
@@ -86,7 +88,8 @@ def create_report(
     """Return the Report node.
 
     Args:
-        candidates: Outputs `model` and `model_run` of each candidate, by its name.
+        candidates: Outputs `model` and `model_run` of each candidate, and `tuner_results` of those
+            that were tuned, by its name.
         inputs: Channels by the names of the single folders of `Sources`, and the selected model
             and its run and the baseline under `SELECTED_MODEL`, `SELECTED_RUN` and `BASELINE`.
         settings: Of the report and of the run.

@@ -2,42 +2,92 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from components.progress import report_progress
+from components.report.markdown import write_model_card
+from components.report.model_card import make_model_card
 from components.report.page import render_page
-from components.report.parts import Failure, Section
+from components.report.parts import Failure, Part, Section, Text, attempt
+from components.report.sections import (
+    candidates,
+    data,
+    errors,
+    explanations,
+    lineage,
+    model_card,
+    performance,
+    slices,
+    verdict,
+)
+from components.report.slice_table import slice_rows, to_csv
 from components.report.sources import Sources
 
-PAGE_FILE = "index.html"
+PAGE_FILE, SLICES_FILE = "index.html", "slices.csv"
+_LOGGER = logging.getLogger(__name__)
 TITLE = "Pneumonia on chest X-rays: report of a run"
 
 # In the page's order; each builds its section.
-SECTIONS: Mapping[str, Callable[[Sources], Section]] = {}
+SECTIONS: Mapping[str, Callable[[Sources], Section]] = {
+    "Verdict": verdict.build,
+    "Performance": performance.build,
+    "Slices": slices.build,
+    "Worst errors": errors.build,
+    "Explanations": explanations.build,
+    "Candidates": candidates.build,
+    "Data": data.build,
+    "Model card": model_card.build,
+    "Lineage": lineage.build,
+}
 
 
 def write_report(sources: Sources, folder: Path) -> None:
     """Write the page and what lies beside it.
 
-    A section that cannot be made is reported in its place, with its cause.
+    What cannot be made is reported in its place on the page, with its cause.
 
     Args:
         sources: What the run left.
-        folder: Receives `index.html`.
+        folder: Receives `index.html`, `slices.csv`, `model_card.json` and `model_card.md`.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     sections = []
     for number, (title, build) in enumerate(SECTIONS.items(), start=1):
-        try:
-            sections.append(build(sources))
-        except Exception as error:  # the rest of the report must not be lost
-            failure = Failure(title, f"{type(error).__name__}: {error}")
-            sections.append(Section(title.lower().replace(" ", "-"), title, (failure,)))
-        report_progress("Writing the report", number, len(SECTIONS), "section", {})
+        sections.append(_build_section(title, build, sources))
+        report_progress("Writing the report", number, len(SECTIONS), "section")
+    sections.append(_write_files(sources, folder))
     page = render_page(TITLE, _summary(sources), sections, synthetic=sources.run.synthetic)
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")
 
 
+def _build_section(title: str, build: Callable[[Sources], Section], sources: Sources) -> Section:
+    try:
+        return build(sources)
+    except Exception as error:  # whatever it was: the rest of the report must not be lost
+        _LOGGER.exception("The report's section %r could not be made", title)
+        anchor = title.lower().replace(" ", "-")
+        return Section(anchor, title, (Failure(title, f"{type(error).__name__}: {error}"),))
+
+
+def _write_files(sources: Sources, folder: Path) -> Section:
+    def write_slices() -> Part:
+        text = to_csv(slice_rows(sources.tfma, sources.gate))
+        (folder / SLICES_FILE).write_text(text, encoding="utf-8")
+        return Text(f"{SLICES_FILE}: every slice, for a spreadsheet.")
+
+    def write_card() -> Part:
+        write_model_card(make_model_card(sources), folder)
+        return Text("model_card.json and model_card.md: the model card, for programs and for text.")
+
+    parts = (attempt(SLICES_FILE, write_slices), attempt("The model card's files", write_card))
+    return Section("files", "Files beside this page", parts)
+
+
 def _summary(sources: Sources) -> str:
-    return f"Pipeline {sources.run.pipeline_name}, seed {sources.run.seed}."
+    run = sources.run
+    told = f"Pipeline {run.pipeline_name}, seed {run.seed}"
+    if sources.card is not None:
+        told += f", {sources.card.num_images:,} images of {sources.card.num_patients:,} patients"
+    return told + ". For decision support only: a person makes the diagnosis."
