@@ -13,6 +13,8 @@ Predict = Callable[[np.ndarray], np.ndarray]
 """uint8 [n, s, s, 1] -> probability of pneumonia [n]."""
 
 _MASK_REGIONS = 5  # as many as lime itself shows
+# Of probability. A smaller one is the fit's noise, which must not be outlined as if it were found.
+SMALLEST_WEIGHT = 0.005
 _BATCH_SIZE = 64
 
 
@@ -23,7 +25,8 @@ class LimeExplanation:
     Attributes:
         weights: float64 [regions], what showing each superpixel adds to the probability of
             pneumonia; below 0 it speaks against it.
-        mask: bool [s, s], the up to five superpixels that speak most for the answer.
+        mask: bool [s, s], the up to five superpixels that speak most for the answer, each by more
+            than `SMALLEST_WEIGHT`.
         fit: R² of the stand-in on the changed images, weighted by nearness; at most 1. A low one
             says that the answer is no sum of superpixels.
     """
@@ -72,7 +75,10 @@ def explain_by_lime(
     for region, weight in found.local_exp[1]:
         weights[region] = weight
     _, mask = found.get_image_and_mask(
-        int(is_pneumonia), positive_only=True, num_features=_MASK_REGIONS
+        int(is_pneumonia),
+        positive_only=True,
+        num_features=_MASK_REGIONS,
+        min_weight=SMALLEST_WEIGHT,
     )
     return LimeExplanation(weights=weights, mask=mask.astype(bool), fit=float(found.score))
 

@@ -52,6 +52,14 @@ def test_the_mask_shows_what_speaks_for_the_answer(image, regions, is_pneumonia,
     assert len(np.unique(regions[mask])) <= 5
 
 
+def test_an_answer_that_never_moves_has_no_mask(image, regions):
+    def predict(images):
+        return 0.999 + 0.001 * contrast(images, regions, 5)
+
+    found = explain_by_lime(predict, image, regions, num_samples=99, seed=0, is_pneumonia=True)
+    assert not found.mask.any()
+
+
 def test_the_same_seed_gives_the_same_and_another_another(image, regions):
     first, again = explain(image, regions), explain(image, regions)
     np.testing.assert_array_equal(first.weights, again.weights)
