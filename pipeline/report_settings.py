@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.settings_base import Settings
+from pipeline.settings_base import OpenFraction, Settings
 
 
 class ReportSettings(Settings):
@@ -18,7 +18,7 @@ class ReportSettings(Settings):
     sample_images: int = Field(6, ge=0, le=50)  # of each class
     bootstrap_samples: int = Field(1000, ge=100, le=100_000)  # for confidence bands
     # What share of the children examined have pneumonia: predictive values depend on it.
-    prevalences: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5)
+    prevalences: tuple[OpenFraction, ...] = (0.05, 0.1, 0.2, 0.5)
     site: str = "not stated"  # where the model is to be used, for the model card
     contact: str = "not stated"  # who answers for it
 

@@ -28,6 +28,7 @@ RUN_ID = "{{$.pipeline_job_uuid}}"  # where a constant is exactly this, KFP puts
 _DIRECT: Mapping[str, Mapping[str, str]] = {
     "ImportExampleGen": {"input_base": DATA_DIR},
     "Baseline": {"push_dir": PUSH_DIR},
+    "Report": {"records_dir": DATA_DIR},
     "RunSummary": {"runs_dir": RUNS_DIR},
 }
 # Parameters that change a part of a task's settings, by the node or its first word.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,12 @@ from models import features
 from models.slice_metrics import OVERALL, SliceMetrics
 
 METRICS, CONFUSION_MATRIX = "metrics", "confusion_matrix"
-VERDICT_PAGE, STUDY_PAGE = "verdict", "page"
-GATE, SERVABILITY, STUDY_TABLE = "ModelGate", "ServabilityCheck", "StudyTable"
+VERDICT_PAGE, PAGE = "verdict", "page"
+GATE, SERVABILITY = "ModelGate", "ServabilityCheck"
+# Nodes whose one output holds a page, as `index.html`.
+STUDY_TABLE, REPORT = "StudyTable", "Report"
+_PAGE_OUTPUTS = {STUDY_TABLE: "study", REPORT: "report"}
+_PAGE_FILE = "index.html"
 # Types by output name, by node id.
 UI_OUTPUTS: Mapping[str, Mapping[str, str]] = {
     GATE: {
@@ -32,7 +37,8 @@ UI_OUTPUTS: Mapping[str, Mapping[str, str]] = {
         VERDICT_PAGE: "system.HTML",
     },
     SERVABILITY: {METRICS: "system.Metrics"},
-    STUDY_TABLE: {STUDY_PAGE: "system.HTML"},
+    STUDY_TABLE: {PAGE: "system.HTML"},
+    REPORT: {PAGE: "system.HTML"},
 }
 _SERVING_FIGURES = (
     "largest_difference",
@@ -82,16 +88,13 @@ def _fill_gate(inputs: Folders, outputs: Folders, files: Mapping[str, Path]) -> 
     return {**figures, VERDICT_PAGE: {}}
 
 
-def _fill_study(
-    inputs: Folders, outputs: Folders, files: Mapping[str, Path]
+def _copy_page(
+    output: str, inputs: Folders, outputs: Folders, files: Mapping[str, Path]
 ) -> dict[str, Metadata]:
-    # Imported here: it brings all of TFX, some seconds that other tasks need not spend.
-    from components.study.node import PAGE_FILE, STUDY
-
     del inputs
-    files[STUDY_PAGE].parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(outputs[STUDY] / PAGE_FILE, files[STUDY_PAGE])
-    return {STUDY_PAGE: {}}
+    files[PAGE].parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(outputs[output] / _PAGE_FILE, files[PAGE])
+    return {PAGE: {}}
 
 
 def _fill_servability(
@@ -110,7 +113,7 @@ def _fill_servability(
 _FILLERS: Mapping[str, Callable[[Folders, Folders, Mapping[str, Path]], dict[str, Metadata]]] = {
     GATE: _fill_gate,
     SERVABILITY: _fill_servability,
-    STUDY_TABLE: _fill_study,
+    **{node: partial(_copy_page, output) for node, output in _PAGE_OUTPUTS.items()},
 }
 
 

@@ -43,13 +43,15 @@ def test_the_nodes_and_their_order(tmp_path):
     assert set(nodes) == {
         "ImportExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataAudit",
         "Transform", "Tuner-compact-resnet", "Trainer-compact-resnet", "Selector", "Baseline",
-        "Evaluator", "ModelGate", "ServabilityCheck", "Pusher",
+        "Evaluator", "ModelGate", "ServabilityCheck", "Report", "Pusher",
     }  # fmt: skip
     assert {"ExampleValidator", "DataAudit"} <= ancestors(nodes, "Transform")
     assert "Tuner-compact-resnet" in ancestors(nodes, "Trainer-compact-resnet")
     assert "Trainer-compact-resnet" in ancestors(nodes, "Selector")
     assert {"Selector", "Baseline"} <= ancestors(nodes, "Evaluator")
     assert {"ModelGate", "ServabilityCheck"} <= set(nodes["Pusher"].upstream_nodes)
+    assert "ModelGate" in ancestors(nodes, "Report")
+    assert "Report" not in ancestors(nodes, "Pusher")
     assert set(nodes["ServabilityCheck"].upstream_nodes) == {
         "ImportExampleGen", "Transform", "Selector", "ModelGate",
     }  # fmt: skip
@@ -125,11 +127,15 @@ def test_every_node_that_runs_our_code_carries_its_version(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "changed"),
     [
-        ({"seed": 1}, {"Tuner-compact-resnet", "Trainer-compact-resnet"}),
+        ({"seed": 1}, {"Tuner-compact-resnet", "Trainer-compact-resnet", "Report"}),
         (
             {"transform": {"image_size_px": 96}},
-            {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet", "ServabilityCheck"},
+            {
+                "Transform", "Tuner-compact-resnet", "Trainer-compact-resnet", "ServabilityCheck",
+                "Report",
+            },
         ),
+        ({"report": {"worst_errors": 3}}, {"Report"}),
         ({"serving": {"keep_versions": 2}}, {"ServabilityCheck", "Pusher"}),
         ({"gate": {"min_recall": 0.96}}, {"Evaluator", "ModelGate"}),
         ({"data": {"max_prevalence": 0.9}}, {"DataAudit"}),
