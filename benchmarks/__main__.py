@@ -29,7 +29,8 @@ PAIRED = ("conversion", "transform", "training")
 OVERHEAD = "overhead"
 CANDIDATES = "candidates"
 KUBEFLOW = "kubeflow"
-NAMES = (*PAIRED, OVERHEAD, CANDIDATES, "beam_workers", KUBEFLOW)
+SERVING = "serving"
+NAMES = (*PAIRED, OVERHEAD, CANDIDATES, "beam_workers", KUBEFLOW, SERVING)
 
 EXIT_MEASURED = 0
 EXIT_BROKE = 1
@@ -77,6 +78,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--summary", metavar="FILE", type=Path, help="summary.json of a run, for its overhead"
     )
+    parser.add_argument(
+        "--model",
+        metavar="DIR",
+        help=f"for {SERVING}: a SavedModel or a folder of versions (default: the newest pushed "
+        "under output/serving, or else an untrained network)",
+    )
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures there, too")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in NAMES]
@@ -110,7 +117,10 @@ def measure_all(options: argparse.Namespace, console: Console) -> list[Measureme
                 for case in _cases(name, options.quick):
                     if case is not None:
                         console.print(f" {case}")
-                    measurements.append(run_in_fresh_process(name, data, Path(folder), sizes, case))
+                    model = _model(options) if name == SERVING else None
+                    measurements.append(
+                        run_in_fresh_process(name, data, Path(folder), sizes, case, model)
+                    )
     return measurements
 
 
@@ -119,6 +129,10 @@ def _images(options: argparse.Namespace) -> str:
     # Kubeflow's runs draw their own, whatever --data says.
     data = None if options.names == [KUBEFLOW] else options.data
     return data or "drawn by a program"
+
+
+def _model(options: argparse.Namespace) -> str | None:
+    return None if options.model is None else str(Path(options.model).resolve())
 
 
 def _cases(name: str, is_quick: bool) -> Sequence[str | None]:

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from benchmarks.command_figures import CompilationFigures, EmulationFigures, TaskFigures
 from benchmarks.record import Measured, Record, Spread, spread
+from benchmarks.serving_figures import ServingFigures
 
 
 def speed_ratio(ours_s: tuple[float, ...], bare_s: tuple[float, ...]) -> Spread:
@@ -143,7 +144,8 @@ Figures = Annotated[
     | WorkerFigures
     | CompilationFigures
     | TaskFigures
-    | EmulationFigures,
+    | EmulationFigures
+    | ServingFigures,
     Field(discriminator="kind"),
 ]
 

@@ -27,7 +27,12 @@ class BenchmarkFailedError(RuntimeError):
 
 
 def run_in_fresh_process(
-    name: str, data: str | None, work_dir: Path, sizes: Sizes, case: str | None = None
+    name: str,
+    data: str | None,
+    work_dir: Path,
+    sizes: Sizes,
+    case: str | None = None,
+    model: str | None = None,
 ) -> Measurement:
     """Run one benchmark; its lines go to stdout, the libraries' talk to a log in `work_dir`.
 
@@ -37,6 +42,7 @@ def run_in_fresh_process(
         work_dir: For everything that is written.
         sizes: How many images, how often.
         case: Which part of it, where the module's `measure` takes one.
+        model: Folder of the model, where it takes one.
 
     Raises:
         InputError: The data cannot be used.
@@ -49,6 +55,8 @@ def run_in_fresh_process(
         command += ["--data", data]
     if case is not None:
         command += ["--case", case]
+    if model is not None:
+        command += ["--model", model]
     # It starts in the checkout, so that the package is found from wherever this is called.
     root = Path(__file__).resolve().parent.parent
     exit_code = subprocess.run(command, cwd=root, check=False).returncode
@@ -74,15 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("num_rounds", type=int)
     parser.add_argument("--data")
     parser.add_argument("--case")
+    parser.add_argument("--model")
     options = parser.parse_args(arguments)
     sizes = Sizes(options.num_images or None, options.num_training_images, options.num_rounds)
     result_file, log_file = _files(options.work_dir, options.name, options.case)
-    case = () if options.case is None else (options.case,)
+    further = [given for given in (options.case, options.model) if given is not None]
     set_environment()
     with quiet_logs(log_file) as console:
         try:
             module = importlib.import_module(f"benchmarks.{options.name}")
-            figures = module.measure(options.data, options.work_dir, sizes, console.print, *case)
+            figures = module.measure(options.data, options.work_dir, sizes, console.print, *further)
         except InputError as error:
             result_file.write_text(str(error), encoding="utf-8")
             return _EXIT_BAD_INPUT

@@ -21,12 +21,14 @@ from benchmarks.figures import (
 )
 from benchmarks.kubeflow_table import KubeflowFigures, kubeflow_notes, kubeflow_table
 from benchmarks.record import Spread
+from benchmarks.serving_figures import ServingFigures
+from benchmarks.serving_table import serving_notes, serving_table
 
 _LARGEST_PARTS = 5
 
 
 def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
-    """Print the closing tables: ratios with a target, candidates, worker counts, Kubeflow."""
+    """Print the closing tables: ratios with a target, candidates, and the rest."""
     # Narrow enough for a terminal of 80 columns.
     title = "Images per second, and their ratio: median of the pairs (lowest-highest)"
     table = Table(title=title, box=box.SIMPLE_HEAD)
@@ -59,6 +61,10 @@ def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
     if kubeflow:
         console.print(kubeflow_table(kubeflow))
         _print_notes(console, kubeflow_notes(kubeflow))
+    for figures in every:
+        if isinstance(figures, ServingFigures):
+            console.print(serving_table(figures))
+            _print_notes(console, serving_notes(figures))
 
 
 def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> None:
@@ -76,7 +82,7 @@ def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> No
     for measurement in measurements:
         result = measurement.model_dump()
         figures = measurement.figures
-        if isinstance(figures, Pairs):
+        if isinstance(figures, Pairs | ServingFigures):
             result["ratio"] = figures.ratio().model_dump()
         if isinstance(figures, TaskFigures):
             result["extra_clock_s"] = figures.extra_clock_s().model_dump()
@@ -84,7 +90,9 @@ def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> No
         if isinstance(figures, EmulationFigures):
             result["clock_ratio"] = figures.clock_ratio().model_dump()
             result["processor_ratio"] = figures.processor_ratio().model_dump()
-        if isinstance(figures, PairedFigures | OverheadFigures | KubeflowFigures):
+        if isinstance(figures, ServingFigures):
+            result["tail"] = figures.tail().model_dump()
+        if isinstance(figures, PairedFigures | OverheadFigures | KubeflowFigures | ServingFigures):
             result["reached"] = figures.reached()
         results.append(result)
     text = json.dumps({"data": data, "results": results}, indent=2, allow_nan=False)

@@ -1,0 +1,123 @@
+"""What serving gives: throughput against direct calls, waits, an overload, a change of versions."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Literal
+
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+
+from benchmarks.record import Measured, Record, Spread, spread
+
+OK = 200
+_REFUSED = (429, 503)
+
+
+class OverloadFigures(Record):
+    """More requests than can be answered, sent when they are due.
+
+    Attributes:
+        capacity_per_s: What the server answered before, requests a second.
+        due_per_s: What it was meant to get.
+        sent_per_s: What it got: the clients share its cores.
+        seconds: Of sending.
+        statuses: Answers by HTTP status; 0 counts requests without one.
+        num_unsent: For which no connection was left to the clients.
+        slowest_s: Of all answers.
+        before_mb: The server's resident set before, 10^6 bytes.
+        halfway_mb: In the middle of it.
+        after_mb: After the last answer.
+    """
+
+    capacity_per_s: PositiveFloat
+    due_per_s: PositiveFloat
+    sent_per_s: PositiveFloat
+    seconds: PositiveFloat
+    statuses: dict[int, NonNegativeInt]
+    num_unsent: NonNegativeInt
+    slowest_s: PositiveFloat
+    before_mb: PositiveFloat
+    halfway_mb: PositiveFloat
+    after_mb: PositiveFloat
+
+    def reached(self) -> bool:
+        """Return whether every request that was sent was answered, some of them with success."""
+        return self.statuses.get(OK, 0) > 0 and set(self.statuses) <= {OK, *_REFUSED}
+
+
+class SwitchFigures(Record):
+    """Versions that were pushed while clients asked.
+
+    Attributes:
+        num_switches: That ended before the clients did.
+        statuses: Answers by HTTP status; 0 counts requests without one.
+    """
+
+    num_switches: PositiveInt
+    statuses: dict[int, NonNegativeInt]
+
+    def reached(self) -> bool:
+        """Return whether no request failed."""
+        return set(self.statuses) == {OK}
+
+
+class ServingFigures(Record):
+    """The embedded server against direct calls of its model.
+
+    Attributes:
+        kind: Tells this result from the others in JSON.
+        name: Name of the benchmark.
+        model: What is served, for people.
+        num_clients: That ask at the same time, one image a request.
+        num_images: Of each round.
+        ours_s: Seconds of the clients, one per pair.
+        bare_s: Seconds of the direct calls, in the same order.
+        p50_s: Median wait for an answer, in each round.
+        p99_s: What 99 of 100 answers came within.
+        overload: See there.
+        switch: See there.
+        target: The ratio of speeds to reach.
+        target_tail: p99 by p50 to stay under.
+    """
+
+    kind: Literal["serving"] = "serving"
+    name: str = "serving"
+    model: str
+    num_clients: PositiveInt
+    num_images: PositiveInt
+    ours_s: Measured
+    bare_s: Measured
+    p50_s: Measured
+    p99_s: Measured
+    overload: OverloadFigures
+    switch: SwitchFigures
+    target: PositiveFloat = 0.7
+    target_tail: PositiveFloat = 5.0
+
+    def ratio(self) -> Spread:
+        """Return the ratio of speeds, pair by pair."""
+        pairs = zip(self.ours_s, self.bare_s, strict=True)
+        return spread([bare / ours for ours, bare in pairs])
+
+    def tail(self) -> Spread:
+        """Return p99 by p50, round by round."""
+        return spread([p99 / p50 for p50, p99 in zip(self.p50_s, self.p99_s, strict=True)])
+
+    def images_per_s(self, seconds: tuple[float, ...]) -> float:
+        """Return the median speed of one side."""
+        return self.num_images / statistics.median(seconds)
+
+    def reached(self) -> bool:
+        """Return whether all targets are reached."""
+        return (
+            self.ratio().median >= self.target
+            and self.tail().median < self.target_tail
+            and self.overload.reached()
+            and self.switch.reached()
+        )
+
+
+def percentile(values: tuple[float, ...], percent: int) -> float:
+    """Return the smallest value that `percent` of 100 values are at or below; nearest rank."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

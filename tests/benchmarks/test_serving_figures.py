@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks.figures import Measurement
+from benchmarks.report import print_report, write_json
+from benchmarks.serving_figures import (
+    OverloadFigures,
+    ServingFigures,
+    SwitchFigures,
+    percentile,
+)
+
+OVERLOAD = OverloadFigures(
+    capacity_per_s=100.0,
+    due_per_s=1000.0,
+    sent_per_s=900.0,
+    seconds=60.0,
+    statuses={200: 4000, 429: 50_000},
+    num_unsent=7,
+    slowest_s=4.5,
+    before_mb=700.0,
+    halfway_mb=750.0,
+    after_mb=745.0,
+)
+FIGURES = ServingFigures(
+    model="a model",
+    num_clients=32,
+    num_images=320,
+    ours_s=(2.0, 4.0, 3.0),
+    bare_s=(1.5, 2.8, 2.7),
+    p50_s=(0.1, 0.2, 0.1),
+    p99_s=(0.3, 0.5, 0.4),
+    overload=OVERLOAD,
+    switch=SwitchFigures(num_switches=2, statuses={200: 5000}),
+)
+
+
+def test_ratios_are_taken_within_rounds() -> None:
+    ratio, tail = FIGURES.ratio(), FIGURES.tail()
+    assert (ratio.low, ratio.median, ratio.high) == pytest.approx((0.7, 0.75, 0.9))
+    assert (tail.low, tail.median, tail.high) == pytest.approx((2.5, 3.0, 4.0))
+    assert FIGURES.reached()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bare_s": (1.3, 2.7, 2.0)},
+        {"p99_s": (0.6, 1.1, 0.4)},
+        {"overload": OVERLOAD.model_copy(update={"statuses": {200: 9, 504: 1}})},
+        {"overload": OVERLOAD.model_copy(update={"statuses": {0: 1, 200: 9}})},
+        {"overload": OVERLOAD.model_copy(update={"statuses": {429: 9}})},
+        {"switch": SwitchFigures(num_switches=2, statuses={200: 9, 404: 1})},
+    ],
+)
+def test_one_missed_target_is_enough(change: dict[str, object]) -> None:
+    assert not FIGURES.model_copy(update=change).reached()
+
+
+def test_a_percentile_is_one_of_the_values() -> None:
+    assert percentile((3.0, 1.0, 2.0), 50) == 2.0
+    assert percentile(tuple(map(float, range(1, 101))), 99) == 99.0
+    assert percentile((5.0,), 99) == 5.0
+
+
+def test_table_and_json_tell_all_of_it(tmp_path: Path) -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=80, highlight=False)
+    print_report(console, [Measurement(figures=FIGURES)])
+    text = " ".join(output.getvalue().split())
+    for part in ("0.75 (0.70-0.90)", "107, 119", "3.00 (2.50-4.00)", "700, 750, 745"):
+        assert part in text
+    assert "900 sent, 9.0 times the capacity; 7 found no free connection" in text
+    assert text.count("yes") == 4
+    write_json(tmp_path / "bench.json", "drawn", [Measurement(figures=FIGURES)])
+    (result,) = json.loads((tmp_path / "bench.json").read_text())["results"]
+    assert result["ratio"]["median"] == 0.75
+    assert result["tail"]["median"] == pytest.approx(3.0)
+    assert result["reached"] is True
