@@ -1,0 +1,172 @@
+"""Explanations of two small trained-looking networks over Transform's real graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import keras
+import numpy as np
+import pytest
+
+from components.ingestion.tfrecord_file import write_gzip_records
+from components.progress import LOGGER_NAME
+from components.report.parts import Failure, Gallery, Group, Table, Text
+from components.report.sections import explanations
+from components.report.served_predictions import Predictions
+from components.selector import SELECTION_FILE
+from models import features
+from models.architectures import build_network
+from models.selection import select
+from models.training_report import NETWORK_FILE, REPORT_FILE
+from pipeline.config import CandidateSettings
+from pipeline.report_settings import ReportSettings
+from tests.components.report.made_reports import make_report
+from tests.components.report.made_sources import flatten, make_sources, texts_of
+from tests.models.conftest import IMAGE_SIZE_PX, TinySet, tiny_set  # noqa: F401 - a fixture
+
+# Of the tiny set's first six images: two hits, a miss, a false alarm, two normal ones.
+LABELS = np.array([0, 1, 0, 1, 0, 1])
+PROBABILITIES = np.array([0.7, 0.9, 0.1, 0.2, 0.1, 0.8])
+NUM_EXPLAINED = 4  # at two of each kind
+
+
+@pytest.fixture
+def make_sources_of(tmp_path, tiny_set: TinySet):  # noqa: F811
+    def make(names=("ann_small", "cnn_baseline"), explained_images=2, probabilities=PROBABILITIES):
+        reports = []
+        for seed, name in enumerate(names):
+            keras.utils.set_random_seed(seed)
+            settings = CandidateSettings(architecture=name, normalisation="none")
+            report = make_report(name, candidate=settings, threshold=0.5)
+            report.write(tmp_path / name / REPORT_FILE)
+            build_network(settings, IMAGE_SIZE_PX).save(tmp_path / name / NETWORK_FILE)
+            reports.append(report)
+        sources = make_sources(
+            tmp_path,
+            model_runs={name: tmp_path / name for name in names},
+            transform_graph=tiny_set.transform_graph_path,
+        )
+        sources.model_run.mkdir(exist_ok=True)
+        (sources.model_run / SELECTION_FILE).write_text(select(reports).model_dump_json())
+        records = sources.records(features.TEST)
+        records.mkdir(parents=True, exist_ok=True)
+        write_gzip_records(records / "part.gz", tiny_set.raw_records[: len(LABELS)])
+        settings = ReportSettings(explained_images=explained_images, lime_samples=50)
+        run = sources.run.model_copy(update={"report": settings})
+        sources = dataclasses.replace(sources, run=run)
+        sources.__dict__["predictions"] = Predictions(
+            image_ids=[f"image-{number}" for number in range(len(LABELS))],
+            labels=LABELS,
+            probabilities=probabilities,
+            threshold=0.5,
+            decisions=probabilities >= 0.5,
+            facts={features.SUBTYPE: ["viral" if label else "normal" for label in LABELS]},
+        )
+        return sources
+
+    return make
+
+
+def groups_of(section):
+    return {part.title: part for part in section.parts if isinstance(part, Group)}
+
+
+def galleries_of(part):
+    return [each for each in flatten([part]) if isinstance(each, Gallery)]
+
+
+def test_each_kind_is_explained_by_both_candidates(make_sources_of, caplog):
+    with caplog.at_level(logging.INFO, LOGGER_NAME):
+        section = explanations.build(make_sources_of())
+    assert (section.anchor, section.title) == ("explanations", "Explanations")
+    assert not [part for part in flatten(section.parts) if isinstance(part, Failure)]
+    groups = groups_of(section)
+    assert list(groups) == [
+        "Confident hits",
+        "Misses",
+        "False alarms",
+        "Feature maps of ann_small",
+        "Feature maps of cnn_baseline",
+    ]
+    assert [part.title for part in groups["Confident hits"].parts] == [
+        "image-1: viral pneumonia, probability 0.900",
+        "image-5: viral pneumonia, probability 0.800",
+    ]
+    (miss,) = groups["Misses"].parts
+    assert [part.title for part in miss.parts] == ["ann_small", "cnn_baseline"]
+    # Image, mask, heat-map, curves; and Grad-CAM with its curves where there are maps.
+    assert [len(gallery.pictures) for gallery in galleries_of(miss)] == [4, 6]
+    told = [record.progress for record in caplog.records if hasattr(record, "progress")]
+    assert [each.done for each in told] == list(range(1, 2 * NUM_EXPLAINED + 1))
+    assert {each.total for each in told} == {2 * NUM_EXPLAINED}
+
+
+def test_the_check_is_told_in_words_and_as_a_table(make_sources_of):
+    section = explanations.build(make_sources_of())
+    caution, words, _ = (part for part in section.parts if isinstance(part, Text))
+    assert caution.tone == "warning"
+    assert "can mislead" in caution.text
+    assert "LIME of ann_small" in words.text
+    assert "Grad-CAM of cnn_baseline" in words.text
+    (table,) = (part for part in section.parts if isinstance(part, Table))
+    rows = texts_of(table)
+    assert [row[0] for row in rows] == ["ann_small", "cnn_baseline", "cnn_baseline"]
+    for row in rows:
+        assert sum(int(cell.split(" of ")[0]) for cell in row[4:]) == NUM_EXPLAINED
+        assert all(cell.endswith(f" of {NUM_EXPLAINED}") for cell in row[4:])
+
+
+def test_the_same_seed_gives_the_same_section(make_sources_of):
+    sources = make_sources_of(explained_images=1)
+    assert explanations.build(sources) == explanations.build(sources)
+    other = dataclasses.replace(sources, run=sources.run.model_copy(update={"seed": 99}))
+    other.__dict__["predictions"] = sources.predictions
+    assert explanations.build(other) != explanations.build(sources)
+
+
+def test_a_single_candidate_is_explained_alone(make_sources_of):
+    section = explanations.build(make_sources_of(names=("cnn_baseline",), explained_images=1))
+    (miss,) = groups_of(section)["Misses"].parts
+    assert [part.title for part in miss.parts] == ["cnn_baseline"]
+
+
+def test_feature_maps_are_of_the_convolutions_that_there_are(make_sources_of):
+    section = explanations.build(make_sources_of(explained_images=1))
+    groups = groups_of(section)
+    (dense,) = groups["Feature maps of ann_small"].parts
+    assert "no convolution" in dense.text
+    (gallery,) = galleries_of(groups["Feature maps of cnn_baseline"])
+    first, early = (picture.caption for picture in gallery.pictures)
+    assert first.startswith("Convolution 1 ")
+    assert first.endswith(": 8 of 8 maps, 30x30")
+    assert early == "All early convolutions, 1 to 1 from top to bottom"
+
+
+def test_kinds_without_images_say_so(make_sources_of):
+    right = np.where(LABELS == 1, 0.9, 0.1)
+    section = explanations.build(make_sources_of(explained_images=1, probabilities=right))
+    assert {"Misses: none", "False alarms: none"} <= set(groups_of(section))
+
+
+def test_switched_off_is_told_and_nothing_is_read(tmp_path):
+    sources = make_sources(tmp_path)
+    off = sources.run.model_copy(update={"report": ReportSettings(explained_images=0)})
+    (part,) = explanations.build(dataclasses.replace(sources, run=off)).parts
+    assert "switched off" in part.text
+
+
+def test_an_explanation_that_fails_is_reported_in_its_place(make_sources_of, monkeypatch):
+    real = explanations.explain
+
+    def explain(candidate, image, **settings):
+        if candidate.name == "ann_small":
+            raise MemoryError("too large")
+        return real(candidate, image, **settings)
+
+    monkeypatch.setattr(explanations, "explain", explain)
+    section = explanations.build(make_sources_of(explained_images=1))
+    (miss,) = groups_of(section)["Misses"].parts
+    failure, other = miss.parts
+    assert failure == Failure("The explanation of ann_small on image-3", "MemoryError: too large")
+    assert isinstance(other, Group)
