@@ -99,6 +99,7 @@ def read_settings(options: argparse.Namespace) -> ServerSettings:
             max_wait_s=options.max_wait_ms / 1000,
             max_queued_instances=options.max_queued_instances,
             parallel_runs=options.parallel_runs,
+            max_expected_wait_s=options.max_expected_wait_s,
         ),
     )
 
@@ -158,6 +159,7 @@ def _add_embedded(group: argparse._ArgumentGroup) -> None:
     add("--max-wait-ms", type=float, default=batching.max_wait_s * 1000)
     add("--max-queued-instances", type=int, default=batching.max_queued_instances)
     add("--parallel-runs", type=int, default=batching.parallel_runs)
+    add("--max-expected-wait-s", type=float, default=batching.max_expected_wait_s)
 
 
 def _label(text: str) -> tuple[str, int]:

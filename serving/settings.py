@@ -44,6 +44,7 @@ class BatchSettings:
         max_wait_s: For others to come, where others are expected.
         max_queued_instances: That wait for a run; more are refused with 429.
         parallel_runs: Runs at the same time.
+        max_expected_wait_s: For a run, by the speed of those before; more is refused with 429.
     """
 
     max_batch_size: int = 32
@@ -52,6 +53,7 @@ class BatchSettings:
     parallel_runs: int = dataclasses.field(
         default_factory=lambda: max(1, (os.cpu_count() or 1) // 2)
     )
+    max_expected_wait_s: float = 10.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,6 +90,12 @@ class Batcher:
                 f"{self._settings.max_queued_instances} may; try again",
                 self._retry_after_s(),
             )
+        if self._expected_wait_s() > self._settings.max_expected_wait_s:
+            # Let in, it would only time out, after having kept others from their answers.
+            raise exhausted(
+                f"an answer would take some {self._expected_wait_s():.0f} s; try again",
+                self._retry_after_s(),
+            )
         loop = asyncio.get_running_loop()
         job = _Job(inputs, num_rows, loop.create_future(), loop.time())
         new_lane = _Lane(model, signature, is_batched)
@@ -106,8 +112,11 @@ class Batcher:
                 self._drop_if_empty(lane)
 
     def _retry_after_s(self) -> int:
-        expected_s = math.ceil(self._num_queued * self._seconds_per_row)
-        return min(max(expected_s, 1), _MAX_RETRY_AFTER_S)
+        return min(max(math.ceil(self._expected_wait_s()), 1), _MAX_RETRY_AFTER_S)
+
+    def _expected_wait_s(self) -> float:
+        """Return how long what is queued will take; nothing queued is no wait, however slow."""
+        return self._num_queued * self._seconds_per_row / self._settings.parallel_runs
 
     def _count_queued(self, num_rows: int) -> None:
         self._num_queued += num_rows

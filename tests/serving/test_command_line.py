@@ -37,12 +37,12 @@ def test_every_limit_has_an_option(tmp_path):
         f"--token-file {token} --cors-origin https://a.example --poll-s 1 --shutdown-s 5 "
         "--timeout-s 7 --max-body-mib 2 --max-total-body-mib 4 --max-instances 5 "
         "--max-image-pixels 6 --max-active-requests 8 --max-batch-size 9 --max-wait-ms 1 "
-        "--max-queued-instances 10 --parallel-runs 2"
+        "--max-queued-instances 10 --parallel-runs 2 --max-expected-wait-s 3"
     )
     settings = read_settings(parse_arguments(arguments.split()))
     assert settings == ServerSettings(
         tmp_path, "chest", "0.0.0.0", 9000, {"stable": 3}, "s3cret", ("https://a.example",), 1.0,
-        5.0, Limits(2 * 2**20, 4 * 2**20, 5, 6, 7.0, 8), BatchSettings(9, 0.001, 10, 2),
+        5.0, Limits(2 * 2**20, 4 * 2**20, 5, 6, 7.0, 8), BatchSettings(9, 0.001, 10, 2, 3.0),
     )  # fmt: skip
     assert not settings.is_loopback
 

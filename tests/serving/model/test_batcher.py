@@ -138,6 +138,27 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(threads):
     assert later == [18.0]
 
 
+def test_a_queue_that_would_take_too_long_refuses_though_it_has_room(threads):
+    model = Doubler()
+
+    async def scenario():
+        # Any run is slower than that: the first one tells the speed.
+        batcher = batcher_of(threads, max_expected_wait_s=1e-9)
+        first = await ask(batcher, model, 1.0)
+        model.gate.clear()
+        tasks = await start(*(ask(batcher, model, value) for value in (2.0, 3.0)))
+        with pytest.raises(ServingError) as caught:
+            await ask(batcher, model, 4.0)
+        model.gate.set()
+        return first, await asyncio.gather(*tasks), caught.value, await ask(batcher, model, 4.0)
+
+    first, answers, refusal, later = asyncio.run(scenario())
+    assert (first, answers, later) == ([2.0], [[4.0], [6.0]], [8.0])
+    assert refusal.status == 429
+    assert "an answer would take" in refusal.message
+    assert 1 <= refusal.retry_after_s <= 30
+
+
 def test_a_request_that_is_given_up_makes_room_and_is_not_run(threads):
     model = Doubler()
 
