@@ -19,6 +19,7 @@ import tensorflow as tf
 import local_runner
 from models import features
 from pipeline.summary_file import read_summary
+from tests.browser import PageFindings, inspect
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +30,7 @@ OPEN_GATE = [
 ]  # fmt: skip
 SETTINGS = ["--config", "quick", "--set", "data.synthetic.num_images=120", *OPEN_GATE]
 TIMEOUT_S = 600
+CLEAN = PageFindings((), (), 0, (), (), 0)
 
 
 class Project:
@@ -127,6 +129,27 @@ def test_the_summary_says_it_to_programs(project):
     assert summary.pushed_model.version == 1
     assert {"Convert", "Transform", "Trainer-compact-resnet", "total"} <= set(summary.timings_s)
     assert json.loads((project.output / "summary.json").read_text())["schema_version"] == 1
+
+
+@pytest.mark.parametrize("width_px", [1280, 390])
+def test_the_report_opens_cleanly(project, width_px):
+    page = project.output / "report" / "index.html"
+    assert read_summary(project.output / "summary.json").report == str(page)
+    assert inspect(page, width_px) == CLEAN
+    text = page.read_text(encoding="utf-8")
+    assert "SYNTHETIC DATA" in text
+    assert "could not be made" not in text
+    assert page.stat().st_size < 15e6
+
+
+def test_the_report_s_files_lie_beside_it(project):
+    folder = project.output / "report"
+    card = json.loads((folder / "model_card.json").read_text(encoding="utf-8"))
+    summary = read_summary(project.output / "summary.json")
+    assert card["operating_point"]["threshold"] == summary.operating_point.threshold
+    assert "synthetic" in (folder / "model_card.md").read_text(encoding="utf-8").lower()
+    lines = (folder / "slices.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) > len(summary.metrics.test.slices)
 
 
 def test_the_pushed_model_answers_as_it_was_judged(project):

@@ -8,6 +8,7 @@ import pytest
 
 import local_runner
 from pipeline.summary_file import read_summary
+from tests.browser import PageFindings, inspect
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 
@@ -50,4 +51,7 @@ def test_real_xrays_end_with_a_verdict(repository, part_of_the_zip, tmp_path):
     test = summary.metrics.test.overall
     assert test.recall.low <= test.recall.value <= test.recall.high
     assert summary.gate.blessed == (result.returncode == local_runner.EXIT_PUSHED)
+    page = output / "report" / "index.html"
+    assert "could not be made" not in page.read_text(encoding="utf-8")
     assert (summary.pushed_model is not None) == summary.gate.blessed
+    assert inspect(page, 390) == PageFindings((), (), 0, (), (), 0)
