@@ -90,7 +90,7 @@ def check(
     except NotServableError as error:
         return refuse(str(error), len(chosen), bound)
     trainer = trainer_answers(
-        model_run, member_runs, transformed, run.image_size_px, wanted=set(probe.pixels)
+        model_run, member_runs, transformed, run.image_size_px, wanted=probe.pixels
     )
     return compare(probe, trainer, bound)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -14,7 +14,7 @@ from components.servability_report import TrainerAnswers
 from models import features
 from models.input_data import load_split
 from models.judgement import Predictions
-from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
+from models.predictor import EnsemblePredictor, Predictor
 from models.training_report import NETWORK_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
 
 
@@ -50,7 +50,7 @@ def trainer_answers(
     member_runs: Mapping[str, Path],
     transformed: Path,
     image_size_px: int,
-    wanted: Collection[str],
+    wanted: Sequence[str],
 ) -> TrainerAnswers:
     """Judge images, as Transform left them, by the selected candidate's saved network.
 
@@ -62,7 +62,8 @@ def trainer_answers(
         member_runs: What each candidate left, by its name; read for an ensemble only.
         transformed: Folder of the transformed validation split.
         image_size_px: The side that Transform was set to.
-        wanted: SHA-256 of the images' pixels; what is not among Transform's is not answered.
+        wanted: SHA-256 of the images' pixels, in the order in which the export was asked about
+            them together; what is not among Transform's is not answered.
 
     Raises:
         ValueError: The split is not the one that the candidate was judged on.
@@ -76,15 +77,20 @@ def trainer_answers(
             f"{transformed}, got {len(images)}"
         )
     found = {hashlib.sha256(image.tobytes()).hexdigest(): row for row, image in enumerate(images)}
-    rows = {digest: row for digest, row in found.items() if digest in wanted}
-    answers = np.zeros(0)
+    known = [digest for digest in wanted if digest in found]
+    rows = {digest: found[digest] for digest in known}
+    alone, together = np.zeros(0), np.zeros(0)
     if rows:
         with tf.device("/CPU:0"):
             predictor = _predictor(report, model_run, member_runs)
-            answers = predict_probabilities(predictor, images[list(rows.values())])
+            alone = np.concatenate(
+                [predictor(tf.constant(images[[row]])).numpy() for row in rows.values()]
+            )
+            together = predictor(tf.constant(images[[found[each] for each in known]])).numpy()
     return TrainerAnswers(
         threshold=report.threshold,
-        probabilities=dict(zip(rows, map(float, answers), strict=True)),
+        alone=dict(zip(rows, map(float, alone), strict=True)),
+        together=dict(zip(known, map(float, together), strict=True)),
         written_down={digest: float(written[row]) for digest, row in rows.items()},
     )
 

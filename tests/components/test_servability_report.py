@@ -19,7 +19,10 @@ from models import features
 
 BOUND = 1e-5
 TRAINER = TrainerAnswers(
-    threshold=0.5, probabilities={"a": 0.2, "b": 0.9}, written_down={"a": 0.2, "b": 0.9003}
+    threshold=0.5,
+    alone={"a": 0.2, "b": 0.9},
+    together={"a": 0.2, "b": 0.9},
+    written_down={"a": 0.2, "b": 0.9003},
 )
 
 
@@ -71,9 +74,17 @@ def test_a_probability_that_differs_is_named() -> None:
 
 
 def test_a_difference_at_the_bound_passes() -> None:
-    trainer = TrainerAnswers(threshold=0.5, probabilities={"a": 0.0}, written_down={})
+    trainer = TrainerAnswers(threshold=0.5, alone={"a": 0.0}, together={}, written_down={})
     probe = ProbeAnswers(load_s=1.0, pixels=("a",), answers=(answer({0: BOUND}),))
     assert compare(probe, trainer, BOUND).blessed
+
+
+def test_what_was_asked_together_is_held_against_the_same_batch() -> None:
+    trainer = TRAINER.model_copy(update={"together": {"a": 0.2, "b": 0.90002}})
+    asked = (answer({1: 0.9}), answer({0: 0.2, 1: 0.90002}))
+    probe = ProbeAnswers(load_s=1.0, pixels=("a", "b"), answers=asked)
+    assert compare(probe, trainer, BOUND).largest_difference == 0.0
+    assert not compare(probe, TRAINER, BOUND).blessed
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
