@@ -49,10 +49,14 @@ MEANINGS = {
     "Evaluator": ("Judgement", "Measures on the test split"),
     "ModelGate": ("Judgement", "Blesses or refuses"),
     "StudyTable": ("Judgement", "Compares with a study"),
+    "Report": ("Judgement", "Shows the run in a page"),
+    "ServabilityCheck": ("Release", "Serves it in a new process"),
+    "InfraValidator": ("Release", "Asks TF Serving"),
     "Pusher": ("Release", "Adds a numbered version"),
 }
 FIRST, BEFORE = "ImportExampleGen", ("Ingestion", "X-rays to TFRecords")
 LAST, AFTER = "Pusher", ("TF Serving", "Serves the newest version")
+LEGEND_HEIGHT = 44  # below all groups and lines
 COMPARED = "Baseline"  # reads in the next run what is pushed in this one
 
 TITLE = "From chest X-rays to a served model"
@@ -90,8 +94,9 @@ def draw(dag: Dag) -> str:
     """
     columns = [[node for node in dag if group_of(node) == group] for group in range(len(GROUPS))]
     tallest = max(_stack_height(len(nodes)) for nodes in columns)
-    height = MARGIN * 2 + NODE_HEIGHT + OUTSIDE_GAP + tallest
-    frames = [_frame(column, len(nodes), height) for column, nodes in enumerate(columns)]
+    groups_height = MARGIN * 2 + NODE_HEIGHT + OUTSIDE_GAP + tallest
+    height = groups_height + LEGEND_HEIGHT
+    frames = [_frame(column, len(nodes), groups_height) for column, nodes in enumerate(columns)]
     boxes = {
         node: Box(frame.x + PAD, frame.y + HEADING + row * (NODE_HEIGHT + NODE_GAP))
         for frame, nodes in zip(frames, columns, strict=True)
@@ -103,9 +108,9 @@ def draw(dag: Dag) -> str:
     )
     parts = draw_frame(height, TITLE, description)
     beside = frames[1].x
-    parts.append(draw_text(TITLE, beside, MARGIN + 32, 21, "#1f2933", "bold"))
+    parts.append(draw_text(TITLE, beside, MARGIN + 18, 21, "#1f2933", "bold"))
     parts += [
-        draw_text(line, beside, height - MARGIN - 26 + 18 * row, 12, GREY)
+        draw_text(line, MARGIN, height - MARGIN - 20 + 18 * row, 12, GREY)
         for row, line in enumerate(LEGEND)
     ]
     parts += [draw_group(column, frame) for column, frame in enumerate(frames)]
@@ -165,6 +170,7 @@ def _outside(frames: Sequence[Box], boxes: Mapping[str, Box]) -> list[str]:
     before = Box(first.x, MARGIN)
     after = Box(last.x, frames[-1].bottom + OUTSIDE_GAP)
     over = frames[group_of(COMPARED)].y - 16
+    beside = last.right + PAD / 2  # past what stands above it
     enter = compared.x + 0.8 * compared.width  # beside the group's name
     return [
         draw_node(*BEFORE, before, None),
@@ -173,14 +179,15 @@ def _outside(frames: Sequence[Box], boxes: Mapping[str, Box]) -> list[str]:
         draw_line([(last.middle_x, last.bottom), (after.middle_x, after.y)], None),
         draw_line(
             [
-                (last.middle_x, last.y),
-                (last.middle_x, over),
+                (last.right, last.middle_y),
+                (beside, last.middle_y),
+                (beside, over),
                 (enter, over),
                 (enter, compared.y),
             ],
             None,
         ),
-        draw_text("in the next run", frames[-1].x - GAP / 2, over - 7, 11.5, GREY, anchor="middle"),
+        draw_text("in the next run", last.middle_x, over - 7, 11.5, GREY, anchor="middle"),
     ]
 
 
