@@ -16,6 +16,7 @@ from components.evaluation_metrics import read_evaluation
 from components.gate_checks import judge
 from pipeline.config import GateSettings
 from pipeline.kubeflow.ui_artifacts import UI_OUTPUTS, fill_ui_outputs
+from tests.pipeline.kubeflow.gate_reports import servability_report
 
 FIGURES = {
     ("", "example_count"): 600.0,
@@ -181,3 +182,22 @@ def test_the_study_page_is_handed_on(tmp_path: Path) -> None:
 
 def test_other_nodes_have_nothing_to_fill(tmp_path: Path) -> None:
     assert fill_ui_outputs("Transform", {"examples": tmp_path}, {"graph": tmp_path}, {}) == {}
+
+
+@pytest.mark.parametrize("blessed", [True, False])
+def test_the_check_of_the_serving_shows_its_figures(tmp_path: Path, blessed: bool) -> None:
+    report = servability_report(blessed=blessed)
+    report.write(tmp_path / "blessing")
+    files = {name: tmp_path / "ui" / name for name in UI_OUTPUTS["ServabilityCheck"]}
+    outputs = {"blessing": tmp_path / "blessing"}
+    metadata = fill_ui_outputs("ServabilityCheck", {}, outputs, files)
+    figures = {
+        "largest_difference": 1e-7,
+        "largest_difference_from_training": 2e-7,
+        "load_s": 1.5,
+        "first_answer_s": 0.4,
+        "later_answer_s": 0.02,
+    }
+    # Of a process that crashed there are none, and KFP takes no null.
+    assert metadata == {"metrics": {"blessed": int(blessed), **(figures if blessed else {})}}
+    assert json.loads(files["metrics"].read_text()) == metadata["metrics"]
