@@ -11,14 +11,16 @@ from benchmarks.record import Measured, Record, Spread, spread
 
 OK = 200
 _REFUSED = (429, 503)
+_FLAT = 1.1
 
 
 class OverloadFigures(Record):
     """More requests than can be answered, sent when they are due.
 
     Attributes:
-        capacity_per_s: What the server answered before, requests a second.
-        due_per_s: What it was meant to get.
+        capacity_per_s: What the server answered before, images a second.
+        images_per_request: Of the overload.
+        due_per_s: What it was meant to get, requests a second.
         sent_per_s: What it got: the clients share its cores.
         seconds: Of sending.
         statuses: Answers by HTTP status; 0 counts requests without one.
@@ -30,6 +32,7 @@ class OverloadFigures(Record):
     """
 
     capacity_per_s: PositiveFloat
+    images_per_request: PositiveInt
     due_per_s: PositiveFloat
     sent_per_s: PositiveFloat
     seconds: PositiveFloat
@@ -40,7 +43,11 @@ class OverloadFigures(Record):
     halfway_mb: PositiveFloat
     after_mb: PositiveFloat
 
-    def reached(self) -> bool:
+    def is_flat(self) -> bool:
+        """Return whether memory has stopped growing halfway: a tenth more is allowed."""
+        return self.after_mb <= _FLAT * self.halfway_mb
+
+    def is_answered(self) -> bool:
         """Return whether every request that was sent was answered, some of them with success."""
         return self.statuses.get(OK, 0) > 0 and set(self.statuses) <= {OK, *_REFUSED}
 
@@ -112,7 +119,8 @@ class ServingFigures(Record):
         return (
             self.ratio().median >= self.target
             and self.tail().median < self.target_tail
-            and self.overload.reached()
+            and self.overload.is_answered()
+            and self.overload.is_flat()
             and self.switch.reached()
         )
 

@@ -37,11 +37,16 @@ def serving_table(figures: ServingFigures) -> Table:
         "overload",
         _statuses_text(figures.overload.statuses),
         "200, 429, 503",
-        _verdict(figures.overload.reached()),
+        _verdict(figures.overload.is_answered()),
     )
     overload = figures.overload
     memory = (overload.before_mb, overload.halfway_mb, overload.after_mb)
-    table.add_row("server's MB", ", ".join(f"{each:,.0f}" for each in memory), "", "")
+    table.add_row(
+        "server's MB",
+        ", ".join(f"{each:,.0f}" for each in memory),
+        "flat from halfway on",
+        _verdict(overload.is_flat()),
+    )
     table.add_row(
         f"{figures.switch.num_switches} changes of version",
         _statuses_text(figures.switch.statuses),
@@ -64,9 +69,10 @@ def serving_notes(figures: ServingFigures) -> list[str]:
 
 
 def _overload_note(overload: OverloadFigures) -> str:
-    times = overload.sent_per_s / overload.capacity_per_s
+    times = overload.sent_per_s * overload.images_per_request / overload.capacity_per_s
     return (
-        f"overload: {overload.due_per_s:,.0f} requests due a second for {overload.seconds:.0f} s, "
+        f"overload: {overload.due_per_s:,.0f} requests of {overload.images_per_request} images due "
+        f"a second for {overload.seconds:.0f} s, "
         f"{overload.sent_per_s:,.0f} sent, {times:.1f} times the capacity; "
         f"{overload.num_unsent:,} found no free connection; "
         f"slowest answer {overload.slowest_s:.1f} s"

@@ -18,8 +18,9 @@ from benchmarks.serving_figures import (
 
 OVERLOAD = OverloadFigures(
     capacity_per_s=100.0,
-    due_per_s=1000.0,
-    sent_per_s=900.0,
+    images_per_request=4,
+    due_per_s=250.0,
+    sent_per_s=225.0,
     seconds=60.0,
     statuses={200: 4000, 429: 50_000},
     num_unsent=7,
@@ -56,6 +57,7 @@ def test_ratios_are_taken_within_rounds() -> None:
         {"overload": OVERLOAD.model_copy(update={"statuses": {200: 9, 504: 1}})},
         {"overload": OVERLOAD.model_copy(update={"statuses": {0: 1, 200: 9}})},
         {"overload": OVERLOAD.model_copy(update={"statuses": {429: 9}})},
+        {"overload": OVERLOAD.model_copy(update={"after_mb": 900.0})},
         {"switch": SwitchFigures(num_switches=2, statuses={200: 9, 404: 1})},
     ],
 )
@@ -76,8 +78,8 @@ def test_table_and_json_tell_all_of_it(tmp_path: Path) -> None:
     text = " ".join(output.getvalue().split())
     for part in ("0.75 (0.70-0.90)", "107, 119", "3.00 (2.50-4.00)", "700, 750, 745"):
         assert part in text
-    assert "900 sent, 9.0 times the capacity; 7 found no free connection" in text
-    assert text.count("yes") == 4
+    assert "225 sent, 9.0 times the capacity; 7 found no free connection" in text
+    assert text.count("yes") == 5
     write_json(tmp_path / "bench.json", "drawn", [Measurement(figures=FIGURES)])
     (result,) = json.loads((tmp_path / "bench.json").read_text())["results"]
     assert result["ratio"]["median"] == 0.75
