@@ -131,7 +131,10 @@ def test_every_node_that_runs_our_code_carries_its_version(tmp_path):
         (
             {"transform": {"image_size_px": 96}},
             {
-                "Transform", "Tuner-compact-resnet", "Trainer-compact-resnet", "ServabilityCheck",
+                "Transform",
+                "Tuner-compact-resnet",
+                "Trainer-compact-resnet",
+                "ServabilityCheck",
                 "Report",
             },
         ),
