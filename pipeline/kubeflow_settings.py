@@ -118,6 +118,7 @@ class KubeflowSettings(Settings):
     # with a GPU has `gpu`'s, and only an entry with its own id changes them.
     node_resources: dict[str, NodeResourceSettings] = {
         "Evaluator": NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        "Report": NodeResourceSettings(cpu=2.0, memory_gb=6.0),
         # Two processes with TensorFlow: the one that it starts, and its own.
         "ServabilityCheck": NodeResourceSettings(cpu=2.0, memory_gb=6.0),
         "Trainer": NodeResourceSettings(cpu=4.0, memory_gb=8.0),
