@@ -126,17 +126,21 @@ def _python_command() -> str:
 
 
 def _serving_commands(pushed: PushedModel) -> list[tuple[str, str]]:
-    base = Path(pushed.path).absolute().parent  # TensorFlow Serving takes no relative path
+    base = Path(pushed.path).absolute().parent
     name = shlex.quote(base.name)
     url = f"http://localhost:{REST_PORT}/v1/models/{base.name}:predict"
     return [
         (
-            "serve the model; TensorFlow Serving is installed on its own",
-            f"tensorflow_model_server --rest_api_port={REST_PORT} --model_name={name} "
-            f"--model_base_path={shlex.quote(str(base))}",
+            "serve the model, by TensorFlow Serving where it is on the PATH",
+            f"{_python_command()} -m serving --model-dir {shlex.quote(str(base))} "
+            f"--model-name {name}",
         ),
         (
             "ask it about an X-ray, here X-RAY.jpeg",
+            f"{_python_command()} -m serving.client X-RAY.jpeg --model {name}",
+        ),
+        (
+            "the same with curl",
             """(printf '{"instances": [{"b64": "'; base64 < X-RAY.jpeg | tr -d '\\n'; """
             f"""printf '"}}]}}') | curl --data-binary @- {shlex.quote(url)}""",
         ),

@@ -170,7 +170,7 @@ def test_a_refused_model_is_told_with_its_reason(refused_summary: Summary) -> No
     assert ["FAILED", "specificity", "overall", "0.612", ">=", "0.800", "201"] in words(lines)
     refusal = "Nothing was pushed: the gate refused the model for specificity (overall)."
     assert refusal in lines
-    assert not any("tensorflow_model_server" in line for line in lines)
+    assert not any("-m serving" in line for line in lines)
 
 
 def test_where_there_is_nothing_to_do_next_no_heading_says_so(refused_summary: Summary) -> None:
@@ -299,10 +299,11 @@ def test_commands_quote_their_paths(
     commands = [
         command for _, command in next_commands(Summary.model_validate(summary_fields | changes))
     ]
-    assert commands[:2] == [
+    assert commands[:3] == [
         ".venv/bin/python -m tensorboard.main --logdir '/my output/tensorboard'",
-        "tensorflow_model_server --rest_api_port=8501 --model_name=pneumonia "
-        "--model_base_path='/my output/serving/pneumonia'",
+        ".venv/bin/python -m serving --model-dir '/my output/serving/pneumonia' "
+        "--model-name pneumonia",
+        ".venv/bin/python -m serving.client X-RAY.jpeg --model pneumonia",
     ]
 
 
