@@ -87,14 +87,18 @@ def draw_group(column: int, frame: Box) -> str:
     )
 
 
+_LONGEST = 18  # letters of a name that fit into a box, also in wide typefaces
+
+
 def draw_node(name: str, line: str, box: Box, group: int | None) -> str:
     """Return a box with a name and what it does; dashed and grey where it has no group."""
     ink = GREY if group is None else INKS[group]
     dashed = ' stroke-dasharray="5 4"' if group is None else ""
+    size = 14 if len(name) <= _LONGEST else 14 * _LONGEST / len(name)
     return (
         f'<g><rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" '
         f'rx="7" fill="#ffffff" stroke="{ink}" stroke-width="1.4"{dashed}/>'
-        + draw_text(name, box.middle_x, box.y + 23, 14, "#1f2933", "bold", "middle")
+        + draw_text(name, box.middle_x, box.y + 23, size, "#1f2933", "bold", "middle")
         + draw_text(line, box.middle_x, box.y + 41, 11.5, "#52606d", anchor="middle")
         + "</g>"
     )
