@@ -33,7 +33,7 @@ setup(
     ),
     package_data={
         "models": ["schema/*.pbtxt"],
-        "components": ["study/*.jinja", "report/*.jinja", "report/*.css"],
+        "components": ["study/*.jinja", "report/*.jinja", "report/*.css", "report/*/*.jinja"],
         "pipeline": ["kubeflow/*.jinja"],
     },
     python_requires="==3.11.*",

@@ -17,9 +17,9 @@ from components.infra_validator import NODE_ID as INFRA_VALIDATOR
 from components.ingestion.dataset_card import DatasetCard
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
 from components.selector import SELECTION_FILE
-from components.servability import BLESSED_PROPERTY, BLESSING
-from components.servability import NODE_ID as SERVABILITY_CHECK
-from components.servability_report import ServabilityReport
+from components.servability.node import BLESSED_PROPERTY, BLESSING
+from components.servability.node import NODE_ID as SERVABILITY_CHECK
+from components.servability.report import ServabilityReport
 from components.shortcuts.separation import ShortcutReport
 from models.ensemble import ENSEMBLE
 from models.selection import Comparison, Selection

@@ -9,7 +9,7 @@ from tfx.types import BaseChannel
 
 from components.candidate_inputs import MODEL, MODEL_RUN
 from components.infra_validator import create_infra_validator
-from components.servability import create_servability_check
+from components.servability.node import create_servability_check
 from models.ensemble import ENSEMBLE
 from pipeline.config import PipelineSettings
 from pipeline.serving_settings import ServabilityRun

@@ -8,8 +8,8 @@ from pathlib import Path
 import jinja2
 import markupsafe
 
+from components.report.card.plain_text import without_deceptive_characters
 from components.report.parts import Cell, Part, Section
-from components.report.plain_text import without_deceptive_characters
 
 _TEMPLATE = "page.html.jinja"
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from components.progress import report_progress
-from components.report.markdown import write_model_card
-from components.report.model_card import make_model_card
+from components.report.card.markdown import write_model_card
+from components.report.card.model_card import make_model_card
 from components.report.page import render_page
 from components.report.parts import Failure, Part, Section, Text, attempt
 from components.report.sections import (

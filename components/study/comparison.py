@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from components.report.recipe import kept_epoch
+from components.report.trained.recipe import kept_epoch
 from components.study.published import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED, THRESHOLD
 from components.study.table import RocCurve, StudyRow, StudyTable
 from models import features

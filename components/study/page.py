@@ -6,9 +6,9 @@ from pathlib import Path
 
 import jinja2
 
-from components.report.learning_curves import METRICS, draw_learning_curve
 from components.report.parts import Picture
-from components.report.recipe import describe_recipe
+from components.report.trained.learning_curves import METRICS, draw_learning_curve
+from components.report.trained.recipe import describe_recipe
 from components.study.figures import draw_confusion_matrix, draw_roc_curves
 from components.study.published import NUM_NORMAL, NUM_PNEUMONIA
 from components.study.table import StudyRow, StudyTable

@@ -19,8 +19,8 @@ from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport, describe
 from components.pusher import PUSHED_PROPERTY
 from components.pusher import RECORD_FILE as PUSH_RECORD_FILE
-from components.servability_report import REPORT_FILE as SERVABILITY_REPORT_FILE
-from components.servability_report import ServabilityReport
+from components.servability.report import REPORT_FILE as SERVABILITY_REPORT_FILE
+from components.servability.report import ServabilityReport
 from pipeline import __version__
 from pipeline.kubeflow.local_copies import with_locations
 from pipeline.kubeflow.object_store import list_files, read_text, remove_file, write_text

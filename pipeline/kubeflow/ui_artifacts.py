@@ -18,7 +18,7 @@ import jinja2
 from components.evaluation_metrics import read_evaluation
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport, describe
-from components.servability_report import ServabilityReport
+from components.servability.report import ServabilityReport
 from models import features
 from models.slice_metrics import OVERALL, SliceMetrics
 

@@ -15,7 +15,7 @@ from tfx.types.standard_artifacts import InfraBlessing, ModelBlessing, PushedMod
 from components.gate import REPORT_FILE
 from components.gate_checks import GateReport
 from components.pusher import PUSHED_PROPERTY
-from components.servability_report import ServabilityReport
+from components.servability.report import ServabilityReport
 from pipeline.kubeflow.run_folder import reasons_of
 
 

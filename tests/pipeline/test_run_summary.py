@@ -10,7 +10,7 @@ from components.ingestion.dataset_card import DatasetCard, SideRange, SplitCount
 from components.ingestion.duplicates import DuplicateReport
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
 from components.selector import SELECTION_FILE
-from components.servability_report import ServabilityReport
+from components.servability.report import ServabilityReport
 from components.shortcuts.separation import ShortcutReport
 from models.calibration import Calibration
 from models.selection import select

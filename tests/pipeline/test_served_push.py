@@ -35,8 +35,8 @@ from components.ingestion.open_source import open_source
 from components.ingestion.synthetic import write_synthetic_set
 from components.push_folder import pushed_versions
 from components.pusher import RECORD_FILE, create_pusher
-from components.servability import NOT_BLESSED_FILE, create_servability_check
-from components.servability_report import ServabilityReport
+from components.servability.node import NOT_BLESSED_FILE, create_servability_check
+from components.servability.report import ServabilityReport
 from models import features
 from models.architectures import build_network
 from models.export import ServedModel, export_model

@@ -6,7 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from components.report.candidate_tables import (
+from components.report.galleries import attempt_gallery
+from components.report.parts import Group, Part, Picture, Section, Text, attempt
+from components.report.sources import Sources
+from components.report.trained.learning_curves import METRICS, draw_learning_curve
+from components.report.trained.recipe import describe_recipe, kept_epoch
+from components.report.trained.tables import (
     format_value,
     in_words,
     overview_table,
@@ -14,12 +19,7 @@ from components.report.candidate_tables import (
     stresses_table,
     trials_table,
 )
-from components.report.galleries import attempt_gallery
-from components.report.learning_curves import METRICS, draw_learning_curve
-from components.report.parts import Group, Part, Picture, Section, Text, attempt
-from components.report.recipe import describe_recipe, kept_epoch
-from components.report.sources import Sources
-from components.report.trials import read_trials
+from components.report.trained.trials import read_trials
 from models.architectures import FAMILIES
 from models.training_report import TrainingReport
 

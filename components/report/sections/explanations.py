@@ -10,8 +10,8 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.progress import report_progress
-from components.report import explanation_pictures as pictures
-from components.report.explanation_summary import faithfulness_in_words, faithfulness_table
+from components.report.explained import pictures
+from components.report.explained.summary import faithfulness_in_words, faithfulness_table
 from components.report.outcomes import find_outcomes, in_words
 from components.report.parts import Gallery, Group, Part, Section, Text, attempt
 from components.report.served_predictions import read_image_bytes

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from components.report.lineage import Lineage, trace_lineage
+from components.report.card.lineage import Lineage, trace_lineage
+from components.report.card.stored_run import CACHED, NodeRun, StoredRun
 from components.report.parts import Cell, Group, Part, Section, Table, Text, Tone
 from components.report.sources import Sources
-from components.report.stored_run import CACHED, NodeRun, StoredRun
 
 ANCHOR, TITLE = "lineage", "Lineage"
 _TONES: dict[str, Tone] = {"failed": "bad", "canceled": "bad", "unknown": "warning"}

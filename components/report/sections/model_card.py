@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from components.report.card.model_card import ModelCard, make_model_card
 from components.report.estimate_cells import estimate_cell, format_figure, format_interval
-from components.report.model_card import ModelCard, make_model_card
 from components.report.parts import Cell, Group, Listing, Part, Section, Table, Text, attempt
 from components.report.sources import Sources
 from components.shortcuts.separation import ShortcutReport

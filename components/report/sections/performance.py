@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from components.report.curve_figures import (
-    draw_precision_recall,
-    draw_roc,
-    draw_threshold_curves,
-)
 from components.report.parts import (
     Gallery,
     Group,
@@ -19,15 +14,20 @@ from components.report.parts import (
     attempt,
     attempt_all,
 )
-from components.report.performance_figures import draw_calibration, draw_confusion_matrix
-from components.report.performance_tables import (
+from components.report.performance.curve_figures import (
+    draw_precision_recall,
+    draw_roc,
+    draw_threshold_curves,
+)
+from components.report.performance.figures import draw_calibration, draw_confusion_matrix
+from components.report.performance.measurements import SplitMeasurements
+from components.report.performance.tables import (
     bins_table,
     class_table,
     figures_table,
     predictive_table,
 )
 from components.report.sources import Sources
-from components.report.split_measurements import SplitMeasurements
 
 ANCHOR, TITLE = "performance", "Performance on the test split"
 

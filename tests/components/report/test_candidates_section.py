@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from components.report.candidate_tables import MAX_TRIALS, format_duration
 from components.report.page import render_page
 from components.report.parts import Cell, Failure, Gallery, Group, Table, Text
 from components.report.sections.candidates import build
-from components.report.trials import RESULTS_FILE
+from components.report.trained.tables import MAX_TRIALS, format_duration
+from components.report.trained.trials import RESULTS_FILE
 from components.selector import SELECTION_FILE
 from models.selection import select
 from models.training_report import REPORT_FILE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.gate_checks import Evaluation, GateReport, judge
-from components.servability_report import ServabilityReport
+from components.servability.report import ServabilityReport
 from models.slice_metrics import OVERALL, slice_metrics_from_counts
 from pipeline.config import GateSettings
 

@@ -1,0 +1,1 @@
+"""What training has left, as the report shows it."""

@@ -1,0 +1,1 @@
+"""The check of the serving: a fresh process against the trainer."""

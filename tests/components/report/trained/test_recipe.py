@@ -1,0 +1,42 @@
+import pytest
+
+from components.report.trained.recipe import describe_recipe, kept_epoch
+from pipeline.config import CandidateSettings, TrainingSettings
+from tests.components.report.made_reports import make_ensemble, make_report
+
+
+@pytest.mark.parametrize(("restores", "epoch"), [(True, 2), (False, 3)])
+def test_the_best_or_the_last_weights_are_used(restores, epoch):
+    assert kept_epoch(make_report(restore_best_weights=restores)) == epoch
+
+
+def test_an_ensemble_has_kept_no_epoch():
+    assert kept_epoch(make_ensemble(["first"])) == 0
+
+
+def recipe_of(candidate, is_pretrained=False):
+    return describe_recipe(
+        candidate,
+        num_parameters=12345,
+        num_epochs=4,
+        kept_epoch=3,
+        training_s=1234.4,
+        is_pretrained=is_pretrained,
+    )
+
+
+def test_a_recipe_names_what_shaped_the_training():
+    training = TrainingSettings(optimizer="sgd", momentum=0.8, learning_rate=0.01, epochs=9)
+    recipe = recipe_of(CandidateSettings(architecture="ann_deep", training=training))
+    assert "ann_deep, 12,345 parameters" in recipe
+    assert "sgd (momentum 0.8) at a rate of 0.01" in recipe
+    assert "4 of at most 9 epochs (patience 10), the weights of epoch 3 kept" in recipe
+    assert "trained in 1,234 s" in recipe
+    assert "backbone" not in recipe
+
+
+def test_weights_are_told_without_their_folder():
+    candidate = CandidateSettings(architecture="xception", weights="/home/me/weights.h5")
+    recipe = recipe_of(candidate, is_pretrained=True)
+    assert "backbone's weights: weights.h5" in recipe
+    assert "/home/me" not in recipe

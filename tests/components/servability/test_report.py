@@ -1,0 +1,116 @@
+"""What makes an export unfit to be pushed, one reason at a time."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from components.servability.report import (
+    Answer,
+    ProbeAnswers,
+    ServabilityReport,
+    TrainerAnswers,
+    compare,
+    refuse,
+)
+from models import features
+
+BOUND = 1e-5
+TRAINER = TrainerAnswers(
+    threshold=0.5,
+    alone={"a": 0.2, "b": 0.9},
+    together={"a": 0.2, "b": 0.9},
+    written_down={"a": 0.2, "b": 0.9003},
+)
+
+
+def answer(probabilities: dict[int, float], seconds: float = 0.1, **changes: object) -> Answer:
+    labels = [
+        features.PNEUMONIA if each >= 0.5 else features.NORMAL for each in probabilities.values()
+    ]
+    fields = {
+        "signature": features.SERVING_SIGNATURE,
+        "images": tuple(probabilities),
+        "probabilities": tuple(probabilities.values()),
+        "labels": labels,
+        "thresholds": [0.5] * len(labels),
+        "seconds": seconds,
+    }
+    return Answer.model_validate(fields | changes)
+
+
+def judge(*answers: Answer, pixels: tuple[str, ...] = ("a", "b")) -> ServabilityReport:
+    return compare(ProbeAnswers(load_s=2.0, pixels=pixels, answers=answers), TRAINER, BOUND)
+
+
+def test_the_trainers_answers_are_blessed_with_their_figures() -> None:
+    report = judge(
+        answer({0: 0.2}, seconds=1.5),
+        answer({1: 0.9 + 4e-6}, seconds=0.03),
+        answer({0: 0.2}, seconds=0.02),
+        answer({1: 0.9}, seconds=0.04),
+        answer({0: 0.2, 1: 0.9}, seconds=0.5),
+        answer({0: 0.2}, seconds=0.7, signature=features.EXAMPLES_SIGNATURE),
+    )
+    assert (report.blessed, report.reasons) == (True, ())
+    assert (report.num_images, report.num_answers) == (2, 7)
+    assert report.largest_difference == pytest.approx(4e-6)
+    # What the trainer wrote down, maybe on a GPU, is told and decides nothing.
+    assert report.largest_difference_from_training == pytest.approx(3e-4)
+    # Of one image by the first signature: neither the batch nor the other one.
+    assert (report.load_s, report.first_answer_s, report.later_answer_s) == (2.0, 1.5, 0.03)
+
+
+def test_a_probability_that_differs_is_named() -> None:
+    report = judge(answer({0: 0.2}), answer({0: 0.2, 1: 0.90002}))
+    assert not report.blessed
+    assert report.largest_difference == pytest.approx(2e-5)
+    assert report.reasons == (
+        "a probability differs from the trainer's by 2e-05, more than 1e-05: 0.900020, not "
+        "0.900000, by `serving_default` for image 2, 2 asked at once",
+    )
+
+
+def test_a_difference_at_the_bound_passes() -> None:
+    trainer = TrainerAnswers(threshold=0.5, alone={"a": 0.0}, together={}, written_down={})
+    probe = ProbeAnswers(load_s=1.0, pixels=("a",), answers=(answer({0: BOUND}),))
+    assert compare(probe, trainer, BOUND).blessed
+
+
+def test_what_was_asked_together_is_held_against_the_same_batch() -> None:
+    trainer = TRAINER.model_copy(update={"together": {"a": 0.2, "b": 0.90002}})
+    asked = (answer({1: 0.9}), answer({0: 0.2, 1: 0.90002}))
+    probe = ProbeAnswers(load_s=1.0, pixels=("a", "b"), answers=asked)
+    assert compare(probe, trainer, BOUND).largest_difference == 0.0
+    assert not compare(probe, TRAINER, BOUND).blessed
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_number_is_a_veto(value: float) -> None:
+    report = judge(answer({0: 0.2}), answer({1: value}))
+    assert report.reasons == ("1 probabilities are no finite numbers",)
+    assert report.largest_difference == 0.0
+
+
+def test_other_preprocessing_is_a_veto() -> None:
+    report = judge(answer({0: 0.2}), answer({1: 0.9}), pixels=("a", "c"))
+    assert report.reasons == (
+        "the export's preprocessing leaves 1 of 2 images other pixels than Transform left the "
+        "trainer",
+    )
+
+
+def test_another_threshold_and_labels_against_it_are_vetoes() -> None:
+    [moved] = judge(answer({0: 0.2}, thresholds=[0.4])).reasons
+    assert moved == "the export decides from 0.400000 on, not from 0.500000"
+    [turned] = judge(answer({0: 0.2}, labels=[features.PNEUMONIA])).reasons
+    assert turned == "1 labels are not what probability and threshold say"
+
+
+def test_a_report_is_written_and_read(tmp_path: Path) -> None:
+    report = refuse("it crashed", 4, BOUND)
+    assert not report.blessed
+    report.write(tmp_path / "blessing")
+    assert ServabilityReport.read(tmp_path / "blessing") == report
