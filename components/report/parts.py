@@ -110,11 +110,19 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Parts under a heading of their own; folded away where `folded` is set."""
+    """Parts under a heading of their own.
+
+    Attributes:
+        title: The heading.
+        parts: In order.
+        folded: Whether a reader must open it.
+        side_by_side: Whether the parts stand beside each other, where the screen is wide.
+    """
 
     title: str
     parts: tuple[Part, ...]
     folded: bool = False
+    side_by_side: bool = False
 
 
 Part = Text | Listing | Table | Gallery | Failure | Group

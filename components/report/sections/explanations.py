@@ -27,7 +27,7 @@ from models.explanations.feature_maps import early_feature_maps
 from models.preprocessing import decode_transformed
 
 ANCHOR, TITLE = "explanations", "Explanations"
-_MIN_WIDTH_REM = 10.5  # six in a row, two on a phone
+_MIN_WIDTH_REM = 10.5  # three in a row of a column, two on a phone
 _MAPS_WIDTH_REM = 16.0
 _CAUTION = (
     "Explanations can mislead. They say what a network's answer hangs on, not what a radiologist "
@@ -130,7 +130,7 @@ def _show_image(
         ]
         done = _count_done(images, number, candidates, candidate)
         report_progress("Explaining", done, len(images) * len(candidates), "explanation")
-    return Group(title, tuple(parts))
+    return Group(title, tuple(parts), side_by_side=True)
 
 
 def _count_done(

@@ -94,6 +94,7 @@ def test_each_kind_is_explained_by_both_candidates(make_sources_of, caplog):
         "image-5: viral pneumonia, probability 0.800",
     ]
     (miss,) = groups["Misses"].parts
+    assert miss.side_by_side
     assert [part.title for part in miss.parts] == ["ann_small", "cnn_baseline"]
     # Image, mask, heat-map, curves; and Grad-CAM with its curves where there are maps.
     assert [len(gallery.pictures) for gallery in galleries_of(miss)] == [4, 6]

@@ -57,6 +57,7 @@ def parts_that_say(text):
         Gallery((Picture(DOT, text, text),)),
         Failure(text, text),
         Group(text, (Group(text, (Text(text),), folded=True),)),
+        Group(text, (Text(text),), side_by_side=True),
     )
 
 

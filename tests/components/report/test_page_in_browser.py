@@ -54,6 +54,7 @@ def every_part(text, picture_uri):
         Gallery((Picture(picture_uri, text, text),) * 3),
         Failure(text, text),
         Group(text, (wide, Group(text, (wide, Text(text)), folded=True)), folded=True),
+        Group(text, (wide, Group(text, (wide, Text(text)))), side_by_side=True),
     )
 
 
