@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +14,8 @@ from components.gate_checks import GateReport
 from components.infra_validator import NODE_ID as INFRA_VALIDATOR
 from components.ingestion.dataset_card import DatasetCard
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
+from components.report.node import TUNER_RESULTS
+from components.report.trained.trials import read_trials
 from components.selector import SELECTION_FILE
 from components.servability.node import BLESSED_PROPERTY, BLESSING
 from components.servability.node import NODE_ID as SERVABILITY_CHECK
@@ -47,9 +47,6 @@ from pipeline.summary_schema import (
     notice_for,
 )
 from pipeline.summary_verdict import Gate, PushedModel, Servability
-
-_TRIALS_FILE = "tuner_results.json"  # TFX's Tuner names it so, in its output `tuner_results`
-_OF_TRIAL = ("trial_id", "score")  # its keys that are no hyperparameters
 
 
 def summarise_run(
@@ -143,20 +140,10 @@ def _tensorboard_dir(chosen_dir: Path) -> str | None:
 def _trials(record: RunRecord, settings: PipelineSettings, candidate: str) -> tuple[Trial, ...]:
     if candidate not in settings.candidates or not settings.candidates[candidate].tune:
         return ()
-    path = record.output(tuner_id(candidate), "tuner_results").path / _TRIALS_FILE
-    return tuple(_trial(entry) for entry in json.loads(path.read_text(encoding="utf-8")))
-
-
-def _trial(entry: Mapping[str, float | int | str | bool | None]) -> Trial:
-    score = entry["score"]
-    return Trial(
-        score=score if isinstance(score, float) and math.isfinite(score) else None,
-        hyperparameters={
-            name: value
-            for name, value in entry.items()
-            # With a slash it is what Hyperband keeps for itself.
-            if name not in _OF_TRIAL and "/" not in name and value is not None
-        },
+    folder = record.output(tuner_id(candidate), TUNER_RESULTS).path
+    return tuple(
+        Trial(score=trial.score, hyperparameters=trial.hyperparameters)
+        for trial in read_trials(folder)
     )
 
 
