@@ -12,6 +12,7 @@ from typing import Any
 
 from tfx.dsl.components.base import base_component, base_executor
 from tfx.types import Artifact, BaseChannel, artifact_utils
+from tfx.utils import path_utils
 
 from components.baseline import VERSION_PROPERTY, is_baseline_present
 from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node, folders_of
@@ -66,7 +67,7 @@ def _read_sources(
         model_runs=folders_of(input_dict, MODEL_RUN),
         model=Path(artifact_utils.get_single_uri(input_dict[SELECTED_MODEL])),
         model_run=Path(artifact_utils.get_single_uri(input_dict[SELECTED_RUN])),
-        baseline=Path(baseline.uri) / "Format-Serving" if has_baseline else None,
+        baseline=Path(path_utils.serving_model_dir(baseline.uri)) if has_baseline else None,
         baseline_version=(
             int(baseline.get_custom_property(VERSION_PROPERTY)) if has_baseline else None
         ),

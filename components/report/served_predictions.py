@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.progress import report_progress
+from components.report.dataset.facts import read_images
 from models import features
 
 _BATCH_SIZE = 64
@@ -69,8 +70,10 @@ def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions
         parsed.append(tf.io.parse_example(batch, _FACTS))
         answers.append(signature(**{features.EXAMPLES_INPUT: batch}))
         report_progress(stage, number, len(batches), "batch", {})
+    # Names of files need not be UTF-8; `read_images` finds them by the same text.
     facts: dict[str, list[str] | list[int]] = {
-        name: [value.decode() for part in parsed for value in part[name].numpy()] for name in _TEXTS
+        name: [value.decode(errors="replace") for part in parsed for value in part[name].numpy()]
+        for name in _TEXTS
     }
     for name in _NUMBERS:
         facts[name] = [int(value) for part in parsed for value in part[name].numpy()]
@@ -97,16 +100,7 @@ def read_image_bytes(records: Path, image_ids: Collection[str]) -> dict[str, byt
         KeyError: An image is not there.
     """
     wanted = set(image_ids)
-    spec = {
-        name: tf.io.FixedLenFeature([], tf.string)
-        for name in (features.IMAGE_ID, features.IMAGE_BYTES)
-    }
-    found = {}
-    for record in _records(records):
-        parsed = tf.io.parse_single_example(record, spec)
-        image_id = parsed[features.IMAGE_ID].numpy().decode()
-        if image_id in wanted:
-            found[image_id] = parsed[features.IMAGE_BYTES].numpy()
+    found = read_images(records, wanted)
     missing = sorted(wanted - found.keys())
     if missing:
         raise KeyError(f"expected records of {missing} under {records}, got none")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from tfx.utils import path_utils
+
 from components.evaluation_metrics import read_evaluation
 from components.gate import REPORT_FILE as GATE_FILE
 from components.gate_checks import Evaluation, GateReport
@@ -100,7 +102,7 @@ class Sources:
     def predictions(self) -> Predictions:
         """What the selected model's export says of the test split."""
         return predict_records(
-            self.model / "Format-Serving", self.records(features.TEST), "Judging the test split"
+            self.exported_model, self.records(features.TEST), "Judging the test split"
         )
 
     @cached_property
@@ -111,6 +113,11 @@ class Sources:
         return predict_records(
             self.baseline, self.records(features.TEST), "Judging it with the last blessed model"
         )
+
+    @property
+    def exported_model(self) -> Path:
+        """The selected model's export, with `saved_model.pb`."""
+        return Path(path_utils.serving_model_dir(str(self.model)))
 
     def records(self, split: str) -> Path:
         """Return the folder of a split's raw records."""

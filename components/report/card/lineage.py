@@ -58,7 +58,7 @@ def trace_lineage(sources: Sources) -> Lineage:
     return Lineage(
         data_fingerprint=sources.card.fingerprint if sources.card else None,
         records_digest=content_digest(sources.examples),
-        model_digest=content_digest(sources.model / "Format-Serving"),
+        model_digest=content_digest(sources.exported_model),
         code_digest=code_version(*_CODE),
         packages=_package_versions(),
         stored_run=stored_run,
