@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import jinja2
 import markupsafe
 
+from components.page_templates import html_environment
 from components.report.card.plain_text import without_deceptive_characters
 from components.report.parts import Cell, Part, Section
 
@@ -26,14 +26,7 @@ def render_page(title: str, summary: str, sections: Sequence[Section], *, synthe
     Returns:
         HTML; every figure is in it, and every text is escaped.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=_finalize,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(Path(__file__).parent).overlay(finalize=_finalize)
     environment.filters |= {"kind": _kind, "cell": _cell}
     page = environment.get_template(_TEMPLATE).render(
         title=title, summary=summary, sections=sections, synthetic=synthetic

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import jinja2
-
+from components.page_templates import html_environment
 from components.report.parts import Picture
 from components.report.trained.learning_curves import METRICS, draw_learning_curve
 from components.report.trained.recipe import describe_recipe
@@ -32,13 +31,7 @@ def render_page(table: StudyTable) -> str:
     Returns:
         HTML; every figure is in it, and every text of the configuration is escaped.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(Path(__file__).parent)
     environment.filters |= {
         "figure": _format_figure,
         "interval": _format_interval,

@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from components.evaluation_metrics import read_evaluation
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport, describe
+from components.page_templates import html_environment
 from components.servability.report import ServabilityReport
 from models import features
 from models.slice_metrics import OVERALL, SliceMetrics
@@ -131,13 +130,7 @@ def _confusion_matrix(overall: SliceMetrics) -> Metadata:
 
 
 def _render_verdict(report: GateReport, overall: SliceMetrics) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html_environment(Path(__file__).parent)
     return environment.get_template("verdict.html.jinja").render(
         report=report,
         overall=overall,
