@@ -1,7 +1,9 @@
 """The folder that models are pushed to: `push_dir/<number>/saved_model.pb`.
 
 Version numbers are plain integers, counted up from 1; the largest is the newest. TensorFlow
-Serving and the project's own server poll such a folder.
+Serving and the project's own server poll such a folder. Folders that others wrote count as
+TensorFlow Serving counts them (file_system_storage_path_source.cc): leading zeros are allowed,
+and of two names for one number, the last in the order of their characters is served.
 """
 
 from __future__ import annotations
@@ -15,29 +17,43 @@ from components.errors import InputError
 
 SAVED_MODEL_FILE = "saved_model.pb"
 NOTHING_PUSHED = "none"  # fingerprint of a folder without a pushed model
+_MAX_VERSION = 2**63 - 1  # TensorFlow Serving's are 64-bit integers
 
 
 def pushed_versions(push_dir: str | Path) -> list[int]:
     """Return the complete versions below `push_dir`, oldest first.
 
-    A version is a folder named by a positive integer that holds a saved model. Everything else,
-    such as a folder that a stopped copy left behind, is ignored. A missing folder has none.
+    A version is a folder named by a whole number, such as 7 or 0007, that holds a saved model.
+    Everything else, such as a folder that a stopped copy left behind, is ignored. A missing
+    folder has none.
     """
-    return [
-        number
-        for number in _numbered_folders(Path(push_dir))
-        if (version_dir(push_dir, number) / SAVED_MODEL_FILE).is_file()
-    ]
+    folders = version_folders(push_dir)
+    return [number for number, folder in folders.items() if is_complete(folder)]
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether a version's folder holds a saved model."""
+    return (folder / SAVED_MODEL_FILE).is_file()
+
+
+def version_folders(push_dir: str | Path) -> dict[int, Path]:
+    """Return the folder of each version below `push_dir`, complete or not, oldest first."""
+    root = Path(push_dir)
+    if not root.is_dir():
+        return {}
+    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    folders = {int(name): root / name for name in names if _is_version(name)}
+    return dict(sorted(folders.items()))
 
 
 def version_dir(push_dir: str | Path, version: int) -> Path:
-    """Return the folder of one version."""
-    return Path(push_dir) / str(version)
+    """Return the folder of one version: the one that is there, else the one to make."""
+    return version_folders(push_dir).get(version, Path(push_dir) / str(version))
 
 
 def next_version(push_dir: str | Path) -> int:
     """Return the number after the largest one taken, complete or not; 1 in an empty folder."""
-    return max(_numbered_folders(Path(push_dir)), default=0) + 1
+    return max(version_folders(push_dir), default=0) + 1
 
 
 def push_fingerprint(push_dir: str | Path) -> str:
@@ -158,14 +174,6 @@ def _rename_to_next_version(copy: Path, push_dir: Path) -> int:
             return version
 
 
-def _numbered_folders(push_dir: Path) -> list[int]:
-    if not push_dir.is_dir():
-        return []
-    return sorted(
-        int(entry.name) for entry in push_dir.iterdir() if _is_number(entry.name) and entry.is_dir()
-    )
-
-
-def _is_number(name: str) -> bool:
-    # "007" and "٣" are numbers to int(), but no names that we give.
-    return name.isascii() and name.isdigit() and not name.startswith("0")
+def _is_version(name: str) -> bool:
+    # "٣" is a number to int(), but to no server.
+    return name.isascii() and name.isdigit() and int(name) <= _MAX_VERSION

@@ -19,6 +19,7 @@ from components.push_folder import (
     push_fingerprint,
     pushed_versions,
     version_dir,
+    version_folders,
 )
 
 
@@ -44,7 +45,26 @@ def test_versions_are_ordered_as_integers(tmp_path: Path) -> None:
     assert next_version(tmp_path) == 11
 
 
-@pytest.mark.parametrize("name", ["latest", ".incoming-3", "-3", "03", "3.5", "٣", "v3"])
+def test_leading_zeros_are_allowed_as_in_file_system_storage_path_source_test(
+    tmp_path: Path,
+) -> None:
+    # SpecificVersionsLeadingZeros: the folder 00017 is version 17.
+    padded, plain = _push(tmp_path, "00017"), _push(tmp_path, "30")
+    assert pushed_versions(tmp_path) == [17, 30]
+    assert version_dir(tmp_path, 17) == padded
+    assert version_dir(tmp_path, 30) == plain
+    assert version_dir(tmp_path, 31) == tmp_path / "31"
+    assert next_version(tmp_path) == 31
+
+
+def test_of_two_folders_of_one_number_the_last_name_counts(tmp_path: Path) -> None:
+    # file_system_storage_path_source.cc goes through the names in their order.
+    _push(tmp_path, "0007")
+    last = _push(tmp_path, "7")
+    assert version_folders(tmp_path) == {7: last}
+
+
+@pytest.mark.parametrize("name", ["latest", ".incoming-3", "-3", "3.5", "٣", "v3", str(2**63)])
 def test_other_names_are_ignored(tmp_path: Path, name: str) -> None:
     _push(tmp_path, "2")
     _push(tmp_path, name)
