@@ -14,6 +14,7 @@ BACKENDS: tuple[Backend, ...] = ("binary", "docker", "embedded")
 
 BINARY = "tensorflow_model_server"
 IMAGE = "tensorflow/serving:2.19.1"
+_CONTAINER_GRPC_PORT = 8500
 _CONTAINER_PORT = 8501
 _ENGINE_ANSWERS_S = 10
 
@@ -44,11 +45,20 @@ def choose_backend(settings: ServerSettings, forced: Backend | None) -> tuple[Ba
     return "embedded", f"neither {BINARY} nor a Docker engine was found"
 
 
+def grpc_port(settings: ServerSettings) -> int:
+    """Return the port of TF Serving's gRPC: the one before REST's, as 8500 is before 8501."""
+    return settings.port - 1
+
+
 def binary_command(settings: ServerSettings) -> list[str]:
-    """Return the command of TF Serving's program; it listens on all addresses."""
+    """Return the command of TF Serving's program; it listens on all addresses.
+
+    Its gRPC cannot be left out: without a port or a socket for it the program ends at once
+    (tensorflow/serving, model_servers/server.cc).
+    """
     return [
         BINARY,
-        "--port=0",  # no gRPC
+        f"--port={grpc_port(settings)}",
         f"--rest_api_port={settings.port}",
         f"--rest_api_timeout_in_ms={round(settings.limits.timeout_s * 1000)}",
         f"--model_name={settings.model_name}",
@@ -66,9 +76,12 @@ def docker_command(settings: ServerSettings) -> list[str]:
         "run",
         "--rm",
         "--init",
+        f"--publish={host}:{grpc_port(settings)}:{_CONTAINER_GRPC_PORT}",
         f"--publish={host}:{settings.port}:{_CONTAINER_PORT}",
         f"--mount=type=bind,source={settings.model_dir.resolve()},target={target},readonly",
         f"--env=MODEL_NAME={settings.model_name}",
+        # Below errors, TensorFlow logs strings that it cannot parse, with their content.
+        "--env=TF_CPP_MIN_LOG_LEVEL=2",
         IMAGE,
         f"--rest_api_timeout_in_ms={round(settings.limits.timeout_s * 1000)}",
         f"--file_system_poll_wait_seconds={max(1, round(settings.poll_s))}",
@@ -82,7 +95,9 @@ def _what_only_embedded_does(settings: ServerSettings) -> str:
         return "labels without a models.config (serving/deploy/ has one)"
     if settings.cors_origins:
         return "choice of CORS origins"
-    return "free choice of a port" if settings.port == 0 else ""
+    if settings.port == 0:
+        return "free choice of a port"
+    return "port for gRPC before port 1" if settings.port == 1 else ""
 
 
 def _has_binary() -> bool:

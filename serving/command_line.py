@@ -15,7 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.errors import InputError
-from serving.backends import BACKENDS, binary_command, choose_backend, docker_command
+from serving.backends import (
+    BACKENDS,
+    binary_command,
+    choose_backend,
+    docker_command,
+    grpc_port,
+)
 from serving.limits.token import TOKEN_VARIABLE, read_token
 from serving.settings import BatchSettings, Limits, ServerSettings
 
@@ -61,8 +67,8 @@ def serve(options: argparse.Namespace) -> None:
         return
     if backend == "binary" and settings.is_loopback:
         _say(
-            f"Note: this program has no option for its address: port {settings.port} is open on "
-            "all of this machine's"
+            f"Note: this program has no option for its address: ports {grpc_port(settings)} "
+            f"(gRPC) and {settings.port} (REST) are open on all of this machine's"
         )
     command = (binary_command if backend == "binary" else docker_command)(settings)
     program = shutil.which(command[0])

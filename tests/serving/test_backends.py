@@ -1,6 +1,8 @@
 """Which program serves, and how it is started."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,7 @@ def test_what_is_forced_must_be_there(path, backend):
         ({"labels": {"stable": 1}}, "labels"),
         ({"cors_origins": ("https://a.example",)}, "CORS"),
         ({"port": 0}, "port"),
+        ({"port": 1}, "gRPC"),
     ],
 )
 def test_what_tf_serving_cannot_is_never_left_out_silently(path, settings, part):
@@ -73,6 +76,7 @@ def test_the_commands_serve_the_folder_under_its_name(tmp_path):
     command = binary_command(settings)
     assert command[0] == "tensorflow_model_server"
     for option in (
+        "--port=9000",
         "--rest_api_port=9001",
         "--rest_api_timeout_in_ms=2500",
         "--model_name=chest",
@@ -82,11 +86,57 @@ def test_the_commands_serve_the_folder_under_its_name(tmp_path):
         assert option in command
     command = docker_command(settings)
     assert command[:2] == ["docker", "run"]
+    assert "--publish=127.0.0.1:9000:8500" in command
     assert "--publish=127.0.0.1:9001:8501" in command
+    assert "--env=TF_CPP_MIN_LOG_LEVEL=2" in command
     assert f"--mount=type=bind,source={tmp_path},target=/models/chest,readonly" in command
     assert "--env=MODEL_NAME=chest" in command
     image = command.index("tensorflow/serving:2.19.1")
     assert all(option.startswith("--rest") or "poll" in option for option in command[image + 1 :])
+
+
+# tensorflow/serving, model_servers/server.cc, BuildAndStart: without a port or a socket for gRPC
+# nothing is served.
+PROGRAM = """
+case " $* " in *" --port=0 "*) echo "grpc_port is not set" >&2; exit 1;; esac
+echo "level=$TF_CPP_MIN_LOG_LEVEL"
+"""
+
+
+@pytest.mark.parametrize(
+    ("backend", "name", "script", "expected"),
+    [
+        ("binary", "tensorflow_model_server", PROGRAM, "level=2"),
+        ("docker", "docker", 'for each; do echo "$each"; done', "--env=TF_CPP_MIN_LOG_LEVEL=2"),
+    ],
+)
+def test_tf_serving_starts_and_logs_no_string_of_a_request(
+    path, tmp_path, repository, backend, name, script, expected
+):
+    path(name, script)
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    result = subprocess.run(
+        [sys.executable, "-m", "serving", "--with", backend, "--model-dir", str(tmp_path)],
+        cwd=repository,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert expected in result.stdout.splitlines()
+
+
+def test_the_user_hears_which_ports_the_program_opens(path, tmp_path, repository):
+    path("tensorflow_model_server")
+    result = subprocess.run(
+        [sys.executable, "-m", "serving", "--port", "9001", "--model-dir", str(tmp_path)],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "ports 9000 (gRPC) and 9001 (REST) are open" in result.stdout
 
 
 @pytest.mark.parametrize(
