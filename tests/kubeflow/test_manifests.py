@@ -117,7 +117,10 @@ def test_the_server_serves_what_a_run_pushes_by_default():
     (container,) = PODS["Deployment"]["containers"]
     given = {variable["name"]: variable["value"] for variable in container["env"]}
     assert f"{given['MODEL_BASE_PATH']}/{given['MODEL_NAME']}" == SETTINGS.push_dir
-    assert container["readinessProbe"]["httpGet"]["path"] == f"/v1/models/{given['MODEL_NAME']}"
+    # The status without /metadata is 200 for a version that is loading or has failed, too
+    # (tensorflow/serving, model_servers/get_model_status_impl.cc).
+    path = f"/v1/models/{given['MODEL_NAME']}/metadata"
+    assert container["readinessProbe"]["httpGet"]["path"] == path
     (mount,) = [each for each in container["volumeMounts"] if each["name"] == "data"]
     assert mount["readOnly"]
 

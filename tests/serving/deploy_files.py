@@ -37,6 +37,12 @@ def manifests(folder: str) -> dict[str, Manifest]:
     return found
 
 
+def simple_manifests() -> dict[str, Manifest]:
+    """Return the manifests of the pipeline's own simple server, by their kind."""
+    text = (REPOSITORY / "kubeflow" / "manifests" / "serving.yaml").read_text(encoding="utf-8")
+    return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(text)}
+
+
 def config_map() -> Manifest:
     """Return the ConfigMap that the folder `config` makes, without its content."""
     (generator,) = kustomization("config")["configMapGenerator"]
@@ -56,6 +62,13 @@ def flags(arguments: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def environment(container: Manifest) -> dict[str, str]:
+    """Return a container's environment; every variable has to be given once, by value."""
+    pairs = [(variable["name"], variable["value"]) for variable in container["env"]]
+    assert len(dict(pairs)) == len(pairs)
+    return dict(pairs)
+
+
 def patched(document: Any, patch: list[Manifest]) -> Any:
     """Return a copy of `document` after the operations `add` and `replace` of RFC 6902."""
     result = yaml.safe_load(yaml.safe_dump(document))
@@ -65,6 +78,10 @@ def patched(document: Any, patch: list[Manifest]) -> Any:
         place = result
         for key in parents:
             place = place[int(key)] if isinstance(place, list) else place[key]
+        if isinstance(place, list):
+            assert (operation["op"], last) == ("add", "-"), operation["path"]
+            place.append(operation["value"])
+            continue
         assert isinstance(place, dict)
         # Stricter than the RFC: what is added must be new.
         assert (last in place) == (operation["op"] == "replace"), operation["path"]

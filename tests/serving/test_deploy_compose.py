@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.kubeflow_settings import KubeflowSettings
 from serving.client_options import parse_arguments
-from tests.serving.deploy_files import DEPLOY, flags, manifests, read
+from tests.serving.deploy_files import DEPLOY, environment, flags, manifests, read
 
 SETTINGS = KubeflowSettings()
 POD = manifests("kubernetes")["Deployment"]["spec"]["template"]["spec"]
@@ -140,9 +140,18 @@ def test_compose_is_closed_and_on_loopback():
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert all(volume["read_only"] for volume in service["volumes"])
-    port = flags(service["command"])["rest_api_port"]
-    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert parse_arguments(["a.png"]).url == f"http://localhost:{port}"
+    given = flags(service["command"])
+    grpc, rest = given["port"], given["rest_api_port"]
+    assert service["ports"] == [f"127.0.0.1:{grpc}:{grpc}", f"127.0.0.1:{rest}:{rest}"]
+    assert parse_arguments(["a.png"]).url == f"http://localhost:{rest}"
+
+
+def test_compose_logs_as_kubernetes_does_with_a_gpu_too():
+    plain = read(DEPLOY / "compose.yaml")["services"]["serving"]["environment"]
+    with_gpu = read(DEPLOY / "compose.gpu.yaml")["services"]["serving"]["environment"]
+    assert plain == environment(CONTAINER)
+    # Compose joins the two by name; a later file's value counts.
+    assert plain.items() <= {**plain, **with_gpu}.items()
 
 
 def test_compose_mounts_what_is_there_where_the_configuration_looks():

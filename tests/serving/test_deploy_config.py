@@ -10,7 +10,7 @@ from google.protobuf.text_format import ParseError
 from pipeline.kubeflow_settings import KubeflowSettings
 from serving.client import Client
 from serving.client_options import parse_arguments
-from tests.serving.deploy_files import DEPLOY, flags, manifests
+from tests.serving.deploy_files import DEPLOY, flags, manifests, simple_manifests
 from tests.serving.serving_protos import parse
 
 SETTINGS = KubeflowSettings()
@@ -43,6 +43,16 @@ def test_pods_are_ready_when_the_stable_version_of_the_model_is():
     (model,) = parse(text("models.config"), "ModelServerConfig").model_config_list.config
     path = CONTAINER["readinessProbe"]["httpGet"]["path"]
     assert path == f"/v1/models/{model.name}/labels/stable/metadata"
+
+
+def test_readiness_asks_for_what_only_a_loaded_version_answers():
+    # tensorflow/serving, servables/tensorflow/get_model_metadata_impl.cc: the metadata needs a
+    # handle of a version that is loaded. model_servers/get_model_status_impl.cc: the status lists
+    # versions in every state, and is answered with 200.
+    (simple,) = simple_manifests()["Deployment"]["spec"]["template"]["spec"]["containers"]
+    kserve = manifests("kserve")["InferenceService"]["spec"]["predictor"]["model"]
+    for container in (CONTAINER, simple, kserve):
+        assert container["readinessProbe"]["httpGet"]["path"].endswith("/metadata")
 
 
 def test_a_request_of_the_client_fits_into_a_batch():

@@ -14,13 +14,16 @@ import pytest
 
 from pipeline.kubeflow_settings import KubeflowSettings
 from tests.serving.deploy_files import (
+    DEPLOY,
     KUBERNETES_VERSIONS,
     Manifest,
     config_map,
+    environment,
     flags,
     kustomization,
     manifests,
 )
+from tests.serving.serving_protos import parse
 
 SETTINGS = KubeflowSettings()
 SERVICE = manifests("kserve")["InferenceService"]
@@ -32,7 +35,9 @@ POD_FIELDS = {
     *("automountServiceAccountToken", "securityContext", "terminationGracePeriodSeconds"),
     "volumes",
 }
-CONTAINER_FIELDS = {"args", "readinessProbe", "resources", "securityContext", "volumeMounts"}
+CONTAINER_FIELDS = {
+    *("args", "env", "readinessProbe", "resources", "securityContext", "volumeMounts"),
+}
 
 MODEL_SCHEMA = {
     "type": "object",
@@ -70,9 +75,9 @@ SCHEMA = {
                     "type": "object",
                     "additionalProperties": False,
                     "properties": {
-                        "serving.kserve.io/deploymentMode": {
-                            "enum": ["RawDeployment", "Standard", "Serverless", "Knative"]
-                        }
+                        # kserve/kserve v0.16.0, pkg/constants/constants.go; RawDeployment and
+                        # Serverless are the deprecated names.
+                        "serving.kserve.io/deploymentMode": {"enum": ["Standard", "Knative"]}
                     },
                 },
             },
@@ -87,6 +92,10 @@ SCHEMA = {
                     "required": ["model"],
                     "additionalProperties": False,
                     "properties": {
+                        "annotations": {
+                            "type": "object",
+                            "additionalProperties": {"type": "string"},
+                        },
                         "minReplicas": {"type": "integer", "minimum": 0},
                         "maxReplicas": {"type": "integer", "minimum": 1},
                         "scaleMetric": {"enum": ["cpu", "memory", "concurrency", "rps"]},
@@ -166,6 +175,33 @@ def test_it_is_as_closed_as_the_deployment():
     assert MODEL["securityContext"] == expected
     writable = [each["mountPath"] for each in MODEL["volumeMounts"] if not each.get("readOnly")]
     assert writable == ["/tmp"]
+
+
+def test_no_string_of_a_request_is_logged():
+    assert environment(MODEL) == environment(POD["containers"][0])
+
+
+def test_prometheus_asks_where_the_server_answers():
+    monitoring = (DEPLOY / "config" / "monitoring.config").read_text(encoding="utf-8")
+    path = parse(monitoring, "MonitoringConfig").prometheus_config.path
+    annotations = PREDICTOR["annotations"]
+    assert annotations["prometheus.io/scrape"] == "true"
+    assert annotations["prometheus.io/port"] == str(MODEL["readinessProbe"]["httpGet"]["port"])
+    assert annotations["prometheus.io/path"] == path
+    # kserve/kserve v0.16.0, config/runtimes/kserve-tensorflow-serving.yaml: /metrics, which an
+    # annotation of the predictor replaces (components/predictor.go, buildObjectMeta).
+    assert annotations["prometheus.kserve.io/path"] == path
+    # pkg/webhook/admission/pod/metrics_aggregate_injector.go: "true", also from KServe's own
+    # configuration, would set port 9091 and path /metrics, those of Knative's proxy.
+    assert annotations["serving.kserve.io/enable-prometheus-scraping"] == "false"
+
+
+def test_a_metric_goes_with_a_mode_that_takes_it():
+    # kserve/kserve v0.16.0, pkg/apis/serving/v1beta1/inference_service_validation.go: every mode
+    # but Standard, its old name included, has Knative's metrics, and refuses cpu.
+    assert PREDICTOR["scaleMetric"] == "cpu"
+    mode = SERVICE["metadata"]["annotations"]["serving.kserve.io/deploymentMode"]
+    assert mode == "Standard"
 
 
 def test_the_configuration_is_mounted():

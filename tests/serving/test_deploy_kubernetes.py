@@ -17,21 +17,19 @@ from tests.serving.deploy_files import (
     REPOSITORY,
     Manifest,
     config_map,
+    environment,
     flags,
     kustomization,
     manifests,
     patched,
     read,
+    simple_manifests,
 )
 
 SETTINGS = KubeflowSettings()
 PLAIN = manifests("kubernetes")
-SIMPLE = {
-    manifest["kind"]: manifest
-    for manifest in yaml.safe_load_all(
-        (REPOSITORY / "kubeflow" / "manifests" / "serving.yaml").read_text(encoding="utf-8")
-    )
-}
+SIMPLE = simple_manifests()
+(SIMPLE_CONTAINER,) = SIMPLE["Deployment"]["spec"]["template"]["spec"]["containers"]
 # What a kustomization of ours may hold, so that a misspelt key is found.
 KNOWN_KEYS = {
     *("apiVersion", "kind", "namespace", "resources", "patches"),
@@ -119,11 +117,9 @@ def test_it_takes_the_place_of_the_simple_server():
     simple, own = SIMPLE["Deployment"]["spec"], PLAIN["Deployment"]["spec"]
     assert own["selector"] == simple["selector"]
     assert PLAIN["Service"]["spec"] == SIMPLE["Service"]["spec"]
-    (simple_container,), (own_container,) = (
-        each["template"]["spec"]["containers"] for each in (simple, own)
-    )
-    assert own_container["image"] == simple_container["image"]
-    assert own_container["name"] == simple_container["name"]
+    (own_container,) = own["template"]["spec"]["containers"]
+    assert own_container["image"] == SIMPLE_CONTAINER["image"]
+    assert own_container["name"] == SIMPLE_CONTAINER["name"]
     assert (
         kustomization("kubernetes")["namespace"]
         == (read(REPOSITORY / "kubeflow" / "manifests" / "kustomization.yaml")["namespace"])
@@ -201,6 +197,12 @@ def test_no_image_moves_and_every_container_says_what_it_needs(container):
         assert {"cpu", "memory"} <= amounts.keys()
 
 
+def test_no_string_of_a_request_is_logged(container):
+    # What each level leaves out is shown by test_deploy_logs.py.
+    assert environment(container)["TF_CPP_MIN_LOG_LEVEL"] == "2"
+    assert environment(SIMPLE_CONTAINER)["TF_CPP_MIN_LOG_LEVEL"] == "2"
+
+
 def test_pods_go_and_come_one_after_the_other(variant):
     spec = variant["Deployment"]["spec"]
     assert spec["strategy"]["type"] == "RollingUpdate"
@@ -250,5 +252,7 @@ def test_the_gpu_is_asked_for_as_the_pipeline_asks():
     assert pod["tolerations"] == [
         {"key": expected.key, "operator": expected.operator, "effect": expected.effect}
     ]
-    (cache,) = container["env"]
-    assert cache["value"].startswith("/tmp/")
+    given, before = environment(container), environment(plain)
+    assert before.items() <= given.items()
+    (cache,) = given.keys() - before.keys()
+    assert given[cache].startswith("/tmp/")
