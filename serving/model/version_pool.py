@@ -1,7 +1,11 @@
 """The versions that are served, kept up to the folder that models are pushed to.
 
-The newest version is served, and every version that a label names. A new one is loaded beside
-the old one, takes over between two requests, and the old one stays until its last request ended.
+The newest version that loads is served, and every version that a label names. A new one is loaded
+beside the old one, takes over between two requests, and the old one stays until its last request
+ended.
+
+TensorFlow Serving tries the newest version only (file_system_storage_path_source.cc): where it does
+not load, a running server goes on with the version that it has, and a restarted one ends.
 """
 
 from __future__ import annotations
@@ -13,13 +17,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from components.push_folder import pushed_versions, version_dir
-from serving.model.saved_model import SavedModel
+from components.push_folder import SAVED_MODEL_FILE, is_complete, version_folders
 from serving.model.version_state import State, VersionEntry
-from serving.rest.errors import invalid_argument, not_found
+from serving.rest.errors import ServingError, invalid_argument, not_found
+
+if TYPE_CHECKING:  # it brings TensorFlow, some ten seconds
+    from serving.model.saved_model import SavedModel
 
 _RETRY_S = 60.0
+_RETRY_AFTER_S = 5  # for clients, while the first version is loaded
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +59,7 @@ class VersionPool:
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._entries: dict[int, VersionEntry] = {}
+        self._is_starting = True
 
     @property
     def newest(self) -> int | None:
@@ -61,17 +70,24 @@ class VersionPool:
     def refresh(self) -> None:
         """Load what is new in the folder, and let go of what is not served any more.
 
-        What cannot be loaded is tried again after a minute; until then, the version before it
-        goes on. A folder without versions changes nothing: an empty folder is more likely a
-        mistake than a wish.
+        The newest version that loads is served. What cannot be loaded is tried again after a
+        minute, an incomplete copy at once. Where nothing in the folder loads, what is served
+        stays: an empty folder is more likely a mistake than a wish.
         """
         with self._refreshing:
-            present = pushed_versions(self._directory)
-            if present:
-                wanted = {present[-1], *(set(self._labels.values()) & set(present))}
-                for version in sorted(wanted):
-                    self._load_where_missing(version)
-                self._retire_all_but(wanted, present[-1])
+            folders = version_folders(self._directory)
+            served = next(
+                (v for v in reversed(folders) if self._make_available(v, folders[v])), None
+            )
+            labelled = {version for version in self._labels.values() if version in folders}
+            for version in sorted(labelled):
+                self._make_available(version, folders[version])
+            with self._lock:
+                self._is_starting = False
+                if served is not None:
+                    for version, entry in self._entries.items():
+                        if version not in {served, *labelled}:
+                            entry.retire()
             self._end_unused()
 
     @contextlib.contextmanager
@@ -79,13 +95,17 @@ class VersionPool:
         """Hold a version for the length of a request.
 
         Raises:
-            ServingError: No such model, version or label is served.
+            ServingError: No such model, version or label is served, or it is still loading.
         """
         number = self.resolve(name, version, label)
         with self._lock:
             number = self._newest() if number is None else number
             entry = self._entries.get(number) if number is not None else None
             if name != self.name or entry is None or entry.state is not State.AVAILABLE:
+                if name == self.name and self._is_starting:
+                    raise ServingError(
+                        503, f"the model {name} is still loading; try again", _RETRY_AFTER_S
+                    )
                 wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
                 raise not_found(f"Servable not found for request: {wanted}")
             model = entry.model
@@ -121,42 +141,42 @@ class VersionPool:
         available = [v for v, e in self._entries.items() if e.state is State.AVAILABLE]
         return max(available, default=None)
 
-    def _load_where_missing(self, version: int) -> None:
+    def _make_available(self, version: int, folder: Path) -> bool:
+        """Load a version where it is not; return whether requests can have it."""
         with self._lock:
             entry = self._entries.get(version)
-            if entry is not None and entry.state is State.AVAILABLE:
-                return
             if entry is not None and entry.state is State.UNLOADING:
                 entry.state = State.AVAILABLE  # wanted again before it was let go of
-                return
+            if entry is not None and entry.state is State.AVAILABLE:
+                return True
             if entry is not None and entry.error and self._clock() < entry.retry_at:
-                return
+                return False
+        if not is_complete(folder):
+            self._fail(version, f"no {SAVED_MODEL_FILE} in {folder}", retry_at=0.0)
+            return False
+        with self._lock:
             entry = self._entries[version] = VersionEntry(version)
         log.info("loading version %d of %s", version, self.name)
         try:
-            model = self._load(version_dir(self._directory, version), version)
+            model = self._load(folder, version)
         except Exception as error:
             # Whatever a model file does must not end a server that has another one.
-            log.error("version %d of %s cannot be loaded: %s", version, self.name, error)
-            with self._lock:
-                entry.state = State.END
-                entry.error = f"{type(error).__name__}: {error}"
-                entry.retry_at = self._clock() + _RETRY_S
-            return
+            self._fail(version, f"{type(error).__name__}: {error}", self._clock() + _RETRY_S)
+            return False
         with self._lock:
             entry.model = model
             entry.state = State.AVAILABLE
         log.info("serving version %d of %s", version, self.name)
+        return True
 
-    def _retire_all_but(self, wanted: set[int], newest: int) -> None:
+    def _fail(self, version: int, error: str, retry_at: float) -> None:
         with self._lock:
-            entry = self._entries.get(newest)
-            if entry is None or entry.state is not State.AVAILABLE:
-                # The newest does not load: the one before it stays.
-                wanted = {*wanted, self._newest() or newest}
-            for version, other in self._entries.items():
-                if version not in wanted:
-                    other.retire()
+            before = self._entries.get(version)
+            self._entries[version] = VersionEntry(
+                version, State.END, error=error, retry_at=retry_at
+            )
+        if before is None or before.error != error:
+            log.error("version %d of %s cannot be loaded: %s", version, self.name, error)
 
     def _end_unused(self) -> None:
         with self._lock:

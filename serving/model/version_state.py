@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import TYPE_CHECKING
 
-from serving.model.saved_model import SavedModel
+if TYPE_CHECKING:  # it brings TensorFlow
+    from serving.model.saved_model import SavedModel
 
 
 class State(enum.Enum):

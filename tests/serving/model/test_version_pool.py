@@ -87,6 +87,79 @@ def test_a_version_that_does_not_load_changes_nothing_and_is_tried_again(tmp_pat
     assert answer(pool) == "model 2"
 
 
+def test_a_start_passes_over_newest_versions_that_do_not_load(tmp_path, loader):
+    push(tmp_path, 1)
+    push(tmp_path, 2)
+    push(tmp_path, 3, broken=True)
+    (tmp_path / "4").mkdir()  # a copy that was stopped before saved_model.pb
+    pool = VersionPool("m", tmp_path, {}, loader)
+    pool.refresh()
+    assert answer(pool) == "model 2"
+    assert loader.loaded == [3, 2]
+    assert states(pool) == [(4, "END"), (3, "END"), (2, "AVAILABLE")]
+    assert [state.error for state in pool.states()] == [
+        f"no saved_model.pb in {tmp_path / '4'}",
+        "OSError: damaged",
+        "",
+    ]
+    (tmp_path / "4" / "saved_model.pb").touch()
+    pool.refresh()
+    assert answer(pool) == "model 4"
+
+
+def test_a_removed_newest_leads_to_the_newest_that_loads(tmp_path, loader):
+    push(tmp_path, 1)
+    push(tmp_path, 2, broken=True)
+    push(tmp_path, 3, broken=True)
+    push(tmp_path, 4)
+    pool = VersionPool("m", tmp_path, {}, loader)
+    pool.refresh()
+    assert loader.loaded == [4]
+    (tmp_path / "4").rename(tmp_path / ".withdrawn")
+    pool.refresh()
+    assert answer(pool) == "model 1"
+    assert states(pool) == [(4, "END"), (3, "END"), (2, "END"), (1, "AVAILABLE")]
+
+
+def test_a_removed_newest_stays_where_nothing_else_loads(tmp_path, loader):
+    push(tmp_path, 1, broken=True)
+    push(tmp_path, 2)
+    pool = VersionPool("m", tmp_path, {}, loader)
+    pool.refresh()
+    (tmp_path / "2").rename(tmp_path / ".withdrawn")
+    pool.refresh()
+    assert answer(pool) == "model 2"
+
+
+def test_a_padded_folder_is_served_by_its_number(tmp_path, loader):
+    push(tmp_path, 1)
+    (tmp_path / "1").rename(tmp_path / "00000123")  # as TF Serving's test data name it
+    pool = VersionPool("m", tmp_path, {}, loader)
+    pool.refresh()
+    assert answer(pool, version=123) == "model 123"
+
+
+def test_requests_are_told_of_the_first_load(tmp_path):
+    push(tmp_path, 1)
+    told = []
+
+    def load(directory, version):
+        assert states(pool) == [(1, "LOADING")]
+        for wanted in (None, 1):
+            with pytest.raises(ServingError, match="m is still loading") as caught:
+                answer(pool, version=wanted)
+            told.append((caught.value.status, caught.value.retry_after_s))
+        with pytest.raises(ServingError) as caught, pool.lease("other", None, None):
+            pass
+        assert caught.value.status == 404
+        return "model 1"
+
+    pool = VersionPool("m", tmp_path, {}, load)
+    pool.refresh()
+    assert told == [(503, 5)] * 2
+    assert answer(pool) == "model 1"
+
+
 def test_an_emptied_folder_changes_nothing(tmp_path, loader):
     push(tmp_path / "models", 1)
     pool = VersionPool("m", tmp_path / "models", {}, loader)
@@ -101,7 +174,7 @@ def test_labels_keep_their_versions(tmp_path, loader):
         push(tmp_path, version)
     pool = VersionPool("m", tmp_path, {"stable": 1, "later": 9}, loader)
     pool.refresh()
-    assert loader.loaded == [1, 3]
+    assert loader.loaded == [3, 1]
     assert (answer(pool), answer(pool, label="stable")) == ("model 3", "model 1")
     with pytest.raises(ServingError, match="Unrecognized servable version label: none"):
         answer(pool, label="none")
