@@ -1,8 +1,7 @@
 """The messages of TensorFlow Serving's configuration files, as far as ours use them.
 
-Its own package would bring a second TensorFlow. Names, numbers and types are those of its
-model_server_config.proto, file_system_storage_path_source.proto, session_bundle_config.proto and
-monitoring_config.proto.
+`ModelServerConfig` is that of tensorflow-serving-api, which lacks the other two: their names, numbers
+and types are those of TensorFlow Serving's session_bundle_config.proto and monitoring_config.proto.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from google.protobuf import (
     text_format,
     wrappers_pb2,
 )
+from tensorflow_serving.config import model_server_config_pb2
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "tensorflow.serving"
@@ -23,25 +23,6 @@ _WRAPPED = ".google.protobuf.Int64Value"
 
 # Message: field: number, type or name of a message, whether it repeats.
 _MESSAGES: dict[str, dict[str, tuple[int, int | str, bool]]] = {
-    "ModelServerConfig": {"model_config_list": (1, "ModelConfigList", False)},
-    "ModelConfigList": {"config": (1, "ModelConfig", True)},
-    "ModelConfig": {
-        "name": (1, _Field.TYPE_STRING, False),
-        "base_path": (2, _Field.TYPE_STRING, False),
-        "model_platform": (4, _Field.TYPE_STRING, False),
-        "model_version_policy": (7, "ServableVersionPolicy", False),
-        "version_labels": (8, "VersionLabelsEntry", True),
-    },
-    "VersionLabelsEntry": {
-        "key": (1, _Field.TYPE_STRING, False),
-        "value": (2, _Field.TYPE_INT64, False),
-    },
-    "ServableVersionPolicy": {
-        "latest": (100, "Latest", False),
-        "specific": (102, "Specific", False),
-    },
-    "Latest": {"num_versions": (1, _Field.TYPE_UINT32, False)},
-    "Specific": {"versions": (1, _Field.TYPE_INT64, True)},
     "BatchingParameters": {
         "max_batch_size": (1, _WRAPPED, False),
         "batch_timeout_micros": (2, _WRAPPED, False),
@@ -59,6 +40,8 @@ _MESSAGES: dict[str, dict[str, tuple[int, int | str, bool]]] = {
 
 def parse(text: str, message: str) -> Any:
     """Parse the text form of a message; a field that it has not, or twice, raises ParseError."""
+    if message == "ModelServerConfig":
+        return text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     return text_format.Parse(text, _CLASSES[f"{_PACKAGE}.{message}"]())
 
 

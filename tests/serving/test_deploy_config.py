@@ -32,11 +32,11 @@ def test_the_model_is_where_the_pipeline_pushes_under_the_name_that_clients_ask_
 
 def test_stable_and_canary_are_versions_that_are_loaded():
     (model,) = parse(text("models.config"), "ModelServerConfig").model_config_list.config
-    labels = [(entry.key, entry.value) for entry in model.version_labels]
-    assert sorted(name for name, _ in labels) == ["canary", "stable"]
-    assert {version for _, version in labels} == set(model.model_version_policy.specific.versions)
+    labels = model.version_labels
+    assert set(labels) == {"canary", "stable"}
+    assert set(labels.values()) == set(model.model_version_policy.specific.versions)
     # The pipeline counts from 1, so that the first push is served.
-    assert dict(labels)["stable"] == 1
+    assert labels["stable"] == 1
 
 
 def test_pods_are_ready_when_the_stable_version_of_the_model_is():
