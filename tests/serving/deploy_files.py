@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ def simple_manifests() -> dict[str, Manifest]:
     """Return the manifests of the pipeline's own simple server, by their kind."""
     text = (REPOSITORY / "kubeflow" / "manifests" / "serving.yaml").read_text(encoding="utf-8")
     return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(text)}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return a page's blocks of code in a language."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def config_map() -> Manifest:
