@@ -1,7 +1,7 @@
 """The messages of TensorFlow Serving's configuration files, as far as ours use them.
 
-`ModelServerConfig` is that of tensorflow-serving-api, which lacks the other two: their names, numbers
-and types are those of TensorFlow Serving's session_bundle_config.proto and monitoring_config.proto.
+`ModelServerConfig` is that of tensorflow-serving-api, which lacks the other two: names, numbers and
+types are those of TensorFlow Serving's session_bundle_config.proto and monitoring_config.proto.
 """
 
 from __future__ import annotations
