@@ -4,26 +4,54 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from serving.rest.errors import invalid_argument
+from serving.rest.errors import ServingError, invalid_argument
 
 _SIGNATURE_KEY = "signature_name"
 DEFAULT_SIGNATURE = "serving_default"
+# Words for numbers that TF Serving's parser reads and Python's does not.
+_SHORT_WORDS = ("Inf", "-Inf", "-NaN")
+# Strings are matched first, so that no word inside one is replaced.
+_STRING_OR_SHORT_WORD = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Inf(?!inity)|-NaN', re.DOTALL)
+
+
+class RepeatedKeys(dict[str, Any]):
+    """An object with a repeated key. A lookup finds the first one, as in TF Serving.
+
+    Args:
+        pairs: The members.
+
+    Attributes:
+        pairs: All members, in order.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(reversed(pairs))
+        self.pairs = pairs
+
+
+def members(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Return all members of an object, repeated ones included."""
+    return value.pairs if isinstance(value, RepeatedKeys) else value.items()
 
 
 def parse_document(body: bytes) -> dict[str, Any]:
     """Parse a body.
 
-    NaN, Infinity and -Infinity are numbers, as for TF Serving.
+    As in TF Serving, NaN, Inf and Infinity, with or without a minus sign, are numbers, and the
+    first of equal keys counts.
 
     Raises:
-        ServingError: The body is no JSON object.
+        ServingError: The body is not a JSON object.
     """
     if not body:
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
-        document = json.loads(body, parse_float=_parse_float)
+        # Decoded here: given bytes, Python would read UTF-16 and UTF-32, too.
+        document = _parse(body.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise invalid_argument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
     except UnicodeDecodeError as error:
@@ -31,9 +59,7 @@ def parse_document(body: bytes) -> dict[str, Any]:
             f"JSON Parse error: Invalid encoding in string. at offset: {error.start}"
         ) from error
     except ValueError as error:  # of a number: the message is ours, or Python's on its digits
-        raise invalid_argument(
-            "JSON Parse error: Number too big to be stored in double."
-        ) from error
+        raise number_too_big() from error
     except RecursionError as error:
         raise invalid_argument("JSON Parse error: The document is nested too deep") from error
     if not isinstance(document, dict):
@@ -60,16 +86,21 @@ def type_name(value: Any) -> str:
     """Return the name that TF Serving gives to a JSON value's type."""
     if isinstance(value, bool):
         return "True" if value else "False"
-    return {type(None): "Null", dict: "Object", list: "Array", str: "String"}.get(
-        type(value), "Number"
-    )
+    if isinstance(value, dict):
+        return "Object"
+    return {type(None): "Null", list: "Array", str: "String"}.get(type(value), "Number")
+
+
+def number_too_big() -> ServingError:
+    """Return the error of a number beyond the range of a double."""
+    return invalid_argument("JSON Parse error: Number too big to be stored in double.")
 
 
 def describe(value: Any) -> str:
-    """Return a value as it may stand in a message.
+    """Return a value in a form that is safe in a message.
 
-    TF Serving repeats what it was sent. Messages end in logs, and strings here are images and
-    records of patients: of them, only the size is told.
+    TF Serving repeats what it was sent. Messages end up in logs, and strings here are images and
+    records of patients: only their size is given.
     """
     if isinstance(value, str):
         return f"<string of {len(value)} characters>"
@@ -79,6 +110,31 @@ def describe(value: Any) -> str:
         return f"<object of {len(value)}>"
     text = json.dumps(value)
     return text if len(text) <= 40 else f"<number of {len(text)} digits>"
+
+
+def _parse(text: str) -> Any:
+    try:
+        return _load(text)
+    except json.JSONDecodeError as error:
+        if not text.startswith(_SHORT_WORDS, error.pos):
+            raise
+    return _load(_STRING_OR_SHORT_WORD.sub(_write_in_full, text))
+
+
+def _load(text: str) -> Any:
+    return json.loads(text, parse_float=_parse_float, object_pairs_hook=_object)
+
+
+def _write_in_full(match: re.Match[str]) -> str:
+    token = match[0]
+    if token.startswith('"'):
+        return token
+    return "NaN" if token == "-NaN" else f"{token}inity"
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else RepeatedKeys(pairs)
 
 
 def _parse_float(text: str) -> float:

@@ -27,6 +27,11 @@ def invalid_argument(message: str) -> ServingError:
     return ServingError(400, message)
 
 
+def unimplemented(message: str) -> ServingError:
+    """Return the error of a request that no server of this API can answer."""
+    return ServingError(501, message)
+
+
 def not_found(message: str) -> ServingError:
     """Return the error of a model or a version that is not there."""
     return ServingError(404, message)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from serving.rest.document import describe
+from serving.rest.document import RepeatedKeys, describe, members
 from serving.rest.errors import ServingError, invalid_argument
-from serving.rest.tensors import Arrays, Signature, TensorSpec
+from serving.rest.tensors import Array, Arrays, Signature, TensorSpec
 from serving.rest.values import as_array, dense_shape, flatten, is_base64
 
 _ROWS = "instances"
 _COLUMNS = "inputs"
+_STATUS_NAMES = {400: "INVALID_ARGUMENT", 501: "UNIMPLEMENTED"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +47,7 @@ def read_inputs(
         rows = document[_ROWS]
         if not isinstance(rows, list):
             raise invalid_argument(
-                f"JSON Value: {describe(document)} Excepting '{_ROWS}' to be an list/array"
+                f"JSON Value: {describe(document)} Expecting '{_ROWS}' to be an list/array"
             )
         if not rows:
             raise invalid_argument(f"JSON Value: {describe(document)} No values in '{_ROWS}' array")
@@ -74,12 +76,14 @@ def check_instances(num_instances: int, max_instances: int) -> None:
 
 
 def _read_rows(rows: list[Any], specs: Mapping[str, TensorSpec]) -> Arrays:
-    if not isinstance(rows[0], dict) and len(specs) > 1:
+    are_named = _is_named(rows[0])
+    if not are_named and len(specs) > 1:
+        if is_base64(rows[0]):
+            raise invalid_argument(f"input size does not match signature: 1!={len(specs)}")
         raise invalid_argument(
             "instances is a plain list, but expecting list of objects as multiple input tensors "
             "required as per tensorinfo_map"
         )
-    are_named = _is_named(rows[0])
     columns = {name: _Column(spec) for name, spec in specs.items()}
     only_name = next(iter(specs))
     for index, row in enumerate(rows):
@@ -88,7 +92,12 @@ def _read_rows(rows: list[Any], specs: Mapping[str, TensorSpec]) -> Arrays:
             raise invalid_argument(
                 f"Expecting {expected} but got {got} at item {index} of input list"
             )
-        for name, value in row.items() if are_named else ((only_name, row),):
+        if isinstance(row, RepeatedKeys) and len(rows) > 1:
+            # TF Serving would give the repeated value to the next row.
+            raise invalid_argument(
+                f"expected each key once in element {index} of '{_ROWS}' list, got one repeated"
+            )
+        for name, value in members(row) if are_named else ((only_name, row),):
             try:
                 if name not in columns:
                     raise invalid_argument(f"JSON object: does not have named input: {name[:80]}")
@@ -97,17 +106,14 @@ def _read_rows(rows: list[Any], specs: Mapping[str, TensorSpec]) -> Arrays:
                 place = f"{index} key: {name[:80]}" if are_named else f"{index}"
                 raise invalid_argument(
                     f"Failed to process element: {place} of '{_ROWS}' list. "
-                    f"Error: INVALID_ARGUMENT: {error.message}"
+                    f"Error: {_STATUS_NAMES[error.status]}: {error.message}"
                 ) from error
         if are_named and row.keys() != columns.keys():
             raise invalid_argument(
                 f"Failed to process element: {index} of '{_ROWS}' list. JSON object: "
                 f"{describe(row)} keys must be equal to: {','.join(sorted(columns))}"
             )
-    return {
-        name: as_array(column.values, (len(rows), *(column.shape or ())), column.spec.type_name)
-        for name, column in columns.items()
-    }
+    return {name: column.as_array(len(rows)) for name, column in columns.items()}
 
 
 def _read_columns(value: Any, specs: Mapping[str, TensorSpec]) -> Arrays:
@@ -152,12 +158,22 @@ class _Column:
 
     def add(self, value: Any) -> None:
         shape = dense_shape(value)
-        if self.shape is not None and shape != self.shape:
+        flatten(value, shape, self.spec.type_name, self.values)
+        if self.shape is None:
+            self.shape = shape
+        elif math.prod(shape) != math.prod(self.shape):
+            raise invalid_argument(
+                f"Expecting tensor size: {math.prod(self.shape)} but got: {math.prod(shape)}"
+            )
+        elif shape != self.shape:
             raise invalid_argument(
                 f"Expecting shape {_shape_text(self.shape)} but got: {_shape_text(shape)}"
             )
-        flatten(value, shape, self.spec.type_name, self.values)
-        self.shape = shape
+
+    def as_array(self, num_rows: int) -> Array:
+        """Return the first values that make up the rows; a repeated key leaves more than these."""
+        shape = (num_rows, *(self.shape or ()))
+        return as_array(self.values[: math.prod(shape)], shape, self.spec.type_name)
 
 
 def _shape_text(shape: tuple[int, ...]) -> str:

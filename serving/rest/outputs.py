@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from serving.rest.errors import invalid_argument
-from serving.rest.tensors import Array, Arrays
+from serving.rest.tensors import Arrays
 
 _BYTES_SUFFIX = "_bytes"
+_FLOATS = {"float32", "float64"}
+_INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint32", "uint64"}
 
 
 def write_outputs(outputs: Arrays, is_row_form: bool) -> bytes:
@@ -19,10 +21,12 @@ def write_outputs(outputs: Arrays, is_row_form: bool) -> bytes:
 
     One output is written without its name, several as objects. Strings are base64 in
     `{"b64": ...}` where the output's name ends in `_bytes`. NaN and infinite numbers are written
-    bare, which is no strict JSON, but what TF Serving does and most parsers read.
+    bare, which is not strict JSON, but what TF Serving does and most parsers read.
 
     Raises:
-        ServingError: The outputs do not have the same number of rows, or a type without JSON.
+        ServingError: In row form, the outputs differ in their number of rows or have none; or
+            JSON has no form for a type. The types are TF Serving's: float16 and uint16 are not
+            among them.
     """
     text = _rows(outputs) if is_row_form else _columns(outputs)
     return text.encode()
@@ -89,18 +93,15 @@ def _scalar(name: str, value: Any) -> str:
         if name.endswith(_BYTES_SUFFIX):
             return f'{{"b64": "{base64.b64encode(value).decode("ascii")}"}}'
         return json.dumps(value.decode(errors="replace"), ensure_ascii=False)
-    kind = _kind(value)
-    if kind == "b":
+    type_name = np.asarray(value).dtype.name
+    if type_name == "bool":
         return "true" if value else "false"
-    if kind in "iu":
+    if type_name in _INTEGERS:
         return str(int(value))
-    if kind == "f":
+    if type_name in _FLOATS:
         return _decimal(value)
-    raise invalid_argument(f"Failed to write JSON value for output: {name}")
-
-
-def _kind(value: Array | np.generic) -> str:
-    return str(np.asarray(value).dtype.kind)
+    type_name = "half" if type_name == "float16" else type_name
+    raise invalid_argument(f"Failed to write JSON value for tensor type: {type_name}")
 
 
 def _decimal(value: Any) -> str:

@@ -18,6 +18,7 @@ _VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
 _PREDICTION = re.compile(rf"{_MODEL}{_VERSION}:(?P<action>classify|regress|predict)", re.IGNORECASE)
 _STATUS = re.compile(rf"{_MODEL}{_VERSION}(?:/(?P<action>metadata))?", re.IGNORECASE)
 _MAX_VERSION = 2**63 - 1
+_MAX_VERSION_DIGITS = len(str(_MAX_VERSION))
 
 Action = Literal["predict", "classify", "regress", "status", "metadata"]
 
@@ -51,17 +52,26 @@ def read_target(method: str, path: str) -> Target:
     """
     pattern = {"POST": _PREDICTION, "GET": _STATUS}.get(method)
     match = pattern.fullmatch(path) if pattern else None
-    if match is None:
+    # The patterns ignore case, but TF Serving compares the action itself exactly.
+    if match is None or (method == "POST" and not match["action"].islower()):
         if method == "GET" and path.lower().rstrip("/") == "/v1/models":
             raise invalid_argument("Missing model name in request.")
         raise invalid_argument(f"Malformed request: {method} {path}")
     found = match.groupdict()
-    version = found["version"]
-    if version is not None and int(version[:20]) > _MAX_VERSION:
-        raise invalid_argument(f"Failed to convert version: {version} to numeric.")
+    action = found["action"]
+    if method == "GET" and action != "metadata":
+        action = "status"
     return Target(
-        action=cast(Action, (found["action"] or "status").lower()),
+        action=cast(Action, action),
         name=unquote(found["name"]),
-        version=None if version is None else int(version),
+        version=None if found["version"] is None else _version(found["version"]),
         label=None if found["label"] is None else unquote(found["label"]),
     )
+
+
+def _version(text: str) -> int:
+    digits = text.lstrip("0") or "0"
+    # Counted first: Python refuses to convert thousands of digits.
+    if len(digits) > _MAX_VERSION_DIGITS or int(digits) > _MAX_VERSION:
+        raise invalid_argument(f"Failed to convert version: {text} to numeric.")
+    return int(digits)

@@ -6,13 +6,12 @@ Checks and messages follow TF Serving's, except that no message repeats a string
 from __future__ import annotations
 
 import binascii
-import math
 from typing import Any
 
 import numpy as np
 
-from serving.rest.document import describe, type_name
-from serving.rest.errors import invalid_argument
+from serving.rest.document import RepeatedKeys, describe, number_too_big, type_name
+from serving.rest.errors import ServingError, invalid_argument, unimplemented
 from serving.rest.tensors import Array
 
 _MAX_RANK = 32
@@ -30,8 +29,13 @@ _FLOATS: dict[str, type[np.floating[Any]]] = {"float": np.float32, "double": np.
 
 
 def is_base64(value: Any) -> bool:
-    """Tell whether a value is `{"b64": "..."}`."""
-    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get(_BASE64_KEY), str)
+    """Tell whether a value is `{"b64": "..."}`, with no other member."""
+    return (
+        isinstance(value, dict)
+        and not isinstance(value, RepeatedKeys)
+        and len(value) == 1
+        and isinstance(value.get(_BASE64_KEY), str)
+    )
 
 
 def dense_shape(value: Any) -> tuple[int, ...]:
@@ -67,17 +71,25 @@ def flatten(value: Any, shape: tuple[int, ...], dtype: str, values: list[Any]) -
 
 
 def as_array(values: list[Any], shape: tuple[int, ...], dtype: str) -> Array:
-    """Return checked values as an array: bytes in one of objects, else of the type's own."""
+    """Return checked values as an array: strings as objects, else in the type's own dtype.
+
+    Numbers are rounded to the nearest of the type, those beyond its range to infinity.
+
+    Raises:
+        ServingError: JSON has no form for the type.
+    """
     if dtype == "string":
         array = np.empty(len(values), dtype=object)
         array[:] = values
     elif dtype == "bool":
         array = np.array(values, dtype=np.bool_)
     elif dtype in _FLOATS:
-        # What float32 cannot hold was refused, Infinity stays.
-        array = np.array(values, dtype=np.float64).astype(_FLOATS[dtype])
-    else:
+        with np.errstate(over="ignore"):
+            array = np.array(values, dtype=np.float64).astype(_FLOATS[dtype])
+    elif dtype in _INTEGERS:
         array = np.array(values, dtype=_INTEGERS[dtype][0])
+    else:  # an empty list: no value was refused before
+        raise unimplemented(f"Conversion of a JSON list to type: {dtype}")
     return array.reshape(shape)
 
 
@@ -108,15 +120,15 @@ def _scalar(value: Any, dtype: str) -> Any:
         return _string(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if dtype in _FLOATS and is_number:
-        return _float(value, dtype)
+        return _float(value)
     if dtype in _INTEGERS and is_number and isinstance(value, int):
         _, low, end = _INTEGERS[dtype]
         if low <= value < end:
             return value
     if dtype == "bool" and isinstance(value, bool):
         return value
-    if dtype not in {*_FLOATS, *_INTEGERS, "bool"}:
-        raise invalid_argument(f"Conversion of JSON Value: {describe(value)} to type: {dtype}")
+    if dtype not in {*_FLOATS, *_INTEGERS, "bool"} and not isinstance(value, dict):
+        raise unimplemented(f"Conversion of JSON Value: {describe(value)} to type: {dtype}")
     raise _type_error(value, dtype)
 
 
@@ -152,23 +164,14 @@ def _decode_base64(text: str) -> bytes:
         raise invalid_argument("Unable to base64 decode") from error
 
 
-def _float(value: float, dtype: str) -> float:
-    limits = np.finfo(_FLOATS[dtype])
-    largest = float(limits.max)
-    if isinstance(value, int) and -(2**63) <= value < 2**64:
-        is_kept = abs(value) < 2 ** (limits.nmant + 1)
-    elif isinstance(value, int):  # a double, for TF Serving's parser
-        is_kept = abs(value) <= int(largest)
-    else:
-        is_kept = not math.isfinite(value) or abs(value) <= largest
-    if not is_kept:
-        raise invalid_argument(
-            f"Cannot convert JSON value: {describe(value)} to {dtype} without loss of precision."
-        )
-    return float(value)
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:  # an integer beyond the range of a double
+        raise number_too_big() from error
 
 
-def _type_error(value: Any, dtype: str) -> Exception:
+def _type_error(value: Any, dtype: str) -> ServingError:
     return invalid_argument(
         f"JSON Value: {describe(value)} Type: {type_name(value)} is not of expected type: {dtype}"
     )
