@@ -28,6 +28,10 @@ class Piece:
     outcome: Arrays | ServingError
 
 
+class UnevenRowsError(Exception):
+    """Outputs that do not have one row per input row: what belongs to which request is unknown."""
+
+
 def run_isolated(run: Callable[[Arrays], Arrays], inputs: Arrays, num_rows: int) -> list[Piece]:
     """Run a batch; where it fails for its content, halve it until the bad rows stand alone.
 
@@ -41,6 +45,7 @@ def run_isolated(run: Callable[[Arrays], Arrays], inputs: Arrays, num_rows: int)
 
     Raises:
         ServingError: The model failed for another reason.
+        UnevenRowsError: Its outputs do not have one row for each input row.
     """
     return _run(run, inputs, 0, num_rows)
 
@@ -86,5 +91,8 @@ def _run(run: Callable[[Arrays], Arrays], inputs: Arrays, start: int, stop: int)
         return [*_run(run, inputs, start, middle), *_run(run, inputs, middle, stop)]
     for name, array in outputs.items():
         if array.ndim == 0 or len(array) != stop - start:
-            raise ServingError(500, f"the model's output {name} has not one row for each input row")
+            raise UnevenRowsError(
+                f"expected {stop - start} rows of output {name}, got shape {array.shape}; "
+                "run each request alone"
+            )
     return [Piece(start, stop, outputs)]

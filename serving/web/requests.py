@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from concurrent.futures import Executor
 from typing import Any
 
 from serving.limits.images import check_images
 from serving.metrics import Metrics
 from serving.model.batcher import Batcher
+from serving.model.isolation import UnevenRowsError
 from serving.model.saved_model import SavedModel
 from serving.model.version_pool import VersionPool
 from serving.rest.document import describe, parse_document, signature_name
@@ -59,7 +61,11 @@ class Answerer:
         with self._lease(target) as model:
             signature = _input_signature(model, signature_name(document))
             inputs = await self._off_loop(len(body), self._read, document, signature)
-            outputs = await self._batcher.predict(model, signature, inputs.arrays)
+            try:
+                outputs = await self._batcher.predict(model, signature, inputs.arrays)
+            except UnevenRowsError:
+                alone = dataclasses.replace(signature, has_row_outputs=False)
+                outputs = await self._batcher.predict(model, alone, inputs.arrays)
         self._metrics.observe_scores(outputs)
         return write_outputs(outputs, inputs.is_row_form)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from serving.model.isolation import run_isolated, take_rows
+from serving.model.isolation import UnevenRowsError, run_isolated, take_rows
 from serving.rest.errors import ServingError, invalid_argument
 
 
@@ -56,6 +56,7 @@ def test_other_failures_are_the_whole_batchs():
         run_isolated(run, {"x": np.arange(4)}, 4)
 
 
-def test_outputs_must_have_the_rows_of_the_inputs():
-    with pytest.raises(ServingError, match="not one row for each input row"):
-        run_isolated(lambda inputs: {"y": np.zeros(1)}, {"x": np.arange(4)}, 4)
+@pytest.mark.parametrize("output", [np.zeros(1), np.zeros(8), np.array(0.0)])
+def test_outputs_without_a_row_for_each_input_row_cannot_be_shared(output):
+    with pytest.raises(UnevenRowsError, match="expected 4 rows of output y"):
+        run_isolated(lambda inputs: {"y": output}, {"x": np.arange(4)}, 4)
