@@ -10,7 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from serving.rest.errors import ServingError, invalid_argument, too_large
 
-_GZIP = 16 + zlib.MAX_WBITS
+_GZIP = ("gzip", "x-gzip")  # the same, by RFC 9110
+_ENCODINGS = (*_GZIP, "identity", "")
+_GZIP_WINDOW_BITS = 16 + zlib.MAX_WBITS
 _DRAIN_S = 5.0
 _DRAIN_TIMES = 4  # the limit: what a refused body may send before the connection is cut
 
@@ -29,7 +31,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         ClientDisconnect: The client went away.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", ""):
+    if encoding not in _ENCODINGS:
         raise invalid_argument(f"expected Content-Encoding gzip or none, got {encoding[:40]}")
     if (announced_bytes(request) or 0) > max_bytes:
         raise _too_large(max_bytes)
@@ -64,11 +66,11 @@ async def drain(request: Request, max_bytes: int) -> None:
 async def _undone(
     stream: AsyncIterator[bytes], encoding: str, max_bytes: int
 ) -> AsyncIterator[bytes]:
-    if encoding != "gzip":
+    if encoding not in _GZIP:
         async for chunk in stream:
             yield chunk
         return
-    unpacker = zlib.decompressobj(_GZIP)
+    unpacker = zlib.decompressobj(_GZIP_WINDOW_BITS)
     num_bytes = 0
     async for chunk in stream:
         try:
@@ -80,6 +82,8 @@ async def _undone(
         yield unpacked
         if unpacker.unconsumed_tail:
             raise _too_large(max_bytes)
+        if unpacker.unused_data:
+            raise invalid_argument("expected one gzip member as the body, got bytes after it")
     if not unpacker.eof:
         raise invalid_argument("the gzip body ends too early")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,7 +15,7 @@ from serving.limits.body import announced_bytes, drain, read_body
 from serving.limits.token import check_token
 from serving.metrics import Metrics
 from serving.model.version_pool import VersionPool
-from serving.rest.errors import ServingError, timed_out
+from serving.rest.errors import ServingError, invalid_argument, timed_out
 from serving.rest.outputs import write_error
 from serving.rest.paths import Target, read_target
 from serving.settings import Limits
@@ -24,6 +25,8 @@ from serving.web.status import write_metadata, write_status
 _JSON = "application/json"
 _CLIENT_CLOSED = 499  # nginx's number for a client that did not wait
 _MALFORMED = "malformed"
+_PREFLIGHT = "preflight"
+_WEB_ORIGIN = re.compile("https?://")
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +55,13 @@ class RestEndpoint:
         action = _MALFORMED
         try:
             check_token(request, self._token)
-            target = read_target(request.method, _sent_path(request))
-            action = target.action
-            response = Response(await self._answer(request, target), 200, media_type=_JSON)
+            if request.method == "OPTIONS":
+                action = _PREFLIGHT
+                response = _answer_preflight(request)
+            else:
+                target = read_target(request.method, _sent_path(request))
+                action = target.action
+                response = Response(await self._answer(request, target), 200, media_type=_JSON)
         except ServingError as error:
             await drain(request, self._limits.max_body_bytes)
             response = error_response(error)
@@ -93,6 +100,19 @@ def error_response(error: ServingError) -> Response:
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(write_error(error.message), error.status, headers, media_type=_JSON)
+
+
+def _answer_preflight(request: Request) -> Response:
+    """Answer OPTIONS of any path as TF Serving does without its CORS flag: 200, nothing allowed.
+
+    Where origins are allowed, the application's middleware answers before this is reached.
+
+    Raises:
+        ServingError: The request does not come from a web page.
+    """
+    if not _WEB_ORIGIN.search(request.headers.get("origin", "")):
+        raise invalid_argument("Origin header is missing in CORS preflight")
+    return Response(status_code=200)
 
 
 def _expected_bytes(request: Request) -> int | None:

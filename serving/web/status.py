@@ -14,12 +14,14 @@ from serving.rest.paths import Target
 
 
 def write_status(pool: VersionPool, target: Target) -> bytes:
-    """Return the states of all versions, or of the one asked for.
+    """Return the states of all versions, or of the version asked for by number.
+
+    A label changes nothing: TF Serving does not look at it here.
 
     Raises:
         ServingError: No such model or version was ever served.
     """
-    version = pool.resolve(target.name, target.version, target.label)
+    version = target.version
     states = pool.states() if target.name == pool.name else []
     if version is not None:
         states = [state for state in states if state.version == version]
