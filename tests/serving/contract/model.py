@@ -1,8 +1,8 @@
 """The model that the contract is tried on, for any server.
 
-Its signatures for X-rays are the project's own export; three more show what TF Serving's JSON
-can hold. `python -m tests.serving.contract.model DIR` writes it as version 1 of a folder for a
-real TF Serving.
+Its signatures for X-rays are the project's own export; further ones show what TF Serving's JSON
+can hold and what it refuses. `python -m tests.serving.contract.model DIR` writes it as version 1
+of a folder for a real TF Serving.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import keras
@@ -38,6 +39,10 @@ from tests.serving.contract.images import draw_image
 SIZE_PX = 32
 THRESHOLD = 0.5
 PAIR, ECHO, SCALAR = "contract_pair", "contract_echo", "contract_scalar"
+TEXT_PAIR, UNEVEN, UNEQUAL = "contract_text_pair", "contract_uneven", "contract_unequal"
+# One signature each, by TensorFlow's names: its input, or its output, is of that type.
+TAKES = ("double", "uint8", "half", "bfloat16", "uint16", "complex64")
+GIVES = ("half", "uint16")
 _SCHEMA_FILE = Path(__file__).parents[3] / "models" / "schema" / "schema.pbtxt"
 
 
@@ -67,6 +72,50 @@ class ContractModel(ServedModel):
     def scalar(self, number):
         """No rows: cannot be batched, and has no row form."""
         return {"half": number / 2}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, name="text"),
+            tf.TensorSpec([None], tf.float32, name="weight"),
+        ]
+    )
+    def text_pair(self, text, weight):
+        """Two inputs, the first a string."""
+        return {"weighted": tf.cast(tf.strings.length(text), tf.float32) * weight}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="number")])
+    def uneven(self, number):
+        """Two rows of output for each row of input."""
+        return {"number": tf.repeat(number, 2), "negative": -tf.repeat(number, 2)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="number")])
+    def unequal(self, number):
+        """Outputs that differ in their number of rows."""
+        return {"number": number, "twice": tf.repeat(number, 2)}
+
+
+def _takes(type_name: str) -> Any:
+    """Return a function of one input; its output is of a type that JSON has a form for."""
+    dtype = tf.dtypes.as_dtype(type_name)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], dtype, name="number")])
+    def take(number):
+        if type_name in ("double", "uint8"):
+            return {"number": tf.identity(number)}
+        return {"number": tf.cast(number, tf.float32)}
+
+    return take
+
+
+def _gives(type_name: str) -> Any:
+    """Return a function of one output of the type."""
+    dtype = tf.dtypes.as_dtype(type_name)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="number")])
+    def give(number):
+        return {"number": tf.cast(number, dtype)}
+
+    return give
 
 
 def write_transform(folder: Path) -> tft.TFTransformOutput:
@@ -110,6 +159,11 @@ def export_contract_model(
             PAIR: model.pair,
             ECHO: model.echo,
             SCALAR: model.scalar,
+            TEXT_PAIR: model.text_pair,
+            UNEVEN: model.uneven,
+            UNEQUAL: model.unequal,
+            **{f"contract_takes_{name}": _takes(name) for name in TAKES},
+            **{f"contract_gives_{name}": _gives(name) for name in GIVES},
         },
     )
 
