@@ -59,14 +59,7 @@ class ServedModel(tf.Module):
             tf.errors.InvalidArgumentError: When run, for a batch with a bad image; see
                 `models.image_check` for which ones are named.
         """
-        pixels = tf.map_fn(
-            lambda png: decode_transformed(png, self._image_size_px),
-            self.transform(image_bytes),
-            fn_output_signature=tf.TensorSpec(
-                [self._image_size_px, self._image_size_px, 1], tf.uint8
-            ),
-        )
-        probability = self._predictor(pixels)
+        probability = self._predictor(self.transform(image_bytes))
         threshold = tf.fill(tf.shape(probability), self.threshold)
         predicted = tf.where(probability >= threshold, features.PNEUMONIA, features.NORMAL)
         return {
@@ -76,9 +69,10 @@ class ServedModel(tf.Module):
         }
 
     def transform(self, image_bytes: tf.Tensor) -> tf.Tensor:
-        """Return the transformed images as PNGs, string [n]; raises as `score` does."""
+        """Return the transformed images, uint8 [n, s, s, 1]; raises as `score` does."""
         checked = check_encoded_images(image_bytes)
-        return self._transform({features.IMAGE_BYTES: checked})[features.TRANSFORMED_IMAGE]
+        transformed = self._transform({features.IMAGE_BYTES: checked})
+        return decode_transformed(transformed[features.TRANSFORMED_IMAGE], self._image_size_px)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.IMAGE_BYTES)])
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -110,7 +104,10 @@ class ServedModel(tf.Module):
         Returns:
             `TRANSFORMED_IMAGE_BYTES`, string [n]: 8-bit grey PNGs.
         """
-        return {features.TRANSFORMED_IMAGE_BYTES: self.transform(_images_of(examples))}
+        pngs = tf.map_fn(
+            tf.io.encode_png, self.transform(_images_of(examples)), fn_output_signature=tf.string
+        )
+        return {features.TRANSFORMED_IMAGE_BYTES: pngs}
 
 
 def _images_of(examples: tf.Tensor) -> tf.Tensor:

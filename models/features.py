@@ -90,7 +90,7 @@ def sharpness_group(mean_gradient: float) -> str:
 
 
 # Transformed features, as Transform materialises them.
-TRANSFORMED_IMAGE = "image_png"  # bytes: 8-bit grey PNG of the network's input size
+TRANSFORMED_IMAGE = "image_pixels"  # bytes: a grey level each, of the network's input size
 TRANSFORMED_LABEL = LABEL  # int64
 
 # Outputs of the served model.
@@ -100,7 +100,7 @@ THRESHOLD = "threshold"  # float32 in [0, 1]: pneumonia at or above it
 DECISION = "decision"  # float32, 0 or 1: probability >= threshold
 
 # The name's end makes TF Serving's JSON carry it as base64.
-TRANSFORMED_IMAGE_BYTES = "image_png_bytes"  # string: TRANSFORMED_IMAGE
+TRANSFORMED_IMAGE_BYTES = "image_png_bytes"  # string: TRANSFORMED_IMAGE as 8-bit grey PNG
 
 # Signatures of the exported model.
 SERVING_SIGNATURE = "serving_default"  # image bytes -> PROBABILITY, PREDICTED_LABEL, THRESHOLD

@@ -59,8 +59,8 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
     """
     files = sorted(path for pattern in file_patterns for path in tf.io.gfile.glob(pattern))
 
-    def parse(record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        parsed = tf.io.parse_single_example(record, _FEATURE_SPEC)
+    def parse(records: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        parsed = tf.io.parse_example(records, _FEATURE_SPEC)
         return (
             decode_transformed(parsed[features.TRANSFORMED_IMAGE], image_size_px),
             parsed[features.TRANSFORMED_LABEL],
@@ -71,8 +71,8 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
 
     batches = (
         tf.data.TFRecordDataset(files, compression_type="GZIP")
-        .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .batch(256)
+        .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .as_numpy_iterator()
     )
     columns = list(zip(*batches, strict=True))

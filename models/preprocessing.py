@@ -7,6 +7,8 @@ image is treated exactly as a trained one.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -17,6 +19,13 @@ from pipeline.config import CUSTOM_CONFIG_KEY, TransformSettings
 # The lung centre is sought on a thumbnail: position needs no detail.
 _THUMBNAIL_PX = 32
 _THUMBNAIL_BORDER_PX = 4  # outside the body, dark as a lung but none
+
+# What libjpeg can divide both sides by while it decodes: it leaves out the high frequencies of
+# each block of 8 x 8 pixels.
+_JPEG_RATIOS = (2, 4, 8)
+# A JPEG is never decoded to less than so many times the size that is wanted, so that the
+# antialiased resize still decides what the network sees.
+_DECODED_PER_WANTED_PX = 2
 
 
 def preprocessing_fn(
@@ -29,19 +38,16 @@ def preprocessing_fn(
         custom_config: Holds `TransformSettings` as JSON under `CUSTOM_CONFIG_KEY`.
 
     Returns:
-        `TRANSFORMED_IMAGE`, string [n]: 8-bit grey PNGs of the configured size,
-        lossless and some ten times smaller than float pixels; `TRANSFORMED_LABEL`,
-        int64 [n]; and the slicing features, string [n], unchanged.
+        `TRANSFORMED_IMAGE`, string [n]: pixels of the configured size, as
+        `decode_transformed` reads them; `TRANSFORMED_LABEL`, int64 [n]; and the
+        slicing features, string [n], unchanged.
     """
     settings = TransformSettings.model_validate_json(custom_config[CUSTOM_CONFIG_KEY])
-
-    def encode(image_bytes: tf.Tensor) -> tf.Tensor:
-        # Compression level 1: a third of the default's time for a tenth more bytes.
-        return tf.io.encode_png(decode_and_resize(image_bytes, settings), compression=1)
-
     return {
         features.TRANSFORMED_IMAGE: tf.map_fn(
-            encode, inputs[features.IMAGE_BYTES], fn_output_signature=tf.string
+            lambda image_bytes: _pixel_bytes(decode_and_resize(image_bytes, settings)),
+            inputs[features.IMAGE_BYTES],
+            fn_output_signature=tf.string,
         ),
         features.TRANSFORMED_LABEL: tf.identity(inputs[features.LABEL]),
         features.SUBTYPE: tf.identity(inputs[features.SUBTYPE]),
@@ -64,8 +70,8 @@ def decode_and_resize(image_bytes: tf.Tensor, settings: TransformSettings) -> tf
         tf.errors.InvalidArgumentError: When the bytes are no image.
     """
     size = settings.image_size_px
-    image = tf.io.decode_image(image_bytes, channels=1, expand_animations=False)
-    image.set_shape([None, None, 1])
+    kept = settings.lung_crop_fraction if settings.resize == "lung_crop" else 1.0
+    image = decode_grey(image_bytes, math.ceil(size / kept))
     # Antialias: originals are up to twenty times larger than the input, and
     # plain bilinear sampling would keep one pixel in four hundred.
     if settings.resize == "letterbox":
@@ -76,6 +82,41 @@ def decode_and_resize(image_bytes: tf.Tensor, settings: TransformSettings) -> tf
         resized = tf.image.resize(image, [size, size], antialias=True)
     pixels = tf.clip_by_value(tf.round(resized), 0.0, 255.0)
     return tf.ensure_shape(tf.cast(pixels, tf.uint8), [size, size, 1])
+
+
+def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> tf.Tensor:
+    """Decode one X-ray to grey, a large JPEG at a half, a quarter or an eighth of its size.
+
+    Args:
+        image_bytes: Scalar string, a JPEG or PNG of any size, grey or colour.
+        wanted_px: The side that the image will be resized to.
+
+    Returns:
+        uint8 [height, width, 1]: all pixels, or those of a JPEG whose shorter side is at least
+        four times `wanted_px`, made smaller by as much as leaves it at least twice as long.
+
+    Raises:
+        tf.errors.InvalidArgumentError: When the bytes are no image.
+    """
+    shorter_px = tf.cond(
+        tf.io.is_jpeg(image_bytes),
+        lambda: tf.reduce_min(tf.image.extract_jpeg_shape(image_bytes)[:2]),
+        lambda: tf.constant(0),
+    )
+    least_px = [ratio * _DECODED_PER_WANTED_PX * wanted_px for ratio in _JPEG_RATIOS]
+    num_halvings = tf.reduce_sum(tf.cast(shorter_px >= tf.constant(least_px), tf.int32))
+
+    def at_ratio(ratio: int) -> Callable[[], tf.Tensor]:
+        return lambda: tf.io.decode_jpeg(image_bytes, channels=1, ratio=ratio)
+
+    image = tf.switch_case(
+        num_halvings,
+        [
+            lambda: tf.io.decode_image(image_bytes, channels=1, expand_animations=False),
+            *map(at_ratio, _JPEG_RATIOS),
+        ],
+    )
+    return tf.ensure_shape(image, [None, None, 1])
 
 
 def crop_around_lungs(image: tf.Tensor, fraction: float) -> tf.Tensor:
@@ -118,15 +159,26 @@ def crop_around_lungs(image: tf.Tensor, fraction: float) -> tf.Tensor:
     return tf.slice(image, [top, left, 0], [height, width, 1])
 
 
-def decode_transformed(image_png: tf.Tensor, image_size_px: int) -> tf.Tensor:
-    """Decode one transformed image.
+def _pixel_bytes(image: tf.Tensor) -> tf.Tensor:
+    """Return the pixels of one image of static shape, uint8, as a scalar string, row by row."""
+    # No op writes bare bytes. A serialized tensor ends with them: their field has the highest
+    # number of those that are set (`tensor_content` in tensorflow/core/framework/tensor.proto).
+    num_bytes = image.shape.num_elements()
+    return tf.strings.substr(tf.io.serialize_tensor(image), -num_bytes, num_bytes)
+
+
+def decode_transformed(image_pixels: tf.Tensor, image_size_px: int) -> tf.Tensor:
+    """Read transformed images.
 
     Args:
-        image_png: Scalar string, as `preprocessing_fn` encodes it.
+        image_pixels: string [n], as `preprocessing_fn` leaves them.
         image_size_px: The side that Transform was set to.
 
     Returns:
-        uint8 [image_size_px, image_size_px, 1].
+        uint8 [n, image_size_px, image_size_px, 1].
+
+    Raises:
+        tf.errors.InvalidArgumentError: When the strings are not of `image_size_px`**2 bytes.
     """
-    image = tf.io.decode_png(image_png, channels=1)
-    return tf.ensure_shape(image, [image_size_px, image_size_px, 1])
+    pixels = tf.io.decode_raw(image_pixels, tf.uint8)
+    return tf.reshape(pixels, [tf.size(image_pixels), image_size_px, image_size_px, 1])

@@ -52,11 +52,12 @@ def read_test_split(
     layer = transform_output.transform_features_layer()
     images, labels, source_splits = [], [], []
     for batch in records.map(lambda record: tf.io.parse_example(record, _FEATURE_SPEC)):
-        pngs = layer({features.IMAGE_BYTES: batch[features.IMAGE_BYTES]})
-        for png in pngs[features.TRANSFORMED_IMAGE]:
-            images.append(decode_transformed(png, image_size_px).numpy())
+        transformed = layer({features.IMAGE_BYTES: batch[features.IMAGE_BYTES]})
+        images.append(
+            decode_transformed(transformed[features.TRANSFORMED_IMAGE], image_size_px).numpy()
+        )
         labels.append(batch[features.LABEL].numpy())
         source_splits += [value.decode() for value in batch[features.SOURCE_SPLIT].numpy()]
     if not images:
         raise ValueError(f"Expected records of the test split under {split_uri}, got none.")
-    return JudgedSplit(np.stack(images), np.concatenate(labels), source_splits)
+    return JudgedSplit(np.concatenate(images), np.concatenate(labels), source_splits)

@@ -11,6 +11,7 @@ from models import features
 from models.preprocessing import (
     crop_around_lungs,
     decode_and_resize,
+    decode_grey,
     decode_transformed,
     preprocessing_fn,
 )
@@ -94,19 +95,194 @@ def test_bytes_that_are_no_image_raise():
         decode_and_resize(tf.constant(b"no image"), TransformSettings())
 
 
-def test_preprocessing_fn_stores_pixels_losslessly_and_small():
-    pixels = np.random.default_rng(2).integers(0, 256, (2, 64, 64), dtype=np.uint8)
-    inputs = {
-        features.IMAGE_BYTES: tf.constant([encode(image) for image in pixels]),
-        features.LABEL: tf.constant([0, 1], tf.int64),
-        features.SUBTYPE: tf.constant(["normal", "viral"]),
-        features.SIZE_GROUP: tf.constant(["under_500_px"] * 2),
-        features.SHARPNESS_GROUP: tf.constant(["soft", "sharp"]),
+def raw_inputs(encoded: list[bytes]) -> dict[str, tf.Tensor]:
+    number = len(encoded)
+    return {
+        features.IMAGE_BYTES: tf.constant(encoded),
+        features.LABEL: tf.constant([index % 2 for index in range(number)], tf.int64),
+        features.SUBTYPE: tf.constant(["normal", "viral"] * number)[:number],
+        features.SIZE_GROUP: tf.constant(["under_500_px"] * number),
+        features.SHARPNESS_GROUP: tf.constant(["soft", "sharp"] * number)[:number],
     }
-    settings = TransformSettings(image_size_px=64)
-    outputs = preprocessing_fn(inputs, {CUSTOM_CONFIG_KEY: settings.model_dump_json()})
-    assert all(tensor.dtype in (tf.string, tf.int64) for tensor in outputs.values())
-    for stored, original in zip(outputs[features.TRANSFORMED_IMAGE].numpy(), pixels, strict=True):
-        np.testing.assert_array_equal(decode_transformed(stored, 64).numpy()[..., 0], original)
-        assert len(stored) < 64 * 64 * 1.1  # not above a byte a pixel, even for noise
-    assert outputs[features.TRANSFORMED_LABEL].numpy().tolist() == [0, 1]
+
+
+def test_preprocessing_fn_keeps_pixels_at_a_byte_each():
+    pixels = np.random.default_rng(2).integers(0, 256, (2, 64, 64), dtype=np.uint8)
+    config = {CUSTOM_CONFIG_KEY: TransformSettings(image_size_px=64).model_dump_json()}
+    inputs = raw_inputs([encode(image) for image in pixels])
+    for transform in (preprocessing_fn, tf.function(preprocessing_fn, autograph=False)):
+        outputs = transform(inputs, config)
+        assert all(tensor.dtype in (tf.string, tf.int64) for tensor in outputs.values())
+        stored = outputs[features.TRANSFORMED_IMAGE]
+        assert stored.numpy().tolist() == [image.tobytes() for image in pixels]
+        np.testing.assert_array_equal(decode_transformed(stored, 64).numpy()[..., 0], pixels)
+        assert outputs[features.TRANSFORMED_LABEL].numpy().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("sizes", [(63 * 64, 63 * 64), (64 * 64, 63 * 64)])
+def test_pixels_of_another_size_are_refused(sizes):
+    # Two of another size have as many pixels as other numbers of the right one.
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_transformed(tf.constant([b"x" * size for size in sizes]), 64)
+
+
+def test_no_image_at_all_is_an_empty_batch():
+    assert decode_transformed(tf.constant([], tf.string), 64).shape == (0, 64, 64, 1)
+
+
+def draw_chest(height: int, width: int) -> np.ndarray:
+    """Return two dark lungs with ribs, and the grain of film."""
+    rows = np.linspace(-1.0, 1.0, height)[:, np.newaxis]
+    columns = np.linspace(-1.0, 1.0, width)[np.newaxis, :]
+    lungs = np.exp(-(((np.abs(columns) - 0.4) / 0.3) ** 2) - (rows / 0.7) ** 2)
+    ribs = 12.0 * np.sin(40.0 * rows + 9.0 * columns**2)
+    grain = np.random.default_rng(3).normal(0.0, 3.0, (height, width))
+    return np.clip(190.0 - 130.0 * lungs + ribs + grain, 0, 255).astype(np.uint8)
+
+
+def decode_fully(image_bytes: bytes) -> np.ndarray:
+    return tf.io.decode_image(image_bytes, channels=1, expand_animations=False).numpy()
+
+
+@pytest.mark.parametrize(
+    ("shape", "decoded"),
+    [
+        ((127, 130), (127, 130)),
+        ((128, 300), (64, 150)),
+        ((300, 130), (150, 65)),
+        ((255, 255), (128, 128)),
+        ((257, 300), (65, 75)),
+        ((600, 2000), (75, 250)),
+    ],
+)
+def test_a_jpeg_is_made_smaller_until_twice_the_wanted_side_is_left(shape, decoded):
+    data = tf.constant(encode(draw_chest(*shape), "JPEG"))
+    image = in_both_modes(lambda given: decode_grey(given, 32), data)
+    assert image.shape == (*decoded, 1)
+    assert min(decoded) >= 64
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
+@pytest.mark.parametrize("shape", [(224, 224), (255, 700), (224, 224, 3)])
+def test_what_is_not_made_smaller_is_decoded_as_ever(image_format, shape):
+    pixels = draw_chest(*shape[:2])
+    data = encode(np.repeat(pixels[..., np.newaxis], 3, -1) if len(shape) == 3 else pixels)
+    if image_format == "JPEG":
+        data = encode(pixels, "JPEG")
+    np.testing.assert_array_equal(decode_grey(tf.constant(data), 64).numpy(), decode_fully(data))
+
+
+def test_a_large_png_keeps_all_its_pixels():
+    pixels = draw_chest(600, 700)
+    image = decode_grey(tf.constant(encode(pixels)), 32).numpy()
+    np.testing.assert_array_equal(image[..., 0], pixels)
+
+
+@pytest.mark.parametrize(
+    ("resize", "mean", "largest"),
+    # The window around the lungs begins at a whole pixel of what was decoded.
+    [("squash", 1.0, 5), ("letterbox", 1.0, 5), ("lung_crop", 2.0, 8)],
+)
+@pytest.mark.parametrize("side_px", [520, 1030, 2060])
+def test_a_jpeg_made_smaller_looks_as_the_whole_one(resize, mean, largest, side_px):
+    data = tf.constant(encode(draw_chest(side_px, side_px + 40), "JPEG"))
+    settings = TransformSettings(image_size_px=64, resize=resize)
+    whole = tf.constant(encode(decode_fully(data.numpy())[..., 0]))  # a PNG of its pixels
+    smaller = decode_and_resize(data, settings).numpy().astype(int)
+    difference = smaller - decode_and_resize(whole, settings).numpy()
+    # The fast transform that TensorFlow decodes whole JPEGs with is half a grey level too dark.
+    assert np.abs(difference).mean() < mean
+    assert np.abs(difference).max() <= largest
+
+
+def test_a_crop_leaves_twice_the_wanted_side_too():
+    data = tf.constant(encode(draw_chest(512, 512), "JPEG"))
+    settings = TransformSettings(image_size_px=128, resize="lung_crop", lung_crop_fraction=0.85)
+    whole = tf.constant(encode(decode_fully(data.numpy())[..., 0]))
+    # 512 px are four times 128, but of the 256 px that were left the crop would keep 218.
+    np.testing.assert_array_equal(
+        decode_and_resize(data, settings).numpy(), decode_and_resize(whole, settings).numpy()
+    )
+
+
+def test_colour_and_progressive_jpegs_are_made_smaller_alike():
+    pixels = draw_chest(600, 600)
+    colour = Image.fromarray(pixels).convert("RGB")
+    decoded = []
+    for image, options in (
+        (Image.fromarray(pixels), {}),
+        (Image.fromarray(pixels), {"progressive": True}),
+        (colour, {}),
+        (colour, {"progressive": True}),
+        (colour, {"keep_rgb": True}),  # Adobe's: no conversion to luma and chroma
+    ):
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", **options)
+        decoded.append(decode_grey(tf.constant(buffer.getvalue()), 32).numpy().astype(int))
+        assert decoded[-1].shape == (75, 75, 1)
+    for other in decoded[1:]:
+        assert np.abs(other - decoded[0]).max() <= 2
+
+
+def spoilt_jpegs() -> dict[str, bytes]:
+    whole = encode(draw_chest(600, 600), "JPEG")
+    progressive, cmyk = io.BytesIO(), io.BytesIO()
+    Image.fromarray(draw_chest(600, 600)).save(progressive, "JPEG", progressive=True)
+    Image.new("CMYK", (600, 600), (10, 20, 30, 40)).save(cmyk, "JPEG")
+    start_of_frame = whole.index(b"\xff\xc0")
+    return {
+        "start only": whole[:3],
+        "half a header": whole[: start_of_frame + 6],
+        "no scan": whole[: whole.index(b"\xff\xda")],
+        "half a scan": whole[: len(whole) // 2],
+        "half a progressive scan": progressive.getvalue()[: len(progressive.getvalue()) // 2],
+        "no height": whole[: start_of_frame + 5] + b"\0\0" + whole[start_of_frame + 7 :],
+        "12 bits": whole[: start_of_frame + 4] + b"\x0c" + whole[start_of_frame + 5 :],
+        "no tables": whole[:20] + whole[start_of_frame:],
+        "four inks": cmyk.getvalue(),
+    }
+
+
+@pytest.mark.parametrize("name", spoilt_jpegs())
+def test_a_large_jpeg_that_cannot_be_read_is_the_error_that_it_was(name):
+    data = spoilt_jpegs()[name]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Invalid JPEG data"):
+        decode_fully(data)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Invalid JPEG data"):
+        decode_grey(tf.constant(data), 32)
+
+
+def test_a_jpeg_spoilt_within_is_read_as_far_as_it_was():
+    data = bytearray(encode(draw_chest(600, 600), "JPEG"))
+    data[len(data) // 2 : len(data) // 2 + 40] = bytes(40)
+    assert decode_fully(bytes(data)).shape == (600, 600, 1)
+    assert decode_grey(tf.constant(bytes(data)), 32).shape == (75, 75, 1)
+
+
+def test_the_loader_of_tensorflow_serving_runs_it(tmp_path):
+    """TF Serving's session_bundle loads graphs into a session, as this does."""
+    settings = TransformSettings(image_size_px=32)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def transform(image_bytes):
+        inputs = {features.IMAGE_BYTES: image_bytes} | dict.fromkeys(
+            [features.LABEL, features.SUBTYPE, features.SIZE_GROUP, features.SHARPNESS_GROUP], 0
+        )
+        config = {CUSTOM_CONFIG_KEY: settings.model_dump_json()}
+        stored = preprocessing_fn(inputs, config)[features.TRANSFORMED_IMAGE]
+        return {"pixels": decode_transformed(stored, 32)}
+
+    module = tf.Module()
+    tf.saved_model.save(module, str(tmp_path / "model"), signatures={"transform": transform})
+    images = [
+        encode(draw_chest(200, 200)),
+        encode(draw_chest(100, 120), "JPEG"),
+        *(encode(draw_chest(side_px, side_px), "JPEG") for side_px in (150, 300, 600)),
+    ]
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        meta_graph = tf.compat.v1.saved_model.load(session, ["serve"], str(tmp_path / "model"))
+        signature = meta_graph.signature_def["transform"]
+        (given,) = signature.inputs.values()
+        answer = session.run(signature.outputs["pixels"].name, {given.name: images})
+    expected = [decode_and_resize(tf.constant(image), settings).numpy() for image in images]
+    np.testing.assert_array_equal(answer, expected)

@@ -202,8 +202,6 @@ def _read_images(sources: Sources, numbers: Sequence[int]) -> dict[int, np.ndarr
     ids = [sources.predictions.image_ids[number] for number in numbers]
     found = read_image_bytes(sources.records(features.TEST), ids)
     layer = tft.TFTransformOutput(str(sources.transform_graph)).transform_features_layer()
-    pngs = layer({features.IMAGE_BYTES: tf.constant([found[image_id] for image_id in ids])})
-    return {
-        number: decode_transformed(png, sources.run.image_size_px).numpy()
-        for number, png in zip(numbers, pngs[features.TRANSFORMED_IMAGE], strict=True)
-    }
+    transformed = layer({features.IMAGE_BYTES: tf.constant([found[image_id] for image_id in ids])})
+    images = decode_transformed(transformed[features.TRANSFORMED_IMAGE], sources.run.image_size_px)
+    return dict(zip(numbers, images.numpy(), strict=True))

@@ -22,11 +22,14 @@ class TransformOutput:
 
     def transform_features_layer(self):
         def transform(inputs):
-            pngs = [
-                tf.io.encode_png(decode_and_resize(encoded, SETTINGS))
-                for encoded in inputs[features.IMAGE_BYTES]
+            images = [
+                decode_and_resize(encoded, SETTINGS) for encoded in inputs[features.IMAGE_BYTES]
             ]
-            return {features.TRANSFORMED_IMAGE: tf.stack(pngs)}
+            return {
+                features.TRANSFORMED_IMAGE: tf.constant(
+                    [image.numpy().tobytes() for image in images]
+                )
+            }
 
         return transform
 
