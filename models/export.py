@@ -37,7 +37,12 @@ class ServedModel(tf.Module):
         threshold: float,
     ) -> None:
         super().__init__()
-        self._predictor = predictor
+        # Behind a function, so that saving tracks the variables below and nothing else of Keras:
+        # it would save each variable twice, restore the copy, and leave the one that is read
+        # without a value in TF Serving (https://github.com/keras-team/keras/issues/20095). The
+        # optimizer's state stays behind as well.
+        self._predict = lambda pixels: predictor(pixels)
+        self._weights = predictor.raw_variables()
         self._transform = transform_output.transform_features_layer()
         self._image_size_px = image_size_px
         # A variable, not a constant: readable from the saved model by its name.
@@ -59,7 +64,7 @@ class ServedModel(tf.Module):
             tf.errors.InvalidArgumentError: When run, for a batch with a bad image; see
                 `models.image_check` for which ones are named.
         """
-        probability = self._predictor(self.transform(image_bytes))
+        probability = self._predict(self.transform(image_bytes))
         threshold = tf.fill(tf.shape(probability), self.threshold)
         predicted = tf.where(probability >= threshold, features.PNEUMONIA, features.NORMAL)
         return {

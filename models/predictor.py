@@ -36,6 +36,10 @@ class Predictor(tf.Module):
         self._candidate = candidate
         self._calibration = calibration
 
+    def raw_variables(self) -> list[tf.Variable]:
+        """Return TensorFlow's variables of the network, those without gradients included."""
+        return [variable.value for variable in self.network.variables]
+
     @tf.function(reduce_retracing=True)  # the last batch may be smaller
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
         """Return calibrated probabilities of pneumonia.
@@ -68,6 +72,10 @@ class EnsemblePredictor(tf.Module):
         super().__init__()
         self.members = list(members)
         self._calibration = calibration
+
+    def raw_variables(self) -> list[tf.Variable]:
+        """Return TensorFlow's variables of all members' networks."""
+        return [variable for member in self.members for variable in member.raw_variables()]
 
     @tf.function(reduce_retracing=True)  # the last batch may be smaller
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""A tiny set that has gone through the real Transform graph."""
+"""A tiny set that has gone through the real Transform graph, and a backbone that is tiny, too."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import apache_beam as beam
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -23,6 +24,7 @@ from pipeline.config import CUSTOM_CONFIG_KEY, BeamSettings, TransformSettings
 
 IMAGE_SIZE_PX = 32
 NUM_RECORDS = 40
+NUM_FEATURES = 6  # of the tiny backbone
 SCHEMA_FILE = Path(__file__).parents[2] / "models" / "schema" / "schema.pbtxt"
 
 
@@ -112,3 +114,37 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> TinySet:
     return TinySet(
         image_bytes, labels, records, str(folder / "graph"), str(folder / "transformed*.gz")
     )
+
+
+def build_tiny_application(
+    *,
+    include_top: bool,
+    weights: str | None,
+    input_shape: tuple[int, int, int],
+    pooling: str,
+) -> keras.Model:
+    """Stand in for a builder of `keras.applications`."""
+    assert not include_top
+    assert weights is None
+    assert pooling == "avg"
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Conv2D(4, 3, strides=4),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Dropout(0.5),
+            layers.Conv2D(NUM_FEATURES, 3, strides=2),
+            layers.BatchNormalization(),
+            layers.GlobalAveragePooling2D(),
+        ]
+    )
+
+
+@pytest.fixture
+def tiny_applications(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the small backbone in the place of the real ones."""
+    for name in ("Xception", "ResNet101", "EfficientNetV2B0", "ConvNeXtTiny"):
+        monkeypatch.setattr(keras.applications, name, build_tiny_application)
+    keras.utils.set_random_seed(2)

@@ -1,0 +1,123 @@
+"""Exports in the kind of session that TensorFlow Serving answers from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import features
+from models.architectures import FAMILIES, SMALLEST_SIDE_PX, build_network
+from models.export import ServedModel, export_model
+from models.input_data import load_split
+from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
+from models.session_model import SessionModel
+from models.warmup import read_warm_up
+from pipeline.config import CandidateSettings
+from tests.models.export_faults import put_back_tracking_by_keras
+
+SIZE = 32
+_ASKED = {
+    features.SERVING_SIGNATURE: features.IMAGE_BYTES,
+    features.EXAMPLES_SIGNATURE: features.EXAMPLES_INPUT,
+}
+_BACKBONES = [name for name, family in FAMILIES.items() if family == "pretrained"]
+
+
+def predictor_of(architecture: str, seed: int = 5) -> Predictor:
+    keras.utils.set_random_seed(seed)
+    side_px = max(SIZE, SMALLEST_SIDE_PX[architecture])
+    candidate = CandidateSettings(architecture=architecture, image_size_px=side_px)
+    network = build_network(candidate, side_px)
+    # As after training: the optimizer has variables, and so have the metrics.
+    network.compile("adamw", "binary_crossentropy", metrics=["accuracy"])
+    images = np.random.default_rng(seed).random((4, side_px, side_px, 3), np.float32)
+    network.fit(images, np.array([[0.0], [1.0]] * 2), verbose=0)
+    return Predictor(network, candidate)
+
+
+def export(predictor: Predictor | EnsemblePredictor, tiny_set, folder: Path) -> Path:
+    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5), folder)
+    return folder
+
+
+def check(predictor: Predictor | EnsemblePredictor, tiny_set, folder: Path) -> None:
+    model = SessionModel(export(predictor, tiny_set, folder))
+    images = load_split([tiny_set.transformed_pattern], SIZE).images
+    expected = np.sort(predict_probabilities(predictor, images))
+    for signature, rows in (
+        (features.SERVING_SIGNATURE, tiny_set.image_bytes),
+        (features.EXAMPLES_SIGNATURE, tiny_set.raw_records),
+    ):
+        assert model.unrestored_variables(signature) == []
+        answer = model.run(signature, {_ASKED[signature]: rows})
+        np.testing.assert_allclose(np.sort(answer[features.PROBABILITY]), expected, atol=1e-5)
+    num_answered = 0
+    for request in read_warm_up(folder):
+        asked = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        model.run(request.model_spec.signature_name, asked)
+        num_answered += 1
+    assert num_answered == 2 * len(model.signatures)
+    model.close()
+
+
+@pytest.mark.parametrize("architecture", [name for name in FAMILIES if name not in _BACKBONES])
+def test_every_network_answers_in_the_session(architecture, tiny_set, tmp_path):
+    check(predictor_of(architecture), tiny_set, tmp_path / "model")
+
+
+@pytest.mark.parametrize("architecture", _BACKBONES)
+def test_a_network_on_a_backbone_answers_in_the_session(
+    architecture, tiny_applications, tiny_set, tmp_path
+):
+    check(predictor_of(architecture), tiny_set, tmp_path / "model")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["efficientnet_v2_b0", "convnext_tiny"])
+def test_real_backbones_answer_in_the_session(architecture, tiny_set, tmp_path):
+    check(predictor_of(architecture), tiny_set, tmp_path / "model")
+
+
+def test_an_ensemble_answers_in_the_session(tiny_set, tmp_path):
+    members = [predictor_of("cnn_deep", seed=1), predictor_of("compact_resnet", seed=2)]
+    check(EnsemblePredictor(members), tiny_set, tmp_path / "model")
+
+
+def test_a_network_trained_on_several_devices_answers_in_the_session(tiny_set, tmp_path):
+    with tf.distribute.MirroredStrategy(["/cpu:0"]).scope():
+        predictor = predictor_of("cnn_deep")
+    check(predictor, tiny_set, tmp_path / "model")
+
+
+def test_only_what_is_served_is_saved(tiny_set, tmp_path):
+    predictor = predictor_of("cnn_deep")
+    folder = export(predictor, tiny_set, tmp_path / "model")
+    saved = tf.train.list_variables(str(folder / "variables" / "variables"))
+    sizes = [int(np.prod(shape)) for name, shape in saved if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+    of_threshold = 1
+    # Neither a second copy nor the optimizer's state, which would be twice as much again.
+    assert sum(sizes) == predictor.network.count_params() + of_threshold
+
+
+def test_a_model_whose_weights_are_not_restored_is_found(tiny_set, tmp_path):
+    """The fault of https://github.com/tensorflow/serving/issues/2226, put back."""
+    predictor = predictor_of("cnn_deep")
+    served = ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5)
+    put_back_tracking_by_keras(served, predictor)
+    export_model(served, tmp_path / "model")
+
+    eager = tf.saved_model.load(str(tmp_path / "model"))
+    images = tf.constant(tiny_set.image_bytes)
+    answer = eager.signatures[features.SERVING_SIGNATURE](image_bytes=images)
+    assert np.all(np.isfinite(answer[features.PROBABILITY]))  # Python sees nothing of it
+
+    session = SessionModel(tmp_path / "model")
+    assert session.unrestored_variables(features.TRANSFORM_SIGNATURE) == []
+    missing = session.unrestored_variables(features.SERVING_SIGNATURE)
+    assert len(missing) == len(predictor.network.variables)
+    with pytest.raises(tf.errors.FailedPreconditionError):
+        session.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: tiny_set.image_bytes})
