@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from models import features
 
 REPORT_FILE = "servability.json"  # in the node's blessing
+_NUM_NAMED = 3  # variables in a reason
 
 
 class Answer(BaseModel):
     """The export's answer to one request.
 
     Attributes:
+        loader: `session`, as TensorFlow Serving loads an export, or `eager`, as the Evaluator does.
         signature: Which was asked.
         images: Which images it was asked about, from 0.
         probabilities: One for each of them; NaN is possible.
@@ -27,6 +30,7 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    loader: Literal["session", "eager"]
     signature: str
     images: tuple[int, ...]
     probabilities: tuple[float, ...]
@@ -41,7 +45,11 @@ class ProbeAnswers(BaseModel):
     Attributes:
         load_s: Seconds to load the export.
         pixels: For each image, the SHA-256 of what the export's network sees.
-        answers: In the order in which they were asked for.
+        answers: In the order in which they were asked for, the session's first; it is not asked
+            where `unrestored` names variables.
+        unrestored: Names of the variables that a signature reads and that the session's loader
+            left without a value, by the signature; empty where there are none.
+        warm_up_failures: One text for each warm-up request that the session could not answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +57,8 @@ class ProbeAnswers(BaseModel):
     load_s: float
     pixels: tuple[str, ...]
     answers: tuple[Answer, ...]
+    unrestored: dict[str, tuple[str, ...]] = {}
+    warm_up_failures: tuple[str, ...] = ()
 
 
 class ServabilityReport(BaseModel):
@@ -130,7 +140,7 @@ def compare(
         max_difference: The most that a probability may differ.
     """
     unknown = sum(digest not in trainer.alone for digest in probe.pixels)
-    reasons = []
+    reasons = _reasons_not_to_load(probe)
     if unknown:
         reasons.append(
             f"the export's preprocessing leaves {unknown} of {len(probe.pixels)} images other "
@@ -168,6 +178,24 @@ def compare(
     )
 
 
+def _reasons_not_to_load(probe: ProbeAnswers) -> list[str]:
+    """Return why TensorFlow Serving would not make the export available, or not answer."""
+    reasons = []
+    if probe.unrestored:
+        signature, names = max(probe.unrestored.items(), key=lambda each: len(each[1]))
+        named = ", ".join(names[:_NUM_NAMED]) + (", ..." if len(names) > _NUM_NAMED else "")
+        reasons.append(
+            f"TensorFlow Serving's loader leaves {len(names)} variables that `{signature}` reads "
+            f"without a value: {named}"
+        )
+    if probe.warm_up_failures:
+        reasons.append(
+            f"{len(probe.warm_up_failures)} warm-up requests fail in TensorFlow Serving's loader: "
+            f"{probe.warm_up_failures[0]}"
+        )
+    return reasons
+
+
 def _differences(
     probe: ProbeAnswers, alone: Mapping[str, float], together: Mapping[str, float]
 ) -> list[tuple[float, str]]:
@@ -180,7 +208,7 @@ def _differences(
             if math.isfinite(value) and digest in expected:
                 where = (
                     f"{value:.6f}, not {expected[digest]:.6f}, by `{answer.signature}` for image "
-                    f"{image + 1}, {len(answer.images)} asked at once"
+                    f"{image + 1}, {len(answer.images)} asked at once, {answer.loader} loader"
                 )
                 differences.append((abs(value - expected[digest]), where))
     return differences
@@ -213,6 +241,7 @@ def _later_answer_s(answers: Sequence[Answer]) -> float | None:
     alike = sorted(
         each.seconds
         for each in later
-        if (each.signature, len(each.images)) == (first.signature, len(first.images))
+        if (each.loader, each.signature, len(each.images))
+        == (first.loader, first.signature, len(first.images))
     )
     return alike[len(alike) // 2] if alike else None

@@ -59,6 +59,7 @@ from pipeline.config import (
 )
 from pipeline.pipeline import SCHEMA_FILE
 from pipeline.serving_settings import ServabilityRun, ServingSettings
+from tests.models.export_faults import put_back_tracking_by_keras
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +76,7 @@ def ToyTrainer(  # noqa: N802
     seed: Parameter[int],
     added_to_exported_weights: Parameter[float],
     added_to_exported_threshold: Parameter[float],
+    tracked_by_keras: Parameter[int],
 ) -> None:
     keras.utils.set_random_seed(seed)
     candidate = CandidateSettings(architecture="ann_small", normalisation="standardise")
@@ -95,12 +97,15 @@ def ToyTrainer(  # noqa: N802
     ).write(folder / REPORT_FILE)  # fmt: skip
     bias = network.weights[-1]
     bias.assign(bias + added_to_exported_weights)
+    predictor = Predictor(network, candidate, judgement.calibration)
     served = ServedModel(
-        Predictor(network, candidate, judgement.calibration),
+        predictor,
         tft.TFTransformOutput(transform_graph.uri),
         SIZE,
         judgement.operating_point.threshold + added_to_exported_threshold,
     )
+    if tracked_by_keras:
+        put_back_tracking_by_keras(served, predictor)
     export_model(served, Path(path_utils.serving_model_dir(model.uri)))
 
 
@@ -133,7 +138,12 @@ class Project:
         return self.root / "serving" / "pneumonia"
 
     def run(
-        self, seed: int, weights: float = 0.0, threshold: float = 0.0, **serving: object
+        self,
+        seed: int,
+        weights: float = 0.0,
+        threshold: float = 0.0,
+        tracked_by_keras: bool = False,
+        **serving: object,
     ) -> tuple[ServabilityReport, dict[str, Any]]:
         settings = ServingSettings.model_validate({"check_images": NUM_IMAGES, **serving})
         example_gen = ImportExampleGen(
@@ -164,6 +174,7 @@ class Project:
             seed=seed,
             added_to_exported_weights=weights,
             added_to_exported_threshold=threshold,
+            tracked_by_keras=int(tracked_by_keras),
         )
         gate = Bless(seed=seed)
         servability = create_servability_check(
@@ -219,8 +230,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, records_dir: Path) -> Proj
 def test_an_export_that_says_what_the_trainer_says_is_pushed(project: Project) -> None:
     report, pushed = project.run(seed=1)
     assert (report.blessed, report.reasons) == (True, ())
-    # Each alone and all together, by both signatures.
-    assert (report.num_images, report.num_answers) == (NUM_IMAGES, 4 * NUM_IMAGES)
+    # Each alone and all together, by both signatures and both loaders.
+    assert (report.num_images, report.num_answers) == (NUM_IMAGES, 8 * NUM_IMAGES)
     assert report.largest_difference is not None
     assert report.largest_difference < 1e-6
     assert report.largest_difference_from_training is not None
@@ -247,6 +258,21 @@ def test_an_export_that_decides_elsewhere_is_vetoed(project: Project) -> None:
     [reason] = report.reasons
     assert reason.startswith("the export decides from ")
     assert pushed == {"pushed": 0}
+
+
+def test_an_export_that_only_python_can_load_is_vetoed(project: Project) -> None:
+    report, pushed = project.run(seed=2, tracked_by_keras=True)
+    assert not report.blessed
+    variables, warm_up = report.reasons
+    assert variables.startswith("TensorFlow Serving's loader leaves ")
+    assert "reads without a value: " in variables
+    assert warm_up.startswith("4 warm-up requests fail in TensorFlow Serving's loader: request 1, ")
+    # What Python's loader says is the trainer's answer: it would have been pushed.
+    assert report.num_answers == 4 * NUM_IMAGES
+    assert report.largest_difference is not None
+    assert report.largest_difference < 1e-6
+    assert pushed == {"pushed": 0}
+    assert pushed_versions(project.push_dir) == [1]
 
 
 def test_a_process_that_has_no_time_is_a_veto_that_the_next_run_does_not_repeat(

@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import pytest
 import tensorflow as tf
 
 from components.servability.process import NotServableError, ask_fresh_process
 from models import features
+from models.warmup import write_warm_up
 
 
 def record(image: bytes) -> bytes:
@@ -98,8 +100,8 @@ class Toy(tf.Module):
         return {features.TRANSFORMED_IMAGE_BYTES: tf.fill(tf.shape(examples), png)}
 
 
-def save(folder: Path, *without: str) -> Path:
-    toy = Toy()
+def save(folder: Path, *without: str, toy: Toy | None = None) -> Path:
+    toy = toy or Toy()
     signatures = {
         features.SERVING_SIGNATURE: toy.serve,
         features.EXAMPLES_SIGNATURE: toy.serve_examples,
@@ -115,9 +117,13 @@ def test_every_image_is_asked_about_alone_and_with_the_others_by_both_signatures
 ) -> None:
     told = ask_fresh_process(save(tmp_path / "model"), RECORDS, timeout_s=120.0)
     signatures = (features.SERVING_SIGNATURE, features.EXAMPLES_SIGNATURE)
-    assert [(each.signature, each.images) for each in told.answers] == [
-        (signature, images) for signature in signatures for images in ((0,), (1,), (0, 1))
+    assert [(each.loader, each.signature, each.images) for each in told.answers] == [
+        (loader, signature, images)
+        for loader in ("session", "eager")
+        for signature in signatures
+        for images in ((0,), (1,), (0, 1))
     ]
+    assert (told.unrestored, told.warm_up_failures) == ({}, ())
     values = [each.probabilities for each in told.answers[:3]]
     assert values[1:] == [(pytest.approx(0.14),), pytest.approx((float("nan"), 0.14), nan_ok=True)]
     assert values[0] == pytest.approx((float("nan"),), nan_ok=True)
@@ -140,6 +146,46 @@ def test_a_model_that_does_not_load_is_told(
     damage(save(tmp_path / "model"))
     with pytest.raises(NotServableError, match=told):
         ask_fresh_process(tmp_path / "model", RECORDS, timeout_s=120.0)
+
+
+class TrackedByKeras(Toy):
+    """Holds its layer as Keras 3 saves it by itself: TF Serving restores a copy of its weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = keras.layers.Dense(1)
+        self.layer.build((None, 1))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.IMAGE_BYTES)])
+    def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = super().serve(image_bytes)
+        probability = self.layer(answer[features.PROBABILITY][:, tf.newaxis])[:, 0]
+        return {**answer, features.PROBABILITY: probability}
+
+
+def test_variables_that_only_python_restores_are_told_with_the_warm_up_that_fails(
+    tmp_path: Path,
+) -> None:
+    model = save(tmp_path / "model", toy=TrackedByKeras())
+    write_warm_up(model, (features.SERVING_SIGNATURE, features.TRANSFORM_SIGNATURE))
+    told = ask_fresh_process(model, RECORDS, timeout_s=120.0)
+    assert {name: len(names) for name, names in told.unrestored.items()} == {
+        features.SERVING_SIGNATURE: 2,
+        features.EXAMPLES_SIGNATURE: 2,
+    }
+    assert told.warm_up_failures == (
+        f"request 1, `{features.SERVING_SIGNATURE}`: FailedPreconditionError",
+        f"request 2, `{features.SERVING_SIGNATURE}`: FailedPreconditionError",
+    )
+    # The loader that the Evaluator uses answers all the same.
+    assert {each.loader for each in told.answers} == {"eager"}
+
+
+def test_warm_up_requests_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    model = save(tmp_path / "model")
+    write_warm_up(model, (features.SERVING_SIGNATURE,)).write_bytes(b"no records" * 20)
+    told = ask_fresh_process(model, RECORDS, timeout_s=120.0)
+    assert told.warm_up_failures == ("request 1 cannot be read: DataLossError",)
 
 
 def test_a_missing_signature_is_told(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def answer(probabilities: dict[int, float], seconds: float = 0.1, **changes: obj
         features.PNEUMONIA if each >= 0.5 else features.NORMAL for each in probabilities.values()
     ]
     fields = {
+        "loader": "session",
         "signature": features.SERVING_SIGNATURE,
         "images": tuple(probabilities),
         "probabilities": tuple(probabilities.values()),
@@ -53,13 +54,14 @@ def test_the_trainers_answers_are_blessed_with_their_figures() -> None:
         answer({1: 0.9}, seconds=0.04),
         answer({0: 0.2, 1: 0.9}, seconds=0.5),
         answer({0: 0.2}, seconds=0.7, signature=features.EXAMPLES_SIGNATURE),
+        answer({0: 0.2}, seconds=0.9, loader="eager"),
     )
     assert (report.blessed, report.reasons) == (True, ())
-    assert (report.num_images, report.num_answers) == (2, 7)
+    assert (report.num_images, report.num_answers) == (2, 8)
     assert report.largest_difference == pytest.approx(4e-6)
     # What the trainer wrote down, maybe on a GPU, is told and decides nothing.
     assert report.largest_difference_from_training == pytest.approx(3e-4)
-    # Of one image by the first signature: neither the batch nor the other one.
+    # Of one image by the first signature and loader: neither the batch nor the others.
     assert (report.load_s, report.first_answer_s, report.later_answer_s) == (2.0, 1.5, 0.03)
 
 
@@ -69,7 +71,8 @@ def test_a_probability_that_differs_is_named() -> None:
     assert report.largest_difference == pytest.approx(2e-5)
     assert report.reasons == (
         "a probability differs from the trainer's by 2e-05, more than 1e-05: 0.900020, not "
-        "0.900000, by `serving_default` for image 2, 2 asked at once",
+        "0.900000, by `serving_default` for image 2, 2 asked at once, "
+        "session loader",
     )
 
 
@@ -107,6 +110,25 @@ def test_another_threshold_and_labels_against_it_are_vetoes() -> None:
     assert moved == "the export decides from 0.400000 on, not from 0.500000"
     [turned] = judge(answer({0: 0.2}, labels=[features.PNEUMONIA])).reasons
     assert turned == "1 labels are not what probability and threshold say"
+
+
+def test_variables_that_tf_serving_leaves_without_a_value_are_a_veto() -> None:
+    names = tuple(f"layer_{index}/kernel" for index in range(5))
+    probe = ProbeAnswers(
+        load_s=1.0,
+        pixels=("a",),
+        answers=(answer({0: 0.2}, loader="eager"),),
+        unrestored={"few": names[:1], "many": names},
+        warm_up_failures=("request 1, `many`: FailedPreconditionError", "request 2"),
+    )
+    report = compare(probe, TRAINER, BOUND)
+    assert not report.blessed
+    assert report.reasons == (
+        "TensorFlow Serving's loader leaves 5 variables that `many` reads without a value: "
+        "layer_0/kernel, layer_1/kernel, layer_2/kernel, ...",
+        "2 warm-up requests fail in TensorFlow Serving's loader: request 1, `many`: "
+        "FailedPreconditionError",
+    )
 
 
 def test_a_report_is_written_and_read(tmp_path: Path) -> None:
