@@ -72,7 +72,11 @@ def test_models_are_configured_in_steps_that_the_server_takes():
     assert steps[-1] == ({1, 2}, {"stable": 1, "canary": 2})
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, REPOSITORY / "serving" / "README.md"],
+    ids=lambda page: str(page.relative_to(REPOSITORY)),
+)
 def test_links_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
