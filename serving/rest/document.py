@@ -17,6 +17,10 @@ _SHORT_WORDS = ("Inf", "-Inf", "-NaN")
 # Strings are matched first, so that no word inside one is replaced.
 _STRING_OR_SHORT_WORD = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?Inf(?!inity)|-NaN', re.DOTALL)
 
+# Group 1: the first half of a surrogate pair without the second. Each match takes an escape as a
+# whole, so that an escaped backslash begins none.
+_ESCAPE = re.compile(r"\\(u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F]))?.", re.DOTALL)
+
 
 class RepeatedKeys(dict[str, Any]):
     """An object with a repeated key. A lookup finds the first one, as in TF Serving.
@@ -51,7 +55,8 @@ def parse_document(body: bytes) -> dict[str, Any]:
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
         # Decoded here: given bytes, Python would read UTF-16 and UTF-32, too.
-        document = _parse(body.decode("utf-8-sig"))
+        text = body.decode("utf-8-sig")
+        document = _parse(text)
     except json.JSONDecodeError as error:
         raise invalid_argument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
     except UnicodeDecodeError as error:
@@ -62,6 +67,8 @@ def parse_document(body: bytes) -> dict[str, Any]:
         raise number_too_big() from error
     except RecursionError as error:
         raise invalid_argument("JSON Parse error: The document is nested too deep") from error
+    if "\\u" in text and any(match[1] for match in _ESCAPE.finditer(text)):
+        raise invalid_argument("JSON Parse error: The surrogate pair in string is invalid.")
     if not isinstance(document, dict):
         raise invalid_argument(f"JSON Value: {describe(document)} Is not object")
     return document

@@ -1,7 +1,7 @@
-"""What follows TF Serving's own sources; each case names the file that it was read in.
+"""Cases from TF Serving's own sources; each names the file that it was read in.
 
-The sources are those of 2.19. A real server must run without `--enable_batching`, whose
-batching_session.cc refuses outputs with other rows than the inputs.
+A real server must run without `--enable_batching`, whose batching_session.cc refuses outputs whose
+rows do not match the inputs'.
 """
 
 import concurrent.futures

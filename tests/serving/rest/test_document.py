@@ -50,12 +50,20 @@ def test_words_within_strings_stay():
         '{"x": 1}'.encode("utf-16"),
         '{"x": 1}'.encode("utf-32"),
         b'{"x": "\xed\xa0\x80"}',
+        rb'{"x": "\ud800"}',
+        rb'{"x": "\\\uDBFF\u0041"}',
+        rb'{"\ud800\ud800\udc00": 1}',
     ],
 )
 def test_other_text_is_a_parse_error(text):
     with pytest.raises(ServingError, match="JSON Parse error") as caught:
         parse_document(text)
     assert caught.value.status == 400
+
+
+def test_surrogate_pairs_are_read():
+    text = rb'{"x": "\ud83d\uDE00 \\ud800 \u0041"}'
+    assert parse_document(text) == {"x": "\U0001f600 \\ud800 A"}
 
 
 def test_a_byte_order_mark_is_passed_over():
