@@ -22,7 +22,7 @@ from benchmarks.figures import (
 from benchmarks.kubeflow_table import KubeflowFigures, kubeflow_notes, kubeflow_table
 from benchmarks.record import Spread
 from benchmarks.serving_figures import ServingFigures
-from benchmarks.serving_table import serving_notes, serving_table
+from benchmarks.serving_table import loads_table, serving_notes, serving_table
 
 _LARGEST_PARTS = 5
 
@@ -63,6 +63,7 @@ def print_report(console: Console, measurements: Sequence[Measurement]) -> None:
         _print_notes(console, kubeflow_notes(kubeflow))
     for figures in every:
         if isinstance(figures, ServingFigures):
+            console.print(loads_table(figures.loads))
             console.print(serving_table(figures))
             _print_notes(console, serving_notes(figures))
 
@@ -82,7 +83,7 @@ def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> No
     for measurement in measurements:
         result = measurement.model_dump()
         figures = measurement.figures
-        if isinstance(figures, Pairs | ServingFigures):
+        if isinstance(figures, Pairs):
             result["ratio"] = figures.ratio().model_dump()
         if isinstance(figures, TaskFigures):
             result["extra_clock_s"] = figures.extra_clock_s().model_dump()
@@ -91,7 +92,10 @@ def write_json(path: Path, data: str, measurements: Sequence[Measurement]) -> No
             result["clock_ratio"] = figures.clock_ratio().model_dump()
             result["processor_ratio"] = figures.processor_ratio().model_dump()
         if isinstance(figures, ServingFigures):
-            result["tail"] = figures.tail().model_dump()
+            for load, written in zip(figures.loads, result["figures"]["loads"], strict=True):
+                written["ratio"] = load.ratio().model_dump()
+                written["processor_ratio"] = load.processor_ratio().model_dump()
+                written["tail"] = load.tail().model_dump()
         if isinstance(figures, PairedFigures | OverheadFigures | KubeflowFigures | ServingFigures):
             result["reached"] = figures.reached()
         results.append(result)

@@ -1,11 +1,11 @@
-"""What serving gives: throughput against direct calls, waits, an overload, a change of versions."""
+"""What serving gives: speed against direct calls, waits, an overload, a change of versions."""
 
 from __future__ import annotations
 
 import statistics
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from benchmarks.record import Measured, Record, Spread, spread
 
@@ -68,43 +68,44 @@ class SwitchFigures(Record):
         return set(self.statuses) == {OK}
 
 
-class ServingFigures(Record):
-    """The embedded server against direct calls of its model.
+class LoadFigures(Record):
+    """A number of clients that ask at the same time, against direct calls of as many images.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
-        name: Name of the benchmark.
-        model: What is served, for people.
-        num_clients: That ask at the same time, one image a request.
+        side_px: Of the images, which are square.
+        num_clients: One image a request each.
         num_images: Of each round.
         ours_s: Seconds of the clients, one per pair.
         bare_s: Seconds of the direct calls, in the same order.
+        ours_processor_s: Of the server's process alone: clients are no part of it.
+        bare_processor_s: Of the process that calls directly.
         p50_s: Median wait for an answer, in each round.
         p99_s: What 99 of 100 answers came within.
-        overload: See there.
-        switch: See there.
-        target: The ratio of speeds to reach.
-        target_tail: p99 by p50 to stay under.
+        target: The ratio of speeds to reach; None where there is none.
+        target_processor: The ratio in processor seconds to reach; None where there is none.
+        target_tail: p99 by p50 to stay under; None where there is none.
     """
 
-    kind: Literal["serving"] = "serving"
-    name: str = "serving"
-    model: str
+    side_px: PositiveInt
     num_clients: PositiveInt
     num_images: PositiveInt
     ours_s: Measured
     bare_s: Measured
+    ours_processor_s: Measured
+    bare_processor_s: Measured
     p50_s: Measured
     p99_s: Measured
-    overload: OverloadFigures
-    switch: SwitchFigures
-    target: PositiveFloat = 0.7
-    target_tail: PositiveFloat = 5.0
+    target: PositiveFloat | None = None
+    target_processor: PositiveFloat | None = None
+    target_tail: PositiveFloat | None = None
 
     def ratio(self) -> Spread:
         """Return the ratio of speeds, pair by pair."""
-        pairs = zip(self.ours_s, self.bare_s, strict=True)
-        return spread([bare / ours for ours, bare in pairs])
+        return _ratio(self.ours_s, self.bare_s)
+
+    def processor_ratio(self) -> Spread:
+        """Return the same in processor seconds: what the server adds to the model's own work."""
+        return _ratio(self.ours_processor_s, self.bare_processor_s)
 
     def tail(self) -> Spread:
         """Return p99 by p50, round by round."""
@@ -115,14 +116,48 @@ class ServingFigures(Record):
         return self.num_images / statistics.median(seconds)
 
     def reached(self) -> bool:
+        """Return whether the targets that there are are reached."""
+        return (
+            (self.target is None or self.ratio().median >= self.target)
+            and (
+                self.target_processor is None
+                or self.processor_ratio().median >= self.target_processor
+            )
+            and (self.target_tail is None or self.tail().median < self.target_tail)
+        )
+
+
+class ServingFigures(Record):
+    """The embedded server against direct calls of its model.
+
+    Attributes:
+        kind: Tells this result from the others in JSON.
+        name: Name of the benchmark.
+        model: What is served, for people.
+        loads: Of each size of images and each number of clients.
+        overload: See there.
+        switch: See there.
+    """
+
+    kind: Literal["serving"] = "serving"
+    name: str = "serving"
+    model: str
+    loads: Annotated[tuple[LoadFigures, ...], Field(min_length=1)]
+    overload: OverloadFigures
+    switch: SwitchFigures
+
+    def reached(self) -> bool:
         """Return whether all targets are reached."""
         return (
-            self.ratio().median >= self.target
-            and self.tail().median < self.target_tail
+            all(load.reached() for load in self.loads)
             and self.overload.is_answered()
             and self.overload.is_flat()
             and self.switch.reached()
         )
+
+
+def _ratio(ours: tuple[float, ...], bare: tuple[float, ...]) -> Spread:
+    return spread([theirs / own for own, theirs in zip(ours, bare, strict=True)])
 
 
 def percentile(values: tuple[float, ...], percent: int) -> float:

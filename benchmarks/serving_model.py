@@ -71,7 +71,7 @@ def export_default_model(directory: Path, work_dir: Path) -> str:
     dag = build_dag(settings, records_dir, work_dir)
     run_node(dag, "Transform", inputs, work_dir / "transform", settings.beam.pipeline_args)
     graph = tft.TFTransformOutput(str(work_dir / "transform" / "transform_graph"))
-    candidate = settings.candidates[0]
+    (candidate,) = settings.candidates.values()
     side_px = settings.transform.image_size_px
     keras.utils.set_random_seed(settings.seed)
     predictor = Predictor(build_network(candidate, candidate.image_size_px or side_px), candidate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -41,6 +42,13 @@ class Served:
         if resident is None:
             raise RuntimeError("Expected the line VmRSS of the server, got none: has it ended?")
         return int(resident[1]) * 1024 / 1e6
+
+    def processor_s(self) -> float:
+        """Return the seconds that it has kept cores busy since its start, all threads together."""
+        # The name, in brackets, may hold blanks; what follows it are numbers.
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        user_ticks, system_ticks = int(fields[11]), int(fields[12])
+        return (user_ticks + system_ticks) / os.sysconf("SC_CLK_TCK")
 
     def available_versions(self) -> list[int]:
         """Return the versions that it serves now."""

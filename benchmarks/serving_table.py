@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
 
 from benchmarks.record import Spread
-from benchmarks.serving_figures import OverloadFigures, ServingFigures
+from benchmarks.serving_figures import LoadFigures, OverloadFigures, ServingFigures
+
+
+def loads_table(loads: Sequence[LoadFigures]) -> Table:
+    """Return a row for each size of images and each number of clients."""
+    title = "Serving, images per second and their ratio: median of the rounds, lowest-highest"
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    # Narrow enough for a terminal of 80 columns.
+    for column in ("px, clients", "ours, bare", "ratio", "processor", "p50, p99 ms", "reached"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for load in loads:
+        speeds = [load.images_per_s(side) for side in (load.ours_s, load.bare_s)]
+        waits_ms = [1000 * statistics.median(waits) for waits in (load.p50_s, load.p99_s)]
+        targets = (load.target, load.target_processor, load.target_tail)
+        has_target = any(target is not None for target in targets)
+        table.add_row(
+            f"{load.side_px}, {load.num_clients}",
+            f"{speeds[0]:,.0f}, {speeds[1]:,.0f}",
+            _ratio_cell(load.ratio(), load.target),
+            _ratio_cell(load.processor_ratio(), load.target_processor),
+            f"{waits_ms[0]:,.0f}, {waits_ms[1]:,.0f}"
+            + ("" if load.target_tail is None else f"\np99 < {load.target_tail:.0f} p50"),
+            _verdict(load.reached()) if has_target else "",
+        )
+    return table
+
+
+def _ratio_cell(ratio: Spread, target: float | None) -> str:
+    bound = "" if target is None else f" >= {target:.1f}"
+    return f"{ratio.median:.2f}{bound}\n{ratio.low:.2f}-{ratio.high:.2f}"
 
 
 def serving_table(figures: ServingFigures) -> Table:
-    """Return a row for each target."""
-    table = Table(title="Serving: median of the rounds (lowest-highest)", box=box.SIMPLE_HEAD)
+    """Return a row for each target beside those of the loads."""
+    table = Table(title="Serving under more than it can do", box=box.SIMPLE_HEAD)
     for column in ("what", "measured", "target", "reached"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    ratio, tail = figures.ratio(), figures.tail()
-    speeds = [figures.images_per_s(side) for side in (figures.ours_s, figures.bare_s)]
-    table.add_row("images/s: clients, direct", f"{speeds[0]:,.0f}, {speeds[1]:,.0f}", "", "")
-    table.add_row(
-        "ratio",
-        _spread_text(ratio),
-        f">= {figures.target:.1f}",
-        _verdict(ratio.median >= figures.target),
-    )
-    waits = (statistics.median(figures.p50_s), statistics.median(figures.p99_s))
-    table.add_row("p50, p99", f"{waits[0] * 1000:,.0f}, {waits[1] * 1000:,.0f} ms", "", "")
-    table.add_row(
-        "p99 / p50",
-        _spread_text(tail),
-        f"< {figures.target_tail:.0f}",
-        _verdict(tail.median < figures.target_tail),
-    )
     table.add_row(
         "overload",
         _statuses_text(figures.overload.statuses),
@@ -59,13 +72,19 @@ def serving_table(figures: ServingFigures) -> Table:
 def serving_notes(figures: ServingFigures) -> list[str]:
     """Say what was measured."""
     return [
-        f"serving, {figures.num_images:,} images, model: {figures.model}",
-        f"  ours: the embedded server, {figures.num_clients} clients in a third process, "
-        "one image a request",
-        "  bare: the same SavedModel called in the benchmark's process, 32 images a call",
+        f"serving, {', '.join(map(_images_text, figures.loads))}; model: {figures.model}",
+        "  ours: the embedded server, clients in a third process, one image a request",
+        "  bare: the same SavedModel called in the benchmark's process, "
+        "as many images a call as there are clients",
+        "  processor: the same ratio of the seconds that the server, without its clients, and "
+        "the direct calls kept cores busy",
         f"  {_overload_note(figures.overload)}",
         "  server's MB: resident before the overload, halfway and after it",
     ]
+
+
+def _images_text(load: LoadFigures) -> str:
+    return f"{load.num_images:,} images for {load.num_clients} clients"
 
 
 def _overload_note(overload: OverloadFigures) -> str:
@@ -81,10 +100,6 @@ def _overload_note(overload: OverloadFigures) -> str:
 
 def _statuses_text(statuses: dict[int, int]) -> str:
     return ", ".join(f"{status or 'none'}: {count:,}" for status, count in statuses.items())
-
-
-def _spread_text(values: Spread) -> str:
-    return f"{values.median:.2f} ({values.low:.2f}-{values.high:.2f})"
 
 
 def _verdict(reached: bool) -> str:
