@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.errors import InputError
+from components.push_folder import is_complete
 from serving.backends import (
     BACKENDS,
     binary_command,
@@ -22,6 +23,7 @@ from serving.backends import (
     docker_command,
     grpc_port,
 )
+from serving.example_requests import example_commands, server_url
 from serving.limits.token import TOKEN_VARIABLE, read_token
 from serving.settings import BatchSettings, Limits, ServerSettings
 
@@ -35,7 +37,6 @@ _MIB = 2**20
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     for name in ("absl", "asyncio", "tensorflow", "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    if not options.verbose:
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         serve(options)
     except InputError as error:
@@ -56,24 +59,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(options: argparse.Namespace) -> None:
     """Choose what serves, say so and start it; TF Serving takes this process's place."""
     settings = read_settings(options)
+    _check_model_dir(settings.model_dir)
     backend, reason = choose_backend(settings, options.backend)
     _say(f"Serving with: {backend} ({reason})")
+    # The embedded server tells of errors itself; TensorFlow's lines speak of absent GPUs.
+    is_silent = backend == "embedded" and not options.verbose
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if is_silent else "2")
     if backend == "embedded":
         _warn_of_open_door(settings)
         # Imported here: the other ways need none of it.
         from serving.web.embedded import run_embedded
 
-        run_embedded(settings, options.wait, _say)
+        run_embedded(
+            settings, options.wait, _say, lambda url: _show_commands(options, settings, url)
+        )
         return
     if backend == "binary" and settings.is_loopback:
         _say(
             f"Note: this program has no option for its address: ports {grpc_port(settings)} "
             f"(gRPC) and {settings.port} (REST) are open on all of this machine's"
         )
+    _say("It does not listen before it has loaded the model.")
+    _show_commands(options, settings, server_url(settings.host, settings.port))
     command = (binary_command if backend == "binary" else docker_command)(settings)
     program = shutil.which(command[0])
     assert program is not None  # that is how it was chosen
     os.execv(program, command)
+
+
+def _check_model_dir(model_dir: Path) -> None:
+    """Refuse the folder of a single model.
+
+    Raises:
+        InputError: It is one.
+    """
+    if not is_complete(model_dir):
+        return
+    if model_dir.name.isdigit():
+        raise InputError(
+            f"--model-dir: {model_dir} is a version; give its parent folder, {model_dir.parent}"
+        )
+    raise InputError(
+        f"--model-dir: expected a folder of numbered versions, got {model_dir}, which is a model "
+        f"itself; move the model into a folder {model_dir / '1'}"
+    )
+
+
+def _show_commands(options: argparse.Namespace, settings: ServerSettings, url: str) -> None:
+    _say("Ask it from another terminal:")
+    for command in example_commands(settings, url, options.token_file):
+        _say(f"  {command}")
 
 
 def read_settings(options: argparse.Namespace) -> ServerSettings:
@@ -99,13 +134,10 @@ def read_settings(options: argparse.Namespace) -> ServerSettings:
             max_image_pixels=options.max_image_pixels,
             timeout_s=options.timeout_s,
             max_active_requests=options.max_active_requests,
+            head_timeout_s=options.head_timeout_s,
         ),
         batching=BatchSettings(
-            max_batch_size=options.max_batch_size,
-            max_wait_s=options.max_wait_ms / 1000,
-            max_queued_instances=options.max_queued_instances,
-            parallel_runs=options.parallel_runs,
-            max_expected_wait_s=options.max_expected_wait_s,
+            max_batch_size=options.max_batch_size, parallel_runs=options.parallel_runs
         ),
     )
 
@@ -156,16 +188,29 @@ def _add_embedded(group: argparse._ArgumentGroup) -> None:
     add("--poll-s", type=float, default=2.0, help="between two looks for a new version")
     add("--shutdown-s", type=float, default=30.0, help="for running requests after SIGTERM")
     add("--timeout-s", type=float, default=limits.timeout_s, help="for one request")
-    add("--max-body-mib", type=int, default=limits.max_body_bytes // _MIB)
-    add("--max-total-body-mib", type=int, default=limits.max_total_body_bytes // _MIB)
-    add("--max-instances", type=int, default=limits.max_instances, help="in a request")
-    add("--max-image-pixels", type=int, default=limits.max_image_pixels)
-    add("--max-active-requests", type=int, default=limits.max_active_requests)
-    add("--max-batch-size", type=int, default=batching.max_batch_size)
-    add("--max-wait-ms", type=float, default=batching.max_wait_s * 1000)
-    add("--max-queued-instances", type=int, default=batching.max_queued_instances)
-    add("--parallel-runs", type=int, default=batching.parallel_runs)
-    add("--max-expected-wait-s", type=float, default=batching.max_expected_wait_s)
+    add(
+        "--head-timeout-s",
+        type=float,
+        default=limits.head_timeout_s,
+        help="for the head of a request, before its token is checked",
+    )
+    add("--max-body-mib", type=int, default=limits.max_body_bytes // _MIB, help="in one request")
+    add(
+        "--max-total-body-mib",
+        type=int,
+        default=limits.max_total_body_bytes // _MIB,
+        help="in all requests that are being answered",
+    )
+    add("--max-instances", type=int, default=limits.max_instances, help="in one request")
+    add("--max-image-pixels", type=int, default=limits.max_image_pixels, help="in one image")
+    add(
+        "--max-active-requests",
+        type=int,
+        default=limits.max_active_requests,
+        help="requests that are being answered",
+    )
+    add("--max-batch-size", type=int, default=batching.max_batch_size, help="instances in a run")
+    add("--parallel-runs", type=int, default=batching.parallel_runs, help="runs at a time")
 
 
 def _label(text: str) -> tuple[str, int]:

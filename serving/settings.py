@@ -6,7 +6,6 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from components.errors import InputError
 
@@ -16,23 +15,28 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a request may cost.
+    """What requests may cost.
+
+    Requests wait in one queue, bounded by their number and their bytes. Both defaults are what
+    two cores answer within `timeout_s`: many small images, or some eighty of hospital size.
 
     Attributes:
         max_body_bytes: Of a body, also after gzip is undone.
-        max_total_body_bytes: Of all bodies that are being answered.
+        max_total_body_bytes: Of all unanswered requests; more are refused with 429.
         max_instances: In one request.
         max_image_pixels: Height x width of an image, checked before it is decoded.
         timeout_s: From a request's head to its answer.
-        max_active_requests: More are refused with 429.
+        max_active_requests: Unanswered at a time; more are refused with 429.
+        head_timeout_s: For the head of a request, which comes before its token is checked.
     """
 
     max_body_bytes: int = 32 * _MIB
-    max_total_body_bytes: int = 256 * _MIB
+    max_total_body_bytes: int = 128 * _MIB
     max_instances: int = 128
     max_image_pixels: int = 50_000_000
     timeout_s: float = 30.0
     max_active_requests: int = 256
+    head_timeout_s: float = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,19 +45,13 @@ class BatchSettings:
 
     Attributes:
         max_batch_size: Instances in one run of the model.
-        max_wait_s: For others to come, where others are expected.
-        max_queued_instances: That wait for a run; more are refused with 429.
         parallel_runs: Runs at the same time.
-        max_expected_wait_s: For a run, by the speed of those before; more is refused with 429.
     """
 
     max_batch_size: int = 32
-    max_wait_s: float = 0.005
-    max_queued_instances: int = 512
     parallel_runs: int = dataclasses.field(
         default_factory=lambda: max(1, (os.cpu_count() or 1) // 2)
     )
-    max_expected_wait_s: float = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +92,8 @@ class ServerSettings:
         """
         for group in (self.limits, self.batching):
             for field in dataclasses.fields(group):
-                _check_positive(field.name, getattr(group, field.name), field.name != "max_wait_s")
-        _check_positive("poll_s", self.poll_s, True)
+                _check_positive(field.name, getattr(group, field.name))
+        _check_positive("poll_s", self.poll_s)
         if not 0 <= self.port < 2**16:
             raise InputError(f"port: expected 0 to 65535, got {self.port}")
         if not self.model_name or set("/:") & set(self.model_name):
@@ -109,7 +107,6 @@ class ServerSettings:
         return self.host in _LOOPBACK
 
 
-def _check_positive(name: str, value: Any, above_zero: bool) -> None:
-    if value < 0 or (above_zero and value == 0):
-        bound = "above 0" if above_zero else "of at least 0"
-        raise InputError(f"{name}: expected a number {bound}, got {value}")
+def _check_positive(name: str, value: float) -> None:
+    if not value > 0:  # NaN is not
+        raise InputError(f"{name}: expected a number above 0, got {value}")

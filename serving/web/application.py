@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,15 +27,13 @@ _GZIP_FROM_BYTES = 1024
 _READING_THREADS = 2
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD")
 
-log = logging.getLogger(__name__)
-
 
 def create_application(settings: ServerSettings, pool: VersionPool) -> Starlette:
-    """Return the application; it looks after the pool while it runs.
+    """Return the application.
 
     Args:
         settings: All of the server.
-        pool: The versions; refreshed once before, or empty.
+        pool: The versions, which somebody else refreshes.
     """
     metrics = Metrics()
     metrics.watch_version(lambda: pool.newest)
@@ -66,13 +62,9 @@ def create_application(settings: ServerSettings, pool: VersionPool) -> Starlette
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        poller = asyncio.create_task(_poll(pool, settings.poll_s))
         try:
             yield
         finally:
-            poller.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await poller
             for threads in (running, reading):
                 threads.shutdown(wait=True, cancel_futures=True)
 
@@ -98,13 +90,3 @@ def create_application(settings: ServerSettings, pool: VersionPool) -> Starlette
         middleware=middleware,
         lifespan=lifespan,
     )
-
-
-async def _poll(pool: VersionPool, every_s: float) -> None:
-    while True:
-        await asyncio.sleep(every_s)
-        try:
-            await asyncio.to_thread(pool.refresh)
-        except Exception as error:
-            # A folder that cannot be read for a moment, say on a network disk.
-            log.error("the folder of models cannot be read: %s", error)

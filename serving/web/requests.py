@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import dataclasses
 from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving.limits.images import check_images
 from serving.metrics import Metrics
 from serving.model.batcher import Batcher
 from serving.model.isolation import UnevenRowsError
-from serving.model.saved_model import SavedModel
 from serving.model.version_pool import VersionPool
 from serving.rest.document import describe, parse_document, signature_name
 from serving.rest.errors import ServingError, invalid_argument
@@ -20,6 +19,9 @@ from serving.rest.inputs import PredictInputs, read_inputs
 from serving.rest.outputs import write_outputs
 from serving.rest.paths import Target
 from serving.settings import Limits
+
+if TYPE_CHECKING:  # it brings TensorFlow
+    from serving.model.saved_model import SavedModel
 
 _OFF_LOOP_BYTES = 64 * 1024  # a larger body is read in a thread, so that others are served
 

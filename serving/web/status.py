@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
 
-from serving.model.saved_model import SavedModel
 from serving.model.version_pool import VersionPool
 from serving.rest.errors import not_found
 from serving.rest.paths import Target
+
+if TYPE_CHECKING:  # it brings TensorFlow
+    from serving.model.saved_model import SavedModel
 
 
 def write_status(pool: VersionPool, target: Target) -> bytes:

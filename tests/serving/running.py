@@ -13,7 +13,7 @@ import uvicorn
 from serving.model.version_pool import VersionPool
 from serving.model.warm_up import load_and_warm_up
 from serving.settings import ServerSettings
-from serving.web.embedded import create_server
+from serving.web.embedded import create_server, follow
 from serving.web.listening import listen
 
 _STARTS_WITHIN_S = 30
@@ -33,14 +33,23 @@ class Running:
 
 
 @contextlib.contextmanager
-def serve(settings: ServerSettings, load=load_and_warm_up) -> Iterator[Running]:
-    """Run a server on a free port for the length of a block."""
+def serve(
+    settings: ServerSettings, load=load_and_warm_up, *, is_awaited: bool = True
+) -> Iterator[Running]:
+    """Run a server on a free port for the length of a block, and follow its folder.
+
+    Its first version is loaded before the block, unless it is not awaited.
+    """
     pool = VersionPool(settings.model_name, settings.model_dir, settings.labels, load)
-    pool.refresh()
+    if is_awaited:
+        pool.refresh()
     server = create_server(settings, pool)
+    ended = threading.Event()
+    follower = threading.Thread(target=follow, args=(pool, settings.poll_s, ended.wait))
     with listen("127.0.0.1", 0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
+        follower.start()
         try:
             deadline = time.monotonic() + _STARTS_WITHIN_S
             while not server.started:
@@ -49,6 +58,8 @@ def serve(settings: ServerSettings, load=load_and_warm_up) -> Iterator[Running]:
                 time.sleep(0.01)
             yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", pool, server)
         finally:
+            ended.set()
+            follower.join(_STARTS_WITHIN_S)
             server.should_exit = True
             thread.join(_STARTS_WITHIN_S)
             assert not thread.is_alive(), "the server did not end"

@@ -40,7 +40,7 @@ def threads():
 
 
 def batcher_of(threads, **settings):
-    defaults = {"max_batch_size": 8, "max_wait_s": 0.0, "parallel_runs": 1}
+    defaults = {"max_batch_size": 8, "parallel_runs": 1}
     return Batcher(BatchSettings(**(defaults | settings)), threads, Metrics())
 
 
@@ -117,53 +117,11 @@ def test_signatures_without_rows_run_one_by_one(threads):
     assert model.runs == [(), (), ()]
 
 
-def test_a_full_queue_refuses_and_says_when_to_come_back(threads):
+def test_a_request_that_is_given_up_is_not_run(threads):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads, max_queued_instances=3)
-        model.gate.clear()
-        tasks = await start(*(ask(batcher, model, value) for value in range(4)))
-        with pytest.raises(ServingError) as caught:
-            await ask(batcher, model, 9.0)
-        model.gate.set()
-        answers = await asyncio.gather(*tasks)
-        return answers, caught.value, await ask(batcher, model, 9.0)
-
-    answers, refusal, later = asyncio.run(scenario())
-    assert answers == [[0.0], [2.0], [4.0], [6.0]]
-    assert refusal.status == 429
-    assert refusal.retry_after_s is not None
-    assert refusal.retry_after_s >= 1
-    assert later == [18.0]
-
-
-def test_a_queue_that_would_take_too_long_refuses_though_it_has_room(threads):
-    model = Doubler()
-
-    async def scenario():
-        # Any run is slower than that: the first one tells the speed.
-        batcher = batcher_of(threads, max_expected_wait_s=1e-9)
-        first = await ask(batcher, model, 1.0)
-        model.gate.clear()
-        tasks = await start(*(ask(batcher, model, value) for value in (2.0, 3.0)))
-        with pytest.raises(ServingError) as caught:
-            await ask(batcher, model, 4.0)
-        model.gate.set()
-        return first, await asyncio.gather(*tasks), caught.value, await ask(batcher, model, 4.0)
-
-    first, answers, refusal, later = asyncio.run(scenario())
-    assert (first, answers, later) == ([2.0], [[4.0], [6.0]], [8.0])
-    assert refusal.status == 429
-    assert "an answer would take" in refusal.message
-    assert 1 <= refusal.retry_after_s <= 30
-
-
-def test_a_request_that_is_given_up_makes_room_and_is_not_run(threads):
-    model = Doubler()
-
-    async def scenario():
-        batcher = batcher_of(threads, max_queued_instances=1)
+        batcher = batcher_of(threads)
         model.gate.clear()
         running, waiting = await start(ask(batcher, model, 0.0), ask(batcher, model, 1.0))
         waiting.cancel()
@@ -176,26 +134,60 @@ def test_a_request_that_is_given_up_makes_room_and_is_not_run(threads):
     assert model.runs == [(1,), (1,)]
 
 
-def test_a_lone_client_never_waits_and_a_crowd_is_gathered(threads):
+def test_a_request_that_cannot_share_a_run_does_not_hold_up_those_behind_it(threads):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads, max_wait_s=60.0)  # a wait would never end
-        for value in range(5):
-            await ask(batcher, model, float(value))
-        assert model.runs == [(1,)] * 5
+        batcher = batcher_of(threads)
         model.gate.clear()
-        crowd = await start(*(ask(batcher, model, float(value)) for value in range(9)))
+        tasks = await start(
+            ask(batcher, model, 0.0),
+            ask(batcher, model, 1.0),
+            ask(batcher, model, 2.0, signature=WHOLE),
+            ask(batcher, model, 3.0),
+        )
         model.gate.set()
-        await asyncio.gather(*crowd)
-        # Runs were large lately: the first of a new crowd waits for the second.
-        (first,) = await start(ask(batcher, model, 1.0))
-        assert not first.done()
-        (second,) = await start(ask(batcher, model, 2.0, 3.0))
-        return await asyncio.gather(first, second)
+        return await asyncio.gather(*tasks)
 
-    assert asyncio.run(scenario()) == [[2.0], [4.0, 6.0]]
-    assert model.runs[5:] == [(1,), (8,), (3,)]
+    assert asyncio.run(scenario()) == [[0.0], [2.0], 4.0, [6.0]]
+    assert model.runs == [(1,), (2,), ()]
+
+
+def test_no_request_is_overtaken_for_ever_by_smaller_ones(threads):
+    model = Doubler()
+
+    async def scenario():
+        batcher = batcher_of(threads)
+        model.gate.clear()
+        tasks = await start(
+            ask(batcher, model, 0.0),
+            ask(batcher, model, *range(5)),
+            ask(batcher, model, *range(6)),
+            ask(batcher, model, 1.0),
+        )
+        model.gate.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(scenario())
+    assert model.runs == [(1,), (5,), (7,)]
+
+
+def test_the_queue_is_told(threads):
+    model = Doubler()
+
+    async def scenario():
+        metrics = Metrics()
+        batcher = Batcher(BatchSettings(max_batch_size=8, parallel_runs=1), threads, metrics)
+        model.gate.clear()
+        tasks = await start(ask(batcher, model, 0.0), ask(batcher, model, 1.0, 2.0, 3.0))
+        assert b"queued_instances 3.0" in metrics.page()
+        tasks[1].cancel()
+        await asyncio.gather(tasks[1], return_exceptions=True)
+        assert b"queued_instances 0.0" in metrics.page()
+        model.gate.set()
+        await tasks[0]
+
+    asyncio.run(scenario())
 
 
 def test_versions_do_not_share_runs(threads):

@@ -2,11 +2,14 @@
 
 import gzip
 import logging
+import threading
 
 import httpx
 import numpy as np
 import pytest
 
+from serving.client import Client, RetryPolicy
+from serving.model.warm_up import load_and_warm_up
 from serving.settings import Limits, ServerSettings
 from tests.serving.contract.images import b64, draw_image
 from tests.serving.running import serve
@@ -144,6 +147,31 @@ def test_a_server_without_a_model_is_not_ready(tmp_path):
         message = error_of(httpx.post(f"{running.model_url}:predict", json=DOCUMENT), 404)
         assert message == "Servable not found for request: Latest(pneumonia)"
         assert error_of(httpx.get(f"{running.url}/elsewhere"), 404) == "Not Found: /elsewhere"
+
+
+def test_a_server_that_loads_its_first_model_says_so(tmp_path, push_dir):
+    loading, may_load = threading.Event(), threading.Event()
+
+    def load(folder, version):
+        loading.set()
+        assert may_load.wait(60)
+        return load_and_warm_up(folder, version)
+
+    settings = ServerSettings(push_dir, poll_s=0.05)
+    with serve(settings, load, is_awaited=False) as running, httpx.Client(timeout=60) as http:
+        assert loading.wait(60)
+        response = http.post(f"{running.model_url}:predict", json=DOCUMENT)
+        assert error_of(response, 503) == "the model pneumonia is still loading; try again"
+        assert response.headers["retry-after"] == "5"
+        assert http.get(f"{running.url}/healthz").status_code == 503
+        (state,) = http.get(running.model_url).json()["model_version_status"]
+        assert (state["version"], state["state"]) == ("1", "LOADING")
+        with Client(running.url, retry=RetryPolicy(num_retries=0)) as client:
+            (outcome,) = client.predict_each([IMAGE])
+        assert "the model pneumonia is still loading" in outcome.reason
+        may_load.set()
+        with Client(running.url, retry=RetryPolicy(num_retries=9)) as client:
+            assert len(client.predict([IMAGE])) == 1
 
 
 def test_logs_hold_nothing_of_a_request(push_dir, caplog):

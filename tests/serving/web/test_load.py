@@ -1,10 +1,12 @@
 """Many clients at once: versions that change under them, and more of them than can be served."""
 
+import io
 import json
 import threading
 import time
 
 import httpx
+from PIL import Image
 
 from serving.settings import BatchSettings, Limits, ServerSettings
 from tests.serving.contract.images import b64, draw_image
@@ -83,7 +85,7 @@ def test_an_overload_answers_every_request(push_dir):
     settings = ServerSettings(
         push_dir,
         limits=Limits(max_active_requests=6),
-        batching=BatchSettings(max_batch_size=2, max_queued_instances=4, parallel_runs=1),
+        batching=BatchSettings(max_batch_size=2, parallel_runs=1),
     )
     large = json.dumps({"instances": [b64(image) for image in IMAGES] * 2}).encode()
     with serve(settings) as running:
@@ -103,6 +105,29 @@ def test_an_overload_answers_every_request(push_dir):
         assert "pneumonia_serving_active_requests 0.0" in page
 
 
+def test_small_requests_are_answered_after_a_very_large_image(push_dir):
+    huge = json.dumps({"instances": [b64(_blank_png(5000, 10_000))] * 2}).encode()
+    settings = ServerSettings(push_dir, batching=BatchSettings(parallel_runs=1))
+    with serve(settings) as running:
+        url = f"{running.model_url}:predict"
+        assert httpx.post(url, content=huge, timeout=60).status_code == 200
+        with Crowd(url, NUM_CLIENTS) as crowd:
+            crowd.wait_for(600)
+        assert crowd.failures == []
+        assert {answer.status_code for answer in crowd.answers} == {200}
+
+
+def test_requests_above_a_number_of_bytes_are_refused_until_others_are_answered(push_dir):
+    limits = Limits(max_body_bytes=2 * len(BODY), max_total_body_bytes=2 * len(BODY))
+    with serve(ServerSettings(push_dir, limits=limits)) as running:
+        url = f"{running.model_url}:predict"
+        with Crowd(url, NUM_CLIENTS) as crowd:
+            crowd.wait_for(100)
+        assert crowd.failures == []
+        assert {answer.status_code for answer in crowd.answers} == {200, 429}
+        assert httpx.post(url, content=BODY).status_code == 200
+
+
 def test_clients_that_go_away_leave_nothing_behind(push_dir):
     with serve(ServerSettings(push_dir)) as running:
         url = f"{running.model_url}:predict"
@@ -117,6 +142,12 @@ def test_clients_that_go_away_leave_nothing_behind(push_dir):
         while wanted not in httpx.get(f"{running.url}/metrics").text.splitlines():
             assert time.monotonic() < deadline
         assert httpx.post(url, content=BODY).status_code == 200
+
+
+def _blank_png(height_px, width_px):
+    buffer = io.BytesIO()
+    Image.new("L", (width_px, height_px), 90).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _probability(url):
