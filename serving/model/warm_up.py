@@ -27,54 +27,53 @@ def load_and_warm_up(directory: Path, version: int) -> SavedModel:
     """Load a version, run its signatures on a drawn image, and replay its warm-up requests.
 
     The first run of a graph is slower than all others, and a model that cannot answer for a
-    plain picture is better found now. Warm-up requests only save time: what is wrong with them
-    is told in the log, and the version is served.
+    plain picture is better found now. A version without warm-up requests is served; one whose
+    requests cannot be read or answered is not, as in TensorFlow Serving
+    (servables/tensorflow/saved_model_warmup_util.cc).
 
     Raises:
         OSError: The folder holds no readable SavedModel.
-        ValueError: The model is none for serving, or cannot answer.
+        ValueError: The model is not one for serving, or cannot answer.
     """
     model = SavedModel(directory, version)
     _check_answers(model)
-    try:
-        replay_warm_up(model, directory)
-    except (tf.errors.OpError, DecodeError) as error:
-        # TensorFlow's own text may repeat a record.
-        log.warning(
-            "version %d has no warm-up requests that can be read (%s): first requests are slower",
-            version,
-            type(error).__name__,
-        )
+    replay_warm_up(model, directory)
     return model
 
 
 def replay_warm_up(model: SavedModel, directory: Path) -> int:
-    """Run the requests that the version brings along, as TF Serving does.
+    """Run the requests that the version brings along.
 
     Args:
         model: The version.
         directory: Its folder.
 
     Returns:
-        How many requests were answered. One that the model cannot answer is told in the log.
+        The number of requests; 0 where there is no file, which is logged.
 
     Raises:
-        tf.errors.OpError: The file is missing, or no TFRecord.
-        google.protobuf.message.DecodeError: It holds something else than requests.
+        ValueError: The file is damaged, or the model cannot answer a request.
     """
     num_answered = 0
-    for request in read_warm_up(directory):
-        name = request.model_spec.signature_name or features.SERVING_SIGNATURE
-        try:
-            _answer(
-                model, name, {key: tf.make_ndarray(request.inputs[key]) for key in request.inputs}
-            )
-        except (ServingError, TypeError, ValueError) as error:
-            log.warning(
-                "version %d cannot answer a warm-up request of %s: %s", model.version, name, error
-            )
-        else:
+    try:
+        for request in read_warm_up(directory):
+            name = request.model_spec.signature_name or features.SERVING_SIGNATURE
+            arrays = {key: tf.make_ndarray(request.inputs[key]) for key in request.inputs}
+            try:
+                _answer(model, name, arrays)
+            except (ServingError, TypeError, ValueError) as error:
+                raise ValueError(
+                    f"warm-up request {num_answered + 1}, of {name}, cannot be answered: {error}; "
+                    "export the model again"
+                ) from error
             num_answered += 1
+    except tf.errors.NotFoundError:
+        log.warning("version %d has no warm-up requests: first requests are slower", model.version)
+    except (tf.errors.OpError, DecodeError) as error:
+        # TensorFlow's own text may repeat a record.
+        raise ValueError(
+            f"the warm-up requests cannot be read ({type(error).__name__}); export the model again"
+        ) from None
     return num_answered
 
 

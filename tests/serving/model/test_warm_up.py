@@ -62,15 +62,26 @@ def test_requests_are_replayed_before_the_version_is_available(version_dir, monk
     assert seen[-len(replayed) :] == replayed
 
 
-def test_a_missing_file_is_a_warning(version_dir, caplog):
+def test_a_missing_file_is_a_warning_as_in_saved_model_warmup_util(version_dir, caplog):
     pool = pool_of(version_dir)
     pool.refresh()
     assert pool.newest == 1
-    assert "no warm-up requests that can be read (NotFoundError)" in caplog.text
+    assert "version 1 has no warm-up requests" in caplog.text
 
 
-@pytest.mark.parametrize("content", [b"", b"SECRET text that is no TFRecord", "cut", "no message"])
-def test_a_damaged_file_is_a_warning_and_none_of_it_is_told(version_dir, caplog, content):
+def test_an_empty_file_is_no_error_as_in_saved_model_warmup_util(version_dir, caplog):
+    write_warm_up(version_dir, SIGNATURES).write_bytes(b"")
+    pool = pool_of(version_dir)
+    with caplog.at_level(logging.WARNING):
+        pool.refresh()
+    assert pool.newest == 1
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("content", [b"SECRET text that is no TFRecord", "cut", "no message"])
+def test_a_damaged_file_refuses_the_version_as_in_saved_model_warmup_util(
+    version_dir, caplog, content
+):
     path = write_warm_up(version_dir, SIGNATURES)
     if content == "cut":
         path.write_bytes(path.read_bytes()[:-7])
@@ -81,35 +92,43 @@ def test_a_damaged_file_is_a_warning_and_none_of_it_is_told(version_dir, caplog,
         path.write_bytes(content)
     pool = pool_of(version_dir)
     pool.refresh()
-    assert pool.newest == 1
-    assert "SECRET" not in caplog.text
-    assert ("can be read" in caplog.text) == (content != b"")  # empty: no requests, no error
+    assert pool.newest is None
+    (state,) = pool.states()
+    assert "the warm-up requests cannot be read" in state.error
+    assert "SECRET" not in caplog.text + state.error
 
 
-def test_requests_that_do_not_fit_are_told_and_the_others_answered(version_dir, runs, caplog):
+@pytest.mark.parametrize(
+    "fault", ["other signature", "other input", "no image", "other shape", "other type"]
+)
+def test_a_request_that_fails_refuses_the_version_as_in_saved_model_warmup_util(version_dir, fault):
     path = write_warm_up(version_dir, SIGNATURES)
     requests = list(read_warm_up(version_dir))
-    other_signature, other_input, no_image, other_shape, other_type = (
-        type(requests[0]).FromString(requests[0].SerializeToString()) for _ in range(5)
-    )
-    other_signature.model_spec.signature_name = "none"
-    other_input.inputs["other"].CopyFrom(other_input.inputs[features.IMAGE_BYTES])
-    for request, values in (
-        (no_image, [b"no image"]),
-        (other_shape, [[b"a", b"b"]]),
-        (other_type, [1.5]),
-    ):
-        request.inputs[features.IMAGE_BYTES].CopyFrom(tf.make_tensor_proto(values))
-    bad = [other_signature, other_input, no_image, other_shape, other_type]
+    bad = type(requests[0]).FromString(requests[0].SerializeToString())
+    if fault == "other signature":
+        bad.model_spec.signature_name = "none"
+    elif fault == "other input":
+        bad.inputs["other"].CopyFrom(bad.inputs[features.IMAGE_BYTES])
+    else:
+        values = {"no image": [b"SECRET"], "other shape": [[b"a", b"b"]], "other type": [1.5]}
+        bad.inputs[features.IMAGE_BYTES].CopyFrom(tf.make_tensor_proto(values[fault]))
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for request in [*bad, *requests]:
+        for request in [requests[0], bad]:
             predict_log = prediction_log_pb2.PredictLog(request=request)
             log = prediction_log_pb2.PredictionLog(predict_log=predict_log)
             writer.write(log.SerializeToString())
-    model = SavedModel(version_dir, 1)
-    assert replay_warm_up(model, version_dir) == len(requests)
-    assert len(caplog.records) == len(bad)
-    assert runs[-len(requests) :] == [(name, size) for name in SIGNATURES for size in BATCH_SIZES]
+    with pytest.raises(
+        ValueError, match=r"warm-up request 2, of \w+, cannot be answered"
+    ) as caught:
+        replay_warm_up(SavedModel(version_dir, 1), version_dir)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_all_requests_are_replayed(version_dir, runs):
+    write_warm_up(version_dir, SIGNATURES)
+    expected = [(name, size) for name in SIGNATURES for size in BATCH_SIZES]
+    assert replay_warm_up(SavedModel(version_dir, 1), version_dir) == len(expected)
+    assert runs == expected
 
 
 def test_a_model_that_cannot_answer_is_still_refused(version_dir, monkeypatch):
