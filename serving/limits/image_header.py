@@ -1,6 +1,10 @@
 """The size of a JPEG or PNG, from its header alone.
 
 A picture of a few kilobytes can claim gigapixels, and a decoder would make room for them.
+
+Pillow's lazy opening does not do for this: it refuses files that TensorFlow decodes, such as a PNG
+with a wrong checksum or much text in a chunk that decoders pass over, or a JPEG with a marker that
+Pillow does not know. TensorFlow would read a JPEG's size itself, but not a PNG's.
 """
 
 from __future__ import annotations

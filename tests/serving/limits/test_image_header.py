@@ -1,10 +1,14 @@
 import io
+import struct
+import zlib
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from serving.limits.image_header import read_size
 from serving.limits.images import check_images
@@ -42,6 +46,35 @@ def test_stray_bytes_between_segments_are_passed_over():
     assert read_size(data[:2] + b"\xff\xff" + data[3:]) == (61, 317)
     end_of_first = 4 + int.from_bytes(data[4:6], "big")
     assert read_size(data[:end_of_first] + b"\x00\x01" + data[end_of_first:]) == (61, 317)
+
+
+def chunk(kind, data, checksum=None):
+    checksum = zlib.crc32(kind + data) if checksum is None else checksum
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+
+
+# Put behind the header of a PNG (33 bytes) or the start of a JPEG (2 bytes).
+INSERTS = {
+    "wrong checksum of text": ("PNG", 33, chunk(b"tEXt", b"a\0b", checksum=1)),
+    "much text": ("PNG", 33, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(3_000_000)))),
+    "large profile": ("PNG", 33, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(3_000_000)))),
+    "marker without a segment": ("JPEG", 2, b"\xff\x01"),
+    "short segment of Adobe's": ("JPEG", 2, b"\xff\xee\0\x07Adobe"),
+}
+
+
+@pytest.mark.parametrize("name", INSERTS)
+def test_sizes_are_read_that_tensorflow_decodes_and_pillow_refuses(name):
+    import tensorflow as tf  # here: the other tests do without it
+
+    file_format, at, insert = INSERTS[name]
+    data = encode(61, 317, file_format)
+    data = data[:at] + insert + data[at:]
+    assert tf.io.decode_image(data, channels=1).shape == (61, 317, 1)
+    assert read_size(data) == (61, 317)
+    lazy = {"PNG": PngImageFile, "JPEG": JpegImageFile}[file_format]
+    with pytest.raises((SyntaxError, ValueError)):
+        lazy(io.BytesIO(data))
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"])
