@@ -23,7 +23,7 @@ from serving.client_api import Client
 from serving.client_images import find_images
 from serving.client_options import parse_arguments, read_token
 from serving.client_outcomes import Failure, Outcome, Prediction, UnansweredError
-from serving.client_output import print_failures, print_table, write_json_line
+from serving.client_output import print_failures, print_table, printable, write_json_line
 from serving.client_retry import RetryPolicy
 
 __all__ = ["Client", "Failure", "Outcome", "Prediction", "RetryPolicy", "UnansweredError", "main"]
@@ -59,6 +59,13 @@ def _ask(options: argparse.Namespace, errors: Console) -> list[Outcome]:
     # pydicom's warnings quote values of the file, which may be a patient's.
     warnings.filterwarnings("ignore", module="pydicom")
     paths = find_images(options.images)
+    told: set[str] = set()
+
+    def tell_wait(problem: str) -> None:
+        if problem not in told:
+            told.add(problem)
+            errors.print(f"Waiting: {printable(problem)}", markup=False)
+
     client = Client(
         options.url,
         options.model,
@@ -67,6 +74,7 @@ def _ask(options: argparse.Namespace, errors: Console) -> list[Outcome]:
         timeout_s=options.timeout_s,
         retry=RetryPolicy(num_retries=options.retries),
         token=read_token(options.token_file),
+        tell_wait=tell_wait,
     )
     progress = Progress(
         TextColumn("Asking"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +28,7 @@ class Client:
         retry: When to ask again after 429, 502, 503, 504, a time-out or a broken connection.
         token: Sent as a bearer token; "" for none.
         max_image_pixels: Largest allowed height x width of an image.
+        tell_wait: Told why, in a line, before each wait for a busy or loading server.
 
     Raises:
         InputError: The address cannot be one of a server.
@@ -45,6 +46,7 @@ class Client:
         retry: RetryPolicy | None = None,
         token: str = "",
         max_image_pixels: int = MAX_IMAGE_PIXELS,
+        tell_wait: Callable[[str], None] = lambda _: None,
     ) -> None:
         if batch_size < 1 or timeout_s <= 0.0:
             raise ValueError(
@@ -53,7 +55,7 @@ class Client:
         self._batch_size = batch_size
         self._max_image_pixels = max_image_pixels
         self._requester = Requester(
-            url, model, version_label, token, timeout_s, retry or RetryPolicy()
+            url, model, version_label, token, timeout_s, retry or RetryPolicy(), tell_wait
         )
 
     def __enter__(self) -> Client:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from urllib.parse import quote, urlsplit
 
@@ -31,6 +31,7 @@ class Requester:
         token: Sent as a bearer token; "" for none.
         timeout_s: For the connection, and again for each piece of the answer.
         retry: When to ask again.
+        tell_wait: Told why, before each wait.
 
     Raises:
         InputError: The address cannot be one of a server.
@@ -44,11 +45,13 @@ class Requester:
         token: str,
         timeout_s: float,
         retry: RetryPolicy,
+        tell_wait: Callable[[str], None],
     ) -> None:
         base = _check_url(url)
         label = f"/labels/{quote(version_label, safe='')}" if version_label else ""
         self._url = f"{base}/v1/models/{quote(model, safe='')}{label}:predict"
         self._retry = retry
+        self._tell_wait = tell_wait
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -115,6 +118,7 @@ class Requester:
             raise ServerUnavailableError(
                 f"{self._url} {problem}, and asks to wait {wait_s:.0f} s; try again then"
             )
+        self._tell_wait(f"{self._url} {problem}")
         time.sleep(wait_s)
 
 
@@ -124,7 +128,11 @@ def _transport_problem(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "did not answer in time"
     if isinstance(error, httpx.ConnectError):
-        return f"could not be connected to: {error}"
+        # TensorFlow Serving does not listen before it has loaded its model.
+        return (
+            f"could not be connected to: {error}; check that the server is started and its model "
+            "is loaded"
+        )
     return f"broke off: {error}"
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,27 @@ def test_a_server_that_is_gone_is_told_once(server, folder, capsys):
     assert len(errors) == 2
     assert "Servable not found" in errors[0]
     assert errors[1] == "0 of 3 images answered"
+
+
+def test_a_server_that_still_loads_is_waited_for_and_that_is_told_once(server, folder, capsys):
+    busy = Reply(503, b'{"error": "the model pneumonia is still loading; try again"}')
+    server.replies = [busy] * 2
+    assert client.main(["a.png", "--url", server.url]) == client.EXIT_ALL_ANSWERED
+    captured = capsys.readouterr()
+    url = f"{server.url}/v1/models/pneumonia:predict"
+    assert captured.err == (
+        f"Waiting: {url} answered 503: the model pneumonia is still loading; try again\n"
+    )
+    assert "a.png" in captured.out
+
+
+def test_a_server_that_does_not_listen_is_told_with_what_to_check(folder, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    arguments = ["a.png", "--url", url, "--retries", "0"]
+    assert client.main(arguments) == client.EXIT_NONE_ANSWERED
+    message = capsys.readouterr().err
+    assert "Connection refused; check that the server is started and its model is loaded" in message
 
 
 def test_options_reach_the_request(server, folder):
