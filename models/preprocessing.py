@@ -24,8 +24,12 @@ _THUMBNAIL_BORDER_PX = 4  # outside the body, dark as a lung but none
 # each block of 8 x 8 pixels.
 _JPEG_RATIOS = (2, 4, 8)
 # A JPEG is never decoded to less than so many times the size that is wanted, so that the
-# antialiased resize still decides what the network sees.
-_DECODED_PER_WANTED_PX = 2
+# antialiased resize still decides what the network sees. At twice the size, single pixels were up
+# to 69 grey levels off, at three times up to 4 (docs/adr/0008).
+_DECODED_PER_WANTED_PX = 3
+# TensorFlow decodes whole JPEGs with libjpeg's fast transform, which cuts off fractions of grey
+# levels where the transforms of reduced sizes round: measured at qualities of 90 and more.
+_FAST_TRANSFORM_LOSS = 0.48
 
 
 def preprocessing_fn(
@@ -71,7 +75,7 @@ def decode_and_resize(image_bytes: tf.Tensor, settings: TransformSettings) -> tf
     """
     size = settings.image_size_px
     kept = settings.lung_crop_fraction if settings.resize == "lung_crop" else 1.0
-    image = decode_grey(image_bytes, math.ceil(size / kept))
+    image, excess = decode_grey(image_bytes, math.ceil(size / kept))
     # Antialias: originals are up to twenty times larger than the input, and
     # plain bilinear sampling would keep one pixel in four hundred.
     if settings.resize == "letterbox":
@@ -80,11 +84,11 @@ def decode_and_resize(image_bytes: tf.Tensor, settings: TransformSettings) -> tf
         if settings.resize == "lung_crop":
             image = crop_around_lungs(image, settings.lung_crop_fraction)
         resized = tf.image.resize(image, [size, size], antialias=True)
-    pixels = tf.clip_by_value(tf.round(resized), 0.0, 255.0)
+    pixels = tf.clip_by_value(tf.round(resized - excess), 0.0, 255.0)
     return tf.ensure_shape(tf.cast(pixels, tf.uint8), [size, size, 1])
 
 
-def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> tf.Tensor:
+def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Decode one X-ray to grey, a large JPEG at a half, a quarter or an eighth of its size.
 
     Args:
@@ -92,8 +96,9 @@ def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> tf.Tensor:
         wanted_px: The side that the image will be resized to.
 
     Returns:
-        uint8 [height, width, 1]: all pixels, or those of a JPEG whose shorter side is at least
-        four times `wanted_px`, made smaller by as much as leaves it at least twice as long.
+        The image, uint8 [height, width, 1]: all of its pixels, or of a JPEG as few as leave its
+        shorter side at least three times as long as `wanted_px`. And, scalar float32, how many
+        grey levels that is brighter than all of its pixels would be.
 
     Raises:
         tf.errors.InvalidArgumentError: When the bytes are no image.
@@ -116,7 +121,8 @@ def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> tf.Tensor:
             *map(at_ratio, _JPEG_RATIOS),
         ],
     )
-    return tf.ensure_shape(image, [None, None, 1])
+    excess = tf.where(num_halvings > 0, _FAST_TRANSFORM_LOSS, 0.0)
+    return tf.ensure_shape(image, [None, None, 1]), excess
 
 
 def crop_around_lungs(image: tf.Tensor, fraction: float) -> tf.Tensor:
