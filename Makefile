@@ -1,6 +1,8 @@
 # Every command of the project. `make` alone lists them.
 PYTHON := .venv/bin/python
 ARGS ?=
+# The TensorFlow of the TensorFlow Serving that serving/deploy pins, for one optional check.
+PYTHON_2_19 := .venv-tf-2.19/bin/python
 
 # Of the container image. A tag never moves: the cluster's cache knows an image by its name.
 DOCKER ?= docker
@@ -10,10 +12,10 @@ IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIA
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run serve test test-serving lint format types kubeflow-local bench ablation lock image image-check ci clean setup setup-dev
+.PHONY: help run serve test test-serving test-export-2-19 lint format types kubeflow-local bench ablation lock image image-check ci clean setup setup-dev
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on drawn images
 	@$(PYTHON) local_runner.py $(ARGS)
@@ -26,6 +28,14 @@ test: setup-dev ## Run the tests: make test ARGS="-m 'not slow'" leaves out the 
 
 test-serving: setup-dev ## Ask a server for TF Serving's contract: TF_SERVING_URL=URL make test-serving
 	@$(PYTHON) -m pytest tests/serving/contract $(ARGS)
+
+test-export-2-19: setup-dev $(PYTHON_2_19) ## Ask the C++ library of TensorFlow 2.19 about exports
+	@OTHER_TENSORFLOW_PYTHON=$(PYTHON_2_19) $(PYTHON) -m pytest tests/models/test_cpp_loader.py $(ARGS)
+
+$(PYTHON_2_19): requirements-tf-2.19.txt
+	@echo 'Setting up $(@D) from $<: about 1.5 GB'
+	@$(PYTHON) -m venv --clear $(patsubst %/bin/python,%,$@)
+	@$@ -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< && touch $@
 
 lint: setup-dev ## Check style and formatting
 	@$(PYTHON) -m ruff check .
@@ -64,6 +74,7 @@ lock: setup-dev ## Compile requirements*.in to the hash-locked requirements*.txt
 	$(call compile_lock,requirements-dev.in,requirements-dev.txt)
 	$(call compile_lock,requirements-gpu.in,requirements-gpu.txt)
 	$(call compile_lock,requirements-build.in,requirements-build.txt)
+	$(call compile_lock,requirements-tf-2.19.in,requirements-tf-2.19.txt)
 
 image: ## Build the container image: make image IMAGE=REGISTRY/NAME:TAG VARIANT=gpu
 	@$(DOCKER) info >/dev/null 2>&1 || { \

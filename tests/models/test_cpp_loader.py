@@ -1,0 +1,117 @@
+"""Exports in TensorFlow's own C++ functions, which TensorFlow Serving calls.
+
+`OTHER_TENSORFLOW_PYTHON` names the interpreter of another TensorFlow, whose C++ library is asked as
+well: `make test-export-2-19` sets it up.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import features
+from models.architectures import SMALLEST_SIDE_PX, build_network
+from models.export import ServedModel, export_model
+from models.predictor import EnsemblePredictor, Predictor
+from models.session_model import SessionModel
+from models.warmup import read_warm_up
+from pipeline.config import CandidateSettings
+from tests.models.cpp_loader.program import CppLoader, compiler
+from tests.models.export_faults import put_back_tracking_by_keras
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(compiler() is None, reason="no C++ compiler: install g++"),
+]
+
+SIZE = 32
+OTHER_PYTHON = os.environ.get("OTHER_TENSORFLOW_PYTHON", "")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(sys.executable, id="this_tensorflow"),
+        pytest.param(
+            OTHER_PYTHON,
+            id="other_tensorflow",
+            marks=pytest.mark.skipif(
+                not OTHER_PYTHON, reason="no other TensorFlow: make test-export-2-19 has one"
+            ),
+        ),
+    ],
+)
+def loader(request, tmp_path_factory):
+    return CppLoader(request.param, tmp_path_factory.mktemp("cpp_loader"))
+
+
+def predictor_of(architecture, seed):
+    keras.utils.set_random_seed(seed)
+    side_px = max(SIZE, SMALLEST_SIDE_PX[architecture])
+    candidate = CandidateSettings(architecture=architecture, image_size_px=side_px)
+    return Predictor(build_network(candidate, side_px), candidate)
+
+
+def served_models():
+    yield "compact_resnet", predictor_of("compact_resnet", 1)
+    yield "efficientnet_v2_b0", predictor_of("efficientnet_v2_b0", 2)
+    yield (
+        "ensemble",
+        EnsemblePredictor([predictor_of("cnn_deep", 3), predictor_of("cnn_deep", 4)]),
+    )
+
+
+@pytest.fixture(scope="module", params=["compact_resnet", "efficientnet_v2_b0", "ensemble"])
+def export(request, tiny_set, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports") / "model"
+    predictor = dict(served_models())[request.param]
+    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5), folder)
+    return folder
+
+
+def test_the_cpp_loader_answers_what_the_session_answers(loader, export, tiny_set):
+    requests = [
+        (features.SERVING_SIGNATURE, features.IMAGE_BYTES, tiny_set.image_bytes),
+        (features.EXAMPLES_SIGNATURE, features.EXAMPLES_INPUT, tiny_set.raw_records),
+        (features.TRANSFORM_SIGNATURE, features.EXAMPLES_INPUT, tiny_set.raw_records),
+    ]
+    answers = loader.ask(export, requests)
+    assert len(answers) == len(requests)
+    session = SessionModel(export)
+    for (signature, name, tensor), answer in zip(requests, answers, strict=True):
+        expected = session.run(signature, {name: tensor})
+        assert set(answer) == set(expected)
+        for output, values in expected.items():
+            if values.dtype == np.float32:
+                np.testing.assert_allclose(answer[output], values, atol=1e-5)
+            elif signature != features.TRANSFORM_SIGNATURE:
+                np.testing.assert_array_equal(answer[output], values)
+            else:  # releases of TensorFlow may compress otherwise
+                for png, other in zip(answer[output], values, strict=True):
+                    np.testing.assert_array_equal(tf.io.decode_png(png), tf.io.decode_png(other))
+
+
+def test_the_cpp_loader_answers_every_warm_up_request(loader, export):
+    requests = [
+        (request.model_spec.signature_name, name, tf.make_ndarray(tensor))
+        for request in read_warm_up(export)
+        for name, tensor in request.inputs.items()
+    ]
+    answers = loader.ask(export, requests)
+    sizes = [len(next(iter(answer.values()))) for answer in answers]
+    assert sizes == [len(tensor) for _, _, tensor in requests]
+
+
+def test_the_cpp_loader_refuses_what_keras_exports_by_itself(loader, tiny_set, tmp_path):
+    predictor = predictor_of("cnn_deep", 5)
+    served = ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5)
+    put_back_tracking_by_keras(served, predictor)
+    export_model(served, tmp_path / "model")
+    request = (features.SERVING_SIGNATURE, features.IMAGE_BYTES, tiny_set.image_bytes)
+    with pytest.raises(RuntimeError, match=r"FAILED_PRECONDITION.*Could not find variable"):
+        loader.ask(tmp_path / "model", [request])
