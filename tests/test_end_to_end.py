@@ -18,6 +18,8 @@ import tensorflow as tf
 
 import local_runner
 from models import features
+from models.session_model import SessionModel
+from models.warmup import read_warm_up
 from pipeline.summary_file import read_summary
 from tests.browser import PageFindings, inspect
 
@@ -170,6 +172,21 @@ def test_the_pushed_model_answers_as_it_was_judged(project):
     overall = summary.metrics.test.overall
     assert sum(labels) == overall.positives
     assert hits / sum(labels) == pytest.approx(overall.recall.value)
+
+
+def test_the_pushed_model_answers_in_tf_serving_s_loader(project):
+    folder = Path(read_summary(project.output / "summary.json").pushed_model.path)
+    model = SessionModel(folder)
+    assert {name: model.unrestored_variables(name) for name in model.signatures} == {
+        name: [] for name in model.signatures
+    }
+    requests = list(read_warm_up(folder))
+    assert {request.model_spec.signature_name for request in requests} == set(model.signatures)
+    for request in requests:
+        asked = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        (num_rows,) = {len(rows) for rows in asked.values()}
+        answer = model.run(request.model_spec.signature_name, asked)
+        assert {len(values) for values in answer.values()} == {num_rows}
 
 
 def test_an_edit_of_the_code_is_not_answered_from_the_cache(project):
