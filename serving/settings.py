@@ -35,7 +35,7 @@ class Limits:
     max_instances: int = 128
     max_image_pixels: int = 50_000_000
     timeout_s: float = 30.0
-    max_active_requests: int = 256
+    max_active_requests: int = 128
     head_timeout_s: float = 10.0
 
 
