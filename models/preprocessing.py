@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -75,20 +75,34 @@ def decode_and_resize(image_bytes: tf.Tensor, settings: TransformSettings) -> tf
     """
     size = settings.image_size_px
     kept = settings.lung_crop_fraction if settings.resize == "lung_crop" else 1.0
-    image, excess = decode_grey(image_bytes, math.ceil(size / kept))
-    # Antialias: originals are up to twenty times larger than the input, and
-    # plain bilinear sampling would keep one pixel in four hundred.
+    decoded = decode_grey(image_bytes, math.ceil(size / kept))
     if settings.resize == "letterbox":
-        resized = tf.image.resize_with_pad(image, size, size, antialias=True)
+        resized = _fit_and_pad(decoded.image, decoded.sides_px, size)
+    elif settings.resize == "lung_crop":
+        cropped = crop_around_lungs(decoded.image, settings.lung_crop_fraction)
+        resized = _resize(cropped, _sides(cropped), [size, size])
     else:
-        if settings.resize == "lung_crop":
-            image = crop_around_lungs(image, settings.lung_crop_fraction)
-        resized = tf.image.resize(image, [size, size], antialias=True)
-    pixels = tf.clip_by_value(tf.round(resized - excess), 0.0, 255.0)
+        resized = _resize(decoded.image, decoded.sides_px, [size, size])
+    pixels = tf.clip_by_value(tf.round(resized - decoded.excess), 0.0, 255.0)
     return tf.ensure_shape(tf.cast(pixels, tf.uint8), [size, size, 1])
 
 
-def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> tuple[tf.Tensor, tf.Tensor]:
+class DecodedImage(NamedTuple):
+    """An X-ray whose pixels may each stand for several of the original.
+
+    Attributes:
+        image: uint8 [height, width, 1].
+        sides_px: float32 [2]: height and width of the original in pixels of `image`, whose last
+            row and column it need not fill.
+        excess: Scalar float32: how many grey levels brighter it is than the whole original.
+    """
+
+    image: tf.Tensor
+    sides_px: tf.Tensor
+    excess: tf.Tensor
+
+
+def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> DecodedImage:
     """Decode one X-ray to grey, a large JPEG at a half, a quarter or an eighth of its size.
 
     Args:
@@ -96,33 +110,94 @@ def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> tuple[tf.Tensor, tf.T
         wanted_px: The side that the image will be resized to.
 
     Returns:
-        The image, uint8 [height, width, 1]: all of its pixels, or of a JPEG as few as leave its
-        shorter side at least three times as long as `wanted_px`. And, scalar float32, how many
-        grey levels that is brighter than all of its pixels would be.
+        All pixels, or of a JPEG as few as leave its shorter side at least three times as long as
+        `wanted_px`.
 
     Raises:
         tf.errors.InvalidArgumentError: When the bytes are no image.
     """
-    shorter_px = tf.cond(
+    jpeg_sides_px = tf.cond(
         tf.io.is_jpeg(image_bytes),
-        lambda: tf.reduce_min(tf.image.extract_jpeg_shape(image_bytes)[:2]),
-        lambda: tf.constant(0),
+        lambda: tf.image.extract_jpeg_shape(image_bytes)[:2],
+        lambda: tf.constant([0, 0]),
     )
     least_px = [ratio * _DECODED_PER_WANTED_PX * wanted_px for ratio in _JPEG_RATIOS]
-    num_halvings = tf.reduce_sum(tf.cast(shorter_px >= tf.constant(least_px), tf.int32))
+    is_enough = tf.reduce_min(jpeg_sides_px) >= tf.constant(least_px)
+    num_halvings = tf.reduce_sum(tf.cast(is_enough, tf.int32))
 
-    def at_ratio(ratio: int) -> Callable[[], tf.Tensor]:
-        return lambda: tf.io.decode_jpeg(image_bytes, channels=1, ratio=ratio)
+    def at_ratio(ratio: int) -> Callable[[], DecodedImage]:
+        def reduced() -> DecodedImage:
+            image = tf.io.decode_jpeg(image_bytes, channels=1, ratio=ratio)
+            sides_px = tf.cast(jpeg_sides_px, tf.float32) / ratio
+            return DecodedImage(
+                image=_weigh_last(image, sides_px),
+                sides_px=sides_px,
+                excess=tf.constant(_FAST_TRANSFORM_LOSS),
+            )
 
-    image = tf.switch_case(
-        num_halvings,
-        [
-            lambda: tf.io.decode_image(image_bytes, channels=1, expand_animations=False),
-            *map(at_ratio, _JPEG_RATIOS),
-        ],
+        return reduced
+
+    def whole() -> DecodedImage:
+        image = tf.io.decode_image(image_bytes, channels=1, expand_animations=False)
+        image = tf.ensure_shape(image, [None, None, 1])
+        return DecodedImage(image=image, sides_px=_sides(image), excess=tf.constant(0.0))
+
+    return DecodedImage(*tf.switch_case(num_halvings, [whole, *map(at_ratio, _JPEG_RATIOS)]))
+
+
+def _weigh_last(image: tf.Tensor, sides_px: tf.Tensor) -> tf.Tensor:
+    """Mix the last row and column with those before by how much the original fills of them.
+
+    What is beyond the original repeats its edge, so that a border that is a pixel thin would count
+    up to eight times.
+    """
+    for axis in (0, 1):
+        others, last_but_one, last = tf.split(image, [-1, 1, 1], axis)
+        share = sides_px[axis] - tf.cast(tf.shape(image)[axis] - 1, tf.float32)
+        mixed = share * tf.cast(last, tf.float32) + (1.0 - share) * tf.cast(
+            last_but_one, tf.float32
+        )
+        image = tf.concat([others, last_but_one, tf.cast(tf.round(mixed), tf.uint8)], axis)
+    return image
+
+
+def _sides(image: tf.Tensor) -> tf.Tensor:
+    """Return height and width, float32 [2]."""
+    return tf.cast(tf.shape(image)[:2], tf.float32)
+
+
+def _resize(image: tf.Tensor, sides_px: tf.Tensor, size: Any) -> tf.Tensor:
+    """Resize as `tf.image.resize` does, but by the sides that the image really has.
+
+    Args:
+        image: uint8 [height, width, 1].
+        sides_px: float32 [2], see `DecodedImage`.
+        size: int32 [2], the height and width to reach.
+
+    Returns:
+        float32, in [0, 255].
+    """
+    (resized,) = tf.unstack(
+        tf.raw_ops.ScaleAndTranslate(
+            images=image[tf.newaxis],
+            size=size,
+            scale=tf.cast(size, tf.float32) / sides_px,
+            translation=tf.zeros([2]),
+            kernel_type="triangle",
+            # Originals are up to twenty times larger than the input, and plain bilinear sampling
+            # would keep one pixel in four hundred.
+            antialias=True,
+        )
     )
-    excess = tf.where(num_halvings > 0, _FAST_TRANSFORM_LOSS, 0.0)
-    return tf.ensure_shape(image, [None, None, 1]), excess
+    return resized
+
+
+def _fit_and_pad(image: tf.Tensor, sides_px: tf.Tensor, side_px: int) -> tf.Tensor:
+    """Resize to fit a square, with black beside it, as `tf.image.resize_with_pad` does."""
+    fitted_px = sides_px / (tf.reduce_max(sides_px) / side_px)
+    resized = _resize(image, sides_px, tf.cast(fitted_px, tf.int32))
+    top, left = tf.unstack(tf.cast((side_px - fitted_px) / 2.0, tf.int32))
+    return tf.image.pad_to_bounding_box(resized, top, left, side_px, side_px)
 
 
 def crop_around_lungs(image: tf.Tensor, fraction: float) -> tf.Tensor:
