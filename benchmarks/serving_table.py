@@ -17,7 +17,7 @@ def loads_table(loads: Sequence[LoadFigures]) -> Table:
     title = "Serving, images per second and their ratio: median of the rounds, lowest-highest"
     table = Table(title=title, box=box.SIMPLE_HEAD)
     # Narrow enough for a terminal of 80 columns.
-    for column in ("px, clients", "ours, bare", "ratio", "processor", "p50, p99 ms", "reached"):
+    for column in ("px, clients", "ours, bare", "ratio", "processor", "p50, p99 ms", "ok"):
         table.add_column(column, justify="right", no_wrap=True)
     for load in loads:
         speeds = [load.images_per_s(side) for side in (load.ours_s, load.bare_s)]
@@ -72,7 +72,7 @@ def serving_table(figures: ServingFigures) -> Table:
 def serving_notes(figures: ServingFigures) -> list[str]:
     """Say what was measured."""
     return [
-        f"serving, {', '.join(map(_images_text, figures.loads))}; model: {figures.model}",
+        f"serving, {'; '.join(_images_texts(figures.loads))}; model: {figures.model}",
         "  ours: the embedded server, clients in a third process, one image a request",
         "  bare: the same SavedModel called in the benchmark's process, "
         "as many images a call as there are clients",
@@ -83,8 +83,9 @@ def serving_notes(figures: ServingFigures) -> list[str]:
     ]
 
 
-def _images_text(load: LoadFigures) -> str:
-    return f"{load.num_images:,} images for {load.num_clients} clients"
+def _images_texts(loads: Sequence[LoadFigures]) -> list[str]:
+    sizes = dict.fromkeys((load.num_images, load.side_px) for load in loads)
+    return [f"rounds of {number:,} images of {side_px} px" for number, side_px in sizes]
 
 
 def _overload_note(overload: OverloadFigures) -> str:

@@ -115,6 +115,7 @@ def test_table_and_json_tell_all_of_it(tmp_path: Path) -> None:
         "700, 750, 745",
     ):
         assert part in text
+    assert "rounds of 320 images of 224 px; rounds of 128 images of 2000 px; model: a" in text
     assert "225 sent, 9.0 times the capacity; 7 found no free connection" in text
     assert text.count("yes") == 5
     write_json(tmp_path / "bench.json", "drawn", [Measurement(figures=FIGURES)])
