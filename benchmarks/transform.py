@@ -57,7 +57,7 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
     )
     return PairedFigures(
         name=NAME,
-        ours="Transform node: trace and save the graph, decode, resize, encode PNG, write records",
+        ours="Transform node: trace and save the graph, decode, resize, write records",
         bare="for each record: tf.io parse and decode, tf.image.resize; the pixels kept nowhere",
         num_images=num_images,
         ours_s=seconds["ours"],

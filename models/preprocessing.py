@@ -25,7 +25,7 @@ _THUMBNAIL_BORDER_PX = 4  # outside the body, dark as a lung but none
 _JPEG_RATIOS = (2, 4, 8)
 # A JPEG is never decoded to less than so many times the size that is wanted, so that the
 # antialiased resize still decides what the network sees. At twice the size, single pixels were up
-# to 69 grey levels off, at three times up to 4 (docs/adr/0008).
+# to 14 grey levels off, at three times up to 8 (docs/adr/0008).
 _DECODED_PER_WANTED_PX = 3
 # TensorFlow decodes whole JPEGs with libjpeg's fast transform, which cuts off fractions of grey
 # levels where the transforms of reduced sizes round: measured at qualities of 90 and more.

@@ -117,7 +117,7 @@ def create_pipeline(
             analyze=[features.TRAIN], transform=[features.TRAIN, features.VALIDATION]
         ),
         custom_config={CUSTOM_CONFIG_KEY: settings.transform.model_dump_json()},
-        disable_statistics=True,  # of PNG bytes they would say nothing
+        disable_statistics=True,  # of pixel bytes they would say nothing
         disable_analyzer_cache=True,  # there is no analyzer
     )
     transform.add_upstream_node(audit)
