@@ -67,7 +67,8 @@ def parse_document(body: bytes) -> dict[str, Any]:
         raise number_too_big() from error
     except RecursionError as error:
         raise invalid_argument("JSON Parse error: The document is nested too deep") from error
-    if "\\u" in text and any(match[1] for match in _ESCAPE.finditer(text)):
+    # One character is sought many times faster than two, and an image has none.
+    if "\\" in text and any(match[1] for match in _ESCAPE.finditer(text)):
         raise invalid_argument("JSON Parse error: The surrogate pair in string is invalid.")
     if not isinstance(document, dict):
         raise invalid_argument(f"JSON Value: {describe(document)} Is not object")

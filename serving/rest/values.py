@@ -5,10 +5,10 @@ Checks and messages follow TF Serving's, except that no message repeats a string
 
 from __future__ import annotations
 
-import binascii
 from typing import Any
 
 import numpy as np
+import pybase64
 
 from serving.rest.document import RepeatedKeys, describe, number_too_big, type_name
 from serving.rest.errors import ServingError, invalid_argument, unimplemented
@@ -151,7 +151,7 @@ def _string(value: Any) -> bytes:
 
 def _decode_base64(text: str) -> bytes:
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return pybase64.b64decode(text, validate=True)
     except ValueError:
         pass
     # Like TF Serving: white space is passed over, and the padding may be left out.
@@ -159,7 +159,7 @@ def _decode_base64(text: str) -> bytes:
     if "=" not in packed:
         packed += "=" * (-len(packed) % 4)
     try:
-        return binascii.a2b_base64(packed, strict_mode=True)
+        return pybase64.b64decode(packed, validate=True)
     except ValueError as error:
         raise invalid_argument("Unable to base64 decode") from error
 

@@ -97,6 +97,14 @@ def test_base64_may_lack_its_padding_and_hold_white_space(data, is_padded, is_sp
     assert read([{"b64": text}], "string")[0] == data
 
 
+@pytest.mark.parametrize(
+    "text", ["AAA9=", "AA=", "AAA=A", "A", "A===", "=AAA", "AA-_", "AAA*", "Ä"]
+)
+def test_what_is_no_base64_is_refused(text):
+    with pytest.raises(ServingError, match="Unable to base64 decode"):
+        read([{"b64": text}], "string")
+
+
 def test_no_message_repeats_a_string():
     secret = "Doe^John"
     signature = Signature("s", "predict", {"x": TensorSpec("float", (-1,))}, {})
