@@ -191,6 +191,7 @@ class GateSettings(Settings):
     min_slice_recall: Fraction = 0.90  # point estimate, each large enough pneumonia slice
     min_slice_positives: int = Field(30, ge=1)  # fewer pneumonia cases: too small to judge
     min_specificity: Fraction = 0.80
+    min_specificity_lower_bound: Fraction = 0.75  # its lower 95% confidence bound, overall
     min_auc: Fraction = 0.90
     max_recall_drop: Fraction = 0.01  # against the last blessed model
     max_auc_drop: Fraction = 0.01
