@@ -18,6 +18,7 @@ from models.input_data import load_split
 from models.judgement import judge_predictions, predict_validation
 from models.predictor import Predictor
 from models.provenance import PROVENANCE_FILE, describe_origin
+from models.reference_scores import ReferenceScores
 from models.search_spaces import HYPERPARAMETERS, Value, apply_hyperparameters
 from models.training import train_network
 from models.training_report import (
@@ -93,6 +94,9 @@ def run_fn(fn_args: FnArgs) -> None:
         judgement.operating_point.threshold,
     )
     export_model(served, Path(fn_args.serving_model_dir), origin)
+    ReferenceScores.from_predictions(
+        validation.labels, predictions.calibrated(judgement.calibration).plain
+    ).write(Path(fn_args.serving_model_dir))
     model_run_dir.mkdir(parents=True, exist_ok=True)
     trained.network.save(model_run_dir / NETWORK_FILE)
     predictions.write(model_run_dir / PREDICTIONS_FILE)
