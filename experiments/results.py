@@ -8,7 +8,8 @@ from pathlib import Path
 from experiments.variants import VARIANTS
 from models.ensemble import mean_predictions
 from models.input_data import SplitData
-from models.judgement import Predictions, judge_predictions
+from models.judgement import judge_predictions
+from models.predictions import Predictions
 from models.selection import compare_figures
 from models.slice_metrics import OVERALL
 from pipeline.config import PipelineSettings

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from models.input_data import SplitData
-from models.judgement import Predictions, judge_predictions
+from models.judgement import judge_predictions
+from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor
 from models.selection import select
 from models.training_report import NETWORK_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport

@@ -6,7 +6,6 @@ Plain images and degraded ones both count; nothing of the test split is here.
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,46 +20,11 @@ from models.calibration import (
 )
 from models.input_data import SplitData
 from models.operating_point import OperatingPoint, choose_operating_point
+from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
 from models.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
 from models.stress import STRESSES, stressed_images
 from pipeline.config import OperatingPointSettings
-
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """A model's probabilities of pneumonia on the validation split.
-
-    Attributes:
-        plain: float32 [n], in [0, 1].
-        stressed: float32 [n] by the name of each stress; empty where none was asked for.
-    """
-
-    plain: np.ndarray
-    stressed: dict[str, np.ndarray]
-
-    def calibrated(self, calibration: Calibration) -> Predictions:
-        """Return the same predictions through a calibration."""
-        return Predictions(
-            calibration.apply(self.plain).astype(np.float32),
-            {
-                name: calibration.apply(answers).astype(np.float32)
-                for name, answers in self.stressed.items()
-            },
-        )
-
-    def write(self, path: Path) -> None:
-        """Write as a NumPy archive: `plain`, and one array per stress by its name."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, Any] = {"plain": self.plain, **self.stressed}
-        np.savez_compressed(path, **arrays)
-
-    @classmethod
-    def read(cls, path: Path) -> Predictions:
-        """Read what `write` wrote."""
-        with np.load(path) as archive:
-            arrays = dict(archive)
-        return cls(arrays.pop("plain"), arrays)
 
 
 @dataclasses.dataclass(frozen=True)

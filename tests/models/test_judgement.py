@@ -41,6 +41,8 @@ def validation():
     return SplitData(
         images, labels, ["normal"] * NUM_IMAGES, ["under_500_px"] * NUM_IMAGES,
         ["soft"] * NUM_IMAGES,
+        [f"patient-{number // 2}" for number in range(NUM_IMAGES)],
+        [f"image-{number}.png" for number in range(NUM_IMAGES)],
     )  # fmt: skip
 
 
