@@ -20,11 +20,13 @@ class Outcomes:
         hits: Pneumonia that was called so.
         misses: Pneumonia that was called normal.
         false_alarms: Normal images that were called pneumonia.
+        correct_normals: Normal images that were called so.
     """
 
     hits: np.ndarray
     misses: np.ndarray
     false_alarms: np.ndarray
+    correct_normals: np.ndarray
 
 
 def find_outcomes(predictions: Predictions) -> Outcomes:
@@ -40,6 +42,7 @@ def find_outcomes(predictions: Predictions) -> Outcomes:
         hits=sort(is_ill & is_called),
         misses=sort(is_ill & ~is_called),
         false_alarms=sort(~is_ill & is_called),
+        correct_normals=sort(~is_ill & ~is_called),
     )
 
 
