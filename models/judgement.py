@@ -20,7 +20,7 @@ from models.calibration import (
 )
 from models.input_data import SplitData
 from models.operating_point import OperatingPoint, choose_operating_point
-from models.predictions import Predictions
+from models.predictions import Predictions, ValidationCases
 from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
 from models.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
 from models.stress import STRESSES, stressed_images
@@ -50,6 +50,15 @@ class Judgement:
             "validation": self.validation,
             "stressed": self.stressed,
         }
+
+
+def cases_of(validation: SplitData) -> ValidationCases:
+    """Return whom predictions on the split are about, in its order."""
+    return ValidationCases(
+        labels=validation.labels,
+        patient_ids=np.asarray(validation.patient_ids, dtype=str),
+        image_ids=np.asarray(validation.image_ids, dtype=str),
+    )
 
 
 def predict_validation(

@@ -60,6 +60,13 @@ class ValidationCases:
     patient_ids: np.ndarray
     image_ids: np.ndarray
 
+    def equals(self, other: ValidationCases) -> bool:
+        """Return whether these are the same cases in the same order."""
+        return all(
+            np.array_equal(getattr(self, field.name), getattr(other, field.name))
+            for field in dataclasses.fields(self)
+        )
+
     def write(self, path: Path) -> None:
         """Write as a NumPy archive, each attribute by its name."""
         _write_arrays(path, dataclasses.asdict(self))

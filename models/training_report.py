@@ -14,7 +14,8 @@ from pipeline.config import CandidateSettings
 REPORT_FILE = "training_report.json"
 TENSORBOARD_DIR = "tensorboard"
 NETWORK_FILE = "network.keras"  # what an ensemble is put together from
-PREDICTIONS_FILE = "validation_predictions.npz"  # see `models.judgement.Predictions`
+PREDICTIONS_FILE = "validation_predictions.npz"  # see `models.predictions.Predictions`
+CASES_FILE = "validation_cases.npz"  # see `models.predictions.ValidationCases`
 
 
 class TrainingReport(BaseModel):

@@ -27,7 +27,10 @@ ANCHOR, TITLE = "candidates", "Candidates"
 _RULE = (
     "The test split has no part in the choice. First the recall at a candidate's own operating "
     "point must reach the target with the lower end of its 95% interval. Among those that do, the "
-    "highest mean specificity wins, then the higher mean AUC, then the smaller network."
+    "highest mean specificity wins, then the higher mean AUC, then the smaller network. Where an "
+    "ensemble competes, the best single candidate must beat it by more than chance: its advantage "
+    "in specificity or AUC must leave zero out of its 95% interval (paired bootstrap over "
+    "patients). A tie goes to the ensemble."
 )
 
 _READING = (
