@@ -15,8 +15,8 @@ from components.report.parts import Gallery, Group, Part, Picture, Section, Text
 from components.report.served_predictions import read_image_bytes
 from components.report.sources import Sources
 from components.shortcuts.exposure import measure_mean_greys
-from components.shortcuts.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_of
 from models import features
+from models.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_of
 
 ANCHOR, TITLE = "errors", "Worst errors"
 _MIN_WIDTH_REM = 10.5  # two beside each other on a phone

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from components.shortcuts.pseudo_sites import (
+from models.pseudo_sites import (
     NUMBERED,
     OTHER_NAMES,
     exposure_cuts,
