@@ -38,11 +38,13 @@ class Trained:
             `restore_best_weights` is off.
         history: Of all epochs; a second stage follows the first.
         num_trainable: Parameters that the last stage changed.
+        num_earlier_epochs: Of the stages before the last one, of which no weights are kept.
     """
 
     network: keras.Model
     history: History
     num_trainable: int
+    num_earlier_epochs: int = 0
 
     @property
     def num_epochs(self) -> int:
@@ -51,9 +53,9 @@ class Trained:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch of the lowest validation loss, from 1."""
-        losses = self.history["val_loss"]
-        return 1 + losses.index(min(losses))
+        """The epoch of the lowest validation loss in the last stage, from 1."""
+        losses = self.history["val_loss"][self.num_earlier_epochs :]
+        return self.num_earlier_epochs + 1 + losses.index(min(losses))
 
 
 def train_network(
@@ -108,6 +110,7 @@ def train_network(
             )
         with strategy.scope():
             compile_for_training(network, settings)
+    num_earlier = len(history.get("val_loss", ()))
     history = _joined(
         history, _fit_stage(network, train, validation, run, strategy, stage, epochs, log_dir)
     )
@@ -125,9 +128,10 @@ def train_network(
             epochs=settings.fine_tuning.epochs,
             log_dir=log_dir / "fine_tuning" if log_dir else None,
         )
+        num_earlier = len(history["val_loss"])
         history = _joined(history, further)
     num_trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
-    return Trained(network, history, num_trainable)
+    return Trained(network, history, num_trainable, num_earlier)
 
 
 def _joined(before: History, after: History) -> History:

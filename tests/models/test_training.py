@@ -220,6 +220,12 @@ def test_the_head_is_warmed_up_on_a_backbone_that_stays(data, tiny_applications,
     )
 
 
+def test_the_best_epoch_is_of_the_last_stage_whose_weights_are_kept():
+    history = {"val_loss": [0.1, 0.5, 0.9, 0.4, 0.6]}
+    assert Trained(None, history, 1).best_epoch == 1
+    assert Trained(None, history, 1, num_earlier_epochs=2).best_epoch == 4
+
+
 def dropouts(network: keras.Model) -> list[keras.layers.Dropout]:
     layers = network.get_layer("backbone").layers
     return [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
