@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from components.report.estimate_cells import format_probability
 from components.report.served_predictions import Predictions
 from models import features
 
@@ -50,4 +51,4 @@ def in_words(predictions: Predictions, number: int) -> str:
     """Return an image's truth and the model's answer, in a few words."""
     subtype = str(predictions.facts[features.SUBTYPE][number])
     truth = "normal" if predictions.labels[number] == 0 else f"{subtype} pneumonia"
-    return f"{truth}, probability {predictions.probabilities[number]:.3f}"
+    return f"{truth}, probability {format_probability(predictions.probabilities[number])}"

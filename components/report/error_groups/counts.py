@@ -67,7 +67,10 @@ class Concentration:
 
 
 def group_errors(
-    labels: np.ndarray, decisions: np.ndarray, schemes: Mapping[str, Sequence[str]]
+    labels: np.ndarray,
+    decisions: np.ndarray,
+    schemes: Mapping[str, Sequence[str]],
+    orders: Mapping[str, Sequence[str]],
 ) -> tuple[GroupErrors, ...]:
     """Count errors by scheme and group.
 
@@ -75,9 +78,10 @@ def group_errors(
         labels: int [n], 0 (normal) or 1 (pneumonia).
         decisions: bool [n], called pneumonia.
         schemes: Each image's group, [n], by scheme.
+        orders: All groups of a scheme that has an order, such as from soft to sharp, by scheme.
 
     Returns:
-        By scheme as given, then by the groups' size, the largest first; of each scheme the
+        By scheme as given, then in its order, else the largest group first; of each scheme the
         twelve largest, the rest as `OTHERS`.
     """
     rows = []
@@ -85,6 +89,8 @@ def group_errors(
         kept = [name for name, _ in Counter(groups).most_common()]
         if len(kept) > _MAX_GROUPS:
             kept = [*kept[: _MAX_GROUPS - 1], OTHERS]
+        known = [name for name in orders.get(scheme, ()) if name in kept]
+        kept = [*known, *(name for name in kept if name not in known)]
         merged = np.asarray([name if name in kept else OTHERS for name in groups])
         # A source may have a group of that name itself.
         for name in dict.fromkeys(kept):

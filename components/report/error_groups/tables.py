@@ -20,9 +20,10 @@ _TOO_SMALL = "too small"
 def errors_table(rows: Sequence[GroupErrors]) -> Table:
     """Tabulate false alarms and misses with specificity and recall, a line for each group."""
     return Table(
-        "Errors of the test split at the operating point by groups that have nothing to do with "
-        "the lungs, with Wilson's 95% intervals. A dash: no image of the class. Too small: fewer "
-        f"than {SMALLEST_GROUP} images of the class, which is too few to judge the group by.",
+        "Errors of the test split at the operating point by how images were named and taken, with "
+        "Wilson's 95% intervals. File names without the numbers that count patients and images; "
+        "those of a source's pneumonia may name its cause. A dash: no image of the class. Too "
+        f"small: fewer than {SMALLEST_GROUP} images of the class, too few to judge the group by.",
         ("Group", "n", "Normal", "False alarms", "Specificity", "Pneumonia", "Misses", "Recall"),
         tuple(
             (
@@ -57,7 +58,7 @@ def errors_in_words(rows: Sequence[GroupErrors]) -> Text:
     ]
     sentences.append(
         "Fisher's exact test, adjusted for all groups. Images of another hospital that are like "
-        "these would have as many errors."
+        "these may have as many errors."
     )
     return Text(" ".join(sentences), "warning")
 

@@ -16,7 +16,7 @@ from components.report.served_predictions import read_image_bytes
 from components.report.sources import Sources
 from components.shortcuts.exposure import measure_mean_greys
 from models import features
-from models.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_of
+from models.pseudo_sites import EXPOSURE_GROUPS, exposure_cuts, exposure_groups, pseudo_site_of
 
 ANCHOR, TITLE = "errors", "Worst errors"
 _MIN_WIDTH_REM = 10.5  # two beside each other on a phone
@@ -64,7 +64,12 @@ def _groups(sources: Sources) -> Part:
         "exposure": exposure_groups(greys, exposure_cuts(greys)),
         "size": [str(group) for group in found.facts[features.SIZE_GROUP]],
     }
-    rows = group_errors(found.labels, found.decisions, schemes)
+    orders = {
+        "sharpness": features.SHARPNESS_GROUPS,
+        "exposure": EXPOSURE_GROUPS,
+        "size": features.SIZE_GROUPS,
+    }
+    rows = group_errors(found.labels, found.decisions, schemes, orders)
     return Group(_GROUPS, (errors_in_words(rows), errors_table(rows)))
 
 

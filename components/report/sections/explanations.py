@@ -8,8 +8,10 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
+from scipy.special import expit
 
 from components.progress import report_progress
+from components.report.estimate_cells import format_log_odds, format_probability
 from components.report.explained import pictures
 from components.report.explained.blurring import (
     BlurredAnswers,
@@ -17,10 +19,9 @@ from components.report.explained.blurring import (
     blurring_in_words,
     blurring_table,
 )
-from components.report.explained.probabilities import format_answer, format_probability
 from components.report.explained.summary import faithfulness_in_words, faithfulness_table
 from components.report.outcomes import find_outcomes, in_words
-from components.report.parts import Gallery, Group, Part, Section, Text, attempt
+from components.report.parts import Gallery, Group, Listing, Part, Section, Text, attempt
 from components.report.served_predictions import read_image_bytes
 from components.report.sources import Sources
 from models import features
@@ -44,16 +45,21 @@ _CAUTION = (
     "a wrong answer, and a tidy map may have nothing to do with the network at all. Do not find or "
     "rule out pneumonia by these pictures. Each one is therefore checked, below."
 )
-_READING = (
-    "Everything is measured in log-odds, the logarithm of p / (1 - p): 0 is a probability of 0.5, "
-    "+3 is 0.953, +7 is 0.999, and beyond that a probability would read 1.000 whatever happens. "
-    "LIME greys out random superpixels and fits a linear model to the answers; its fit (R²) says "
-    "how far the answer is a sum of superpixels. Only superpixels above the fit's own noise are "
-    "outlined. Grad-CAM weights the last maps of the network by their gradients; it is coarse. The "
-    "check blurs superpixels one after another, the most important first (deletion), or restores "
-    "them one after another in the blurred image (insertion), and follows the log-odds of the "
-    "answer; the same is done in random orders. Where the answer moves by less than "
-    f"{SMALLEST_MOVE:g} log-odds, even with the whole image blurred, the check is inconclusive."
+_READING = Listing(
+    (
+        "Everything is measured in log-odds, the logarithm of p / (1 - p): 0 is a probability of "
+        "0.5, +3 is 0.953, +7 is 0.999. Beyond that a probability would read 1.000 whatever "
+        "happens.",
+        "LIME greys out random superpixels and fits a linear model to the answers; its fit (R²) "
+        "says how far the answer is a sum of superpixels. Only superpixels above the fit's own "
+        "noise are outlined.",
+        "Grad-CAM weights the last maps of the network by their gradients; it is coarse.",
+        "The check blurs superpixels one after another, the most important first (deletion), or "
+        "restores them one after another in the blurred image (insertion), and follows the "
+        "log-odds of the answer; the same is done in random orders. Where the answer moves by less "
+        f"than {SMALLEST_MOVE:g} log-odds, even with the whole image blurred, the check is "
+        "inconclusive.",
+    )
 )
 _NO_EXPLANATIONS = Text("Explanations are switched off (`report.explained_images` is 0).")
 _NO_BLURRING = Text("Answers to blurred images are switched off (`report.blurred_images` is 0).")
@@ -118,7 +124,8 @@ def _all(sources: Sources, log_odds: LogOdds) -> tuple[Part, ...]:
     groups = [_group(title, numbers, show) for title, numbers in chosen.items()]
     return (
         *_summary(explained),
-        Text(f"{_choice_in_words(sources, names)} {_READING}"),
+        Text(_choice_in_words(sources, names)),
+        _READING,
         *groups,
         *(
             attempt(
@@ -169,7 +176,7 @@ def _show_image(
     (when_blurred,) = log_odds(blurred(images[number])[np.newaxis])
     title = (
         f"{sources.predictions.image_ids[number]}: {in_words(sources.predictions, number)}; "
-        f"blurred {format_probability(when_blurred)}"
+        f"when blurred {format_probability(float(expit(when_blurred)))}"
     )
     parts: list[Part] = []
     for candidate in candidates:
@@ -224,11 +231,15 @@ def _explanation_in_words(candidate: ExplainedCandidate, found: Explanation) -> 
     answer = "pneumonia" if found.is_pneumonia else "normal"
     sentences = [
         f"{candidate.name} calls it {answer}: probability of pneumonia "
-        f"{format_answer(found.log_odds)}, threshold {format_answer(found.threshold_log_odds)}."
+        f"{format_log_odds(found.log_odds)}, threshold {format_log_odds(found.threshold_log_odds)}."
     ]
-    copy = f"The blurred copy has {format_answer(found.blurred_log_odds)}"
+    copy = f"The blurred copy has {format_log_odds(found.blurred_log_odds)}"
     if found.is_blurred_pneumonia == found.is_pneumonia:
-        sentences.append(f"{copy} and is called {answer} too: the answer does not need detail.")
+        is_higher = found.blurred_log_odds > found.log_odds
+        surer = ", with more certainty" if is_higher == found.is_pneumonia else ""
+        sentences.append(
+            f"{copy} and is called {answer} too{surer}: the answer does not need detail."
+        )
     else:
         other = "pneumonia" if found.is_blurred_pneumonia else "normal"
         sentences.append(f"{copy} and is called {other}: the answer depends on detail.")

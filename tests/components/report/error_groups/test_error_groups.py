@@ -24,13 +24,13 @@ def make_cases(**groups):
 
 def rows_of(scheme="file name", **groups):
     labels, decisions, names = make_cases(**groups)
-    return group_errors(labels, decisions, {scheme: names})
+    return group_errors(labels, decisions, {scheme: names}, {})
 
 
 def test_errors_are_counted_by_scheme_and_group_the_largest_first():
     labels, decisions, names = make_cases(first=(40, 2, 0, 0), second=(20, 10, 50, 5))
     other = ["all"] * len(names)
-    rows = group_errors(labels, decisions, {"file name": names, "size": other})
+    rows = group_errors(labels, decisions, {"file name": names, "size": other}, {})
     assert [(row.scheme, row.group, row.metrics.n) for row in rows] == [
         ("file name", "second", 85),
         ("file name", "first", 42),
@@ -40,6 +40,13 @@ def test_errors_are_counted_by_scheme_and_group_the_largest_first():
     assert (second.num_normals, second.metrics.fp, second.metrics.fn) == (30, 10, 5)
     assert second.metrics.specificity.value == pytest.approx(20 / 30)
     assert (second.metrics.recall.low, second.metrics.recall.high) == wilson_interval(50, 55)
+
+
+def test_a_scheme_with_an_order_keeps_it():
+    labels, decisions, names = make_cases(odd=(20, 0, 0, 0), sharp=(9, 0, 0, 0), soft=(1, 0, 0, 0))
+    order = {"sharpness": ["soft", "medium", "sharp"]}
+    rows = group_errors(labels, decisions, {"sharpness": names, "file name": names}, order)
+    assert [row.group for row in rows] == ["soft", "sharp", "odd", "odd", "sharp", "soft"]
 
 
 def test_names_of_their_own_do_not_make_a_table_of_names():
@@ -93,5 +100,5 @@ def test_chance_is_not_taken_for_a_finding():
             scheme: [str(group) for group in generator.integers(0, 3, 400)]
             for scheme in ("file name", "sharpness", "exposure")
         }
-        num_warned += bool(find_concentrations(group_errors(labels, decisions, schemes)))
+        num_warned += bool(find_concentrations(group_errors(labels, decisions, schemes, {})))
     assert num_warned <= 100 * 2 * SIGNIFICANCE

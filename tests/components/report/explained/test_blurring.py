@@ -7,7 +7,6 @@ from components.report.explained.blurring import (
     blurring_in_words,
     blurring_table,
 )
-from components.report.explained.probabilities import format_answer, format_probability
 from models.intervals import wilson_interval
 
 
@@ -72,19 +71,3 @@ def test_shares_have_intervals_and_say_how_many_were_drawn():
 def test_the_threshold_itself_counts_as_called():
     images = np.zeros((1, 8, 8, 1), np.uint8)
     assert ask_blurred(lambda images: np.full(len(images), 1.5), images, "Hits", 1, 1.5).num_called
-
-
-@pytest.mark.parametrize(
-    ("log_odds", "text"),
-    [
-        (0.0, "0.500"),
-        (7.0, "0.999"),
-        (7.7, "above 0.999"),
-        (800.0, "above 0.999"),
-        (-7.7, "below 0.001"),
-        (-7.0, "0.001"),
-    ],
-)
-def test_no_probability_is_written_as_certain(log_odds, text):
-    assert format_probability(log_odds) == text
-    assert format_answer(log_odds) == f"{text} (log-odds {log_odds:+.1f})"
