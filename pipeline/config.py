@@ -17,6 +17,7 @@ from pipeline.kubeflow_settings import KubeflowSettings
 from pipeline.report_settings import ReportSettings
 from pipeline.serving_settings import ServingSettings
 from pipeline.settings_base import Fraction, OpenFraction, Settings
+from pipeline.site_settings import SiteCalibrationSettings
 
 
 class SyntheticSettings(Settings):
@@ -277,6 +278,7 @@ class PipelineSettings(Settings):
     operating_point: OperatingPointSettings = OperatingPointSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
+    site_calibration: SiteCalibrationSettings = SiteCalibrationSettings()
     report: ReportSettings = ReportSettings()
     study: StudySettings = StudySettings()
     metadata: MetadataSettings = MetadataSettings()

@@ -19,9 +19,11 @@ from pydantic import BaseModel, ConfigDict
 
 from models.reference_scores import ReferenceScores
 from pipeline.site_settings import SiteCalibrationSettings
-from serving.site_calibration.prevalence import estimate_prevalence
+from serving.site_calibration.patients import PatientSamples
+from serving.site_calibration.prevalence import BORDER, estimate_prevalence
 from serving.site_calibration.shift import (
     Reference,
+    Scores,
     Shift,
     explain_by_prevalence,
     explain_by_shift,
@@ -162,7 +164,8 @@ def align_scores(
         min_recall_lower_bound: The gate's. The threshold is raised only so far that the reference's
             recall stays at or above it, for labels alone could say that the scores of pneumonia
             have risen, too; and not at all where the expected recall's interval falls below it.
-        prevalence: The site's, in (0, 1), where it is known; None estimates it.
+        prevalence: The share of cases among these images, in (0, 1), where it is known; None
+            estimates it.
         patients: Of each image; their images are resampled together. None: one image each.
 
     Raises:
@@ -204,7 +207,10 @@ def align_scores(
         reasons=(),
         warnings=(),
         num_images=scores.size,
-        prevalence=_estimate(found.prevalence, [each.prevalence for *_, each in draws]),
+        prevalence=_estimate(
+            found.prevalence,
+            [each.prevalence if prevalence is None else prevalence for *_, each in draws],
+        ),
         prevalence_given=prevalence is not None,
         prevalence_unshifted=unshifted,
         prevalence_by_shape=found.shift.prevalence,
@@ -259,7 +265,7 @@ def _look_at_equal_sites(
     """Draw sites from the reference itself, and compare each with another sample of it."""
     rows = []
     for _ in range(settings.num_resamples):
-        site = reference.mixture(prevalence, num_images, rng)
+        site = reference.mixture(prevalence, num_images, rng, exactly=given is not None)
         other = reference.resampled(rng)
         alone = explain_by_prevalence(site, other, given)
         shifted = explain_by_shift(site, other, given, alone)
@@ -285,27 +291,28 @@ def _resample(
     *,
     with_shift: bool,
 ) -> list[tuple[NDArray[np.float32], Reference, _Solution]]:
-    groups = _rows_by_patient(patients, scores.size)
+    samples = PatientSamples(scores.size, patients)
+
+    def estimated(log_odds: Scores) -> float:
+        return estimate_prevalence(found.shift.undo(log_odds), reference.prevalence)
+
+    in_all = estimated(to_log_odds(scores))
     draws = []
     for _ in range(settings.num_resamples):
-        chosen = rng.integers(len(groups), size=len(groups))
-        drawn_scores = scores[np.concatenate([groups[index] for index in chosen])]
+        drawn_scores = scores[samples.draw(rng)]
         drawn_reference = reference.resampled(rng)
         site = to_log_odds(drawn_scores)
+        known = None
+        if prevalence is not None:
+            # It is known of all images; a resample has a few cases more or fewer.
+            known = float(np.clip(prevalence + estimated(site) - in_all, BORDER, 1.0 - BORDER))
         if with_shift:
-            shift = explain_by_shift(site, drawn_reference, prevalence, found.shift)
+            shift = explain_by_shift(site, drawn_reference, known, found.shift)
         else:
-            shift = explain_by_prevalence(site, drawn_reference, prevalence)
-        solution = _solve(drawn_scores, drawn_reference, frozen, shift, prevalence)
+            shift = explain_by_prevalence(site, drawn_reference, known)
+        solution = _solve(drawn_scores, drawn_reference, frozen, shift, known)
         draws.append((drawn_scores, drawn_reference, solution))
     return draws
-
-
-def _rows_by_patient(patients: Sequence[str] | None, number: int) -> list[NDArray[np.intp]]:
-    if patients is None:
-        return list(np.arange(number)[:, np.newaxis])
-    _, group = np.unique(np.asarray(patients), return_inverse=True)
-    return np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
 
 
 def _highest_safe_threshold(

@@ -13,6 +13,7 @@ from models.intervals import wilson_interval
 from models.operating_point import OperatingPoint, choose_operating_point
 from pipeline.config import GateSettings
 from pipeline.site_settings import SiteCalibrationSettings
+from serving.site_calibration.patients import PatientSamples
 
 RECHOSEN, REFUSED = "rechosen", "refused"
 _MOST_CASES = 100_000  # no hospital labels more
@@ -258,12 +259,10 @@ def _threshold_interval(
     patients: Sequence[str] | None,
 ) -> tuple[float, float]:
     rng = np.random.default_rng(settings.seed)
-    names = np.arange(truth.size) if patients is None else np.asarray(patients)
-    _, group = np.unique(names, return_inverse=True)
-    rows = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    samples = PatientSamples(truth.size, patients)
     thresholds = []
     for _ in range(settings.num_resamples):
-        drawn = np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
+        drawn = samples.draw(rng)
         if 0 < truth[drawn].sum() < drawn.size:
             point = _choose(truth[drawn], scores[drawn], target_sensitivity, gate)
             thresholds.append(point.threshold)

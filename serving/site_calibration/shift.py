@@ -76,9 +76,19 @@ class Reference:
             pneumonia=np.sort(rng.choice(self.pneumonia, self.pneumonia.size)),
         )
 
-    def mixture(self, prevalence: float, number: int, rng: np.random.Generator) -> Scores:
-        """Draw what a site of this prevalence and the same acquisition would show, [number]."""
-        is_case = rng.random(number) < prevalence
+    def mixture(
+        self, prevalence: float, number: int, rng: np.random.Generator, *, exactly: bool
+    ) -> Scores:
+        """Draw what a site of the same acquisition would show, [number].
+
+        Args:
+            prevalence: Of the site, or, if `exactly`, among the images that are drawn.
+            number: Images.
+            rng: Draws them.
+            exactly: See `prevalence`.
+        """
+        ranks = np.arange(number) / number if exactly else rng.random(number)
+        is_case = ranks < prevalence
         return np.where(
             is_case, rng.choice(self.pneumonia, number), rng.choice(self.normal, number)
         )

@@ -55,10 +55,8 @@ def figures_at_share(
     recall = np.append(_share_from(reference.pneumonia, steps), 0.0)[::-1]
     false_alarms = np.append(_share_from(reference.normal, steps), 0.0)[::-1]
     called = prevalence * recall + (1.0 - prevalence) * false_alarms
-    return (
-        np.interp(share_called, called, recall),
-        1.0 - np.interp(share_called, called, false_alarms),
-    )
+    shares = np.asarray(share_called, dtype=np.float64)
+    return np.interp(shares, called, recall), 1.0 - np.interp(shares, called, false_alarms)
 
 
 def _share_from(ascending: Scores, thresholds: Scores) -> NDArray[np.float64]:
