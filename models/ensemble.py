@@ -46,8 +46,10 @@ def build_ensemble(
         members.append(Predictor(network, report.candidate, report.calibration))
         answers.append(Predictions.read(folder / PREDICTIONS_FILE).calibrated(report.calibration))
     predictions = mean_predictions(answers)
-    judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
     chosen = [reports[name] for name in names]
+    judgement = judge_predictions(
+        predictions, validation, run.operating_point, run.seed, chosen[0].exposure_cuts
+    )
     report = TrainingReport(
         name=ENSEMBLE,
         architecture=ENSEMBLE,

@@ -15,7 +15,12 @@ from models.digests import split_digest, weights_digest
 from models.distribution import create_strategy, num_gpus
 from models.export import ServedModel, export_model
 from models.input_data import load_split
-from models.judgement import cases_of, judge_predictions, predict_validation
+from models.judgement import (
+    cases_of,
+    judge_predictions,
+    measure_exposure_cuts,
+    predict_validation,
+)
 from models.predictor import Predictor
 from models.provenance import PROVENANCE_FILE, describe_origin
 from models.reference_scores import ReferenceScores
@@ -61,7 +66,13 @@ def run_fn(fn_args: FnArgs) -> None:
     predictions = predict_validation(
         Predictor(trained.network, run.candidate), validation, run.operating_point.stress
     )
-    judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
+    judgement = judge_predictions(
+        predictions,
+        validation,
+        run.operating_point,
+        run.seed,
+        measure_exposure_cuts(train.images),
+    )
     predictor = Predictor(trained.network, run.candidate, judgement.calibration)
     report = TrainingReport(
         name=run.name,

@@ -203,10 +203,23 @@ class OperatingPointSettings(Settings):
     # What the lower end of the recall's 95% interval on validation must reach. On 570 cases of
     # pneumonia that is a recall of .974.
     target_sensitivity: OpenFraction = 0.955
-    # The target is to hold on degraded images, too. That predicts the validation split once for
-    # each stress of models/stress.py; without it nothing is known of degraded images, and search,
-    # operating point and choice rest on plain ones.
+    # What allows for the next hospital, on top: `pseudo_sites` asks for `min_site_sensitivity` on
+    # each part of validation that stands in for one; `stresses` for the target on all degraded
+    # images together; `none` for nothing. docs/adr/0003 has what each of them does.
+    shift: Literal["pseudo_sites", "stresses", "none"] = "pseudo_sites"
+    min_site_sensitivity: OpenFraction = 0.90  # recall, point estimate; as gate.min_slice_recall
+    # Predict the validation split once for each stress of models/stress.py; without it nothing is
+    # known of degraded images, and search and choice rest on plain ones.
     stress: bool = True
+
+    @model_validator(mode="after")
+    def _stresses_are_predicted(self) -> OperatingPointSettings:
+        if self.shift == "stresses" and not self.stress:
+            raise ValueError(
+                "expected operating_point.stress: true with operating_point.shift: stresses, got "
+                "false: there are no degraded images to choose on"
+            )
+        return self
 
 
 class GateSettings(Settings):

@@ -36,6 +36,7 @@ from pipeline.summary_schema import (
     DataCounts,
     Metrics,
     OperatingPoint,
+    PseudoSite,
     RunMetrics,
     Shortcut,
     SplitCounts,
@@ -187,6 +188,7 @@ def _candidate(
         stressed_metrics={
             stress: Metrics.model_validate(metrics) for stress, metrics in report.stressed.items()
         },
+        pseudo_sites=tuple(PseudoSite.model_validate(site) for site in report.pseudo_sites),
         calibration_error_before=report.calibration_error_before,
         calibration_error_after=report.calibration_error_after,
     )

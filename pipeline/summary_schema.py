@@ -136,6 +136,20 @@ class Shortcut(Part):
     strong: bool
 
 
+class PseudoSite(Part):
+    """One part of validation that stands in for a hospital."""
+
+    scheme: str
+    group: str
+    positives: NonNegativeInt
+    negatives: NonNegativeInt
+    recall: OptionalEstimate
+    specificity: OptionalEstimate
+    held_out_threshold: Proportion | None
+    held_out_recall: OptionalEstimate
+    held_out_specificity: OptionalEstimate
+
+
 class Trial(Part):
     """One set of hyperparameters that a search tried."""
 
@@ -163,6 +177,7 @@ class Candidate(Part):
     worst_stress: str = ""
     worst_stressed_auc: Proportion | None = None
     stressed_metrics: dict[str, Metrics] = Field(default_factory=dict)
+    pseudo_sites: tuple[PseudoSite, ...] = ()
     calibration_error_before: Proportion | None = None
     calibration_error_after: Proportion | None = None
 

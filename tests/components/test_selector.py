@@ -32,7 +32,7 @@ def write_candidate(
         num_gpus=0, num_replicas=1, training_s=1.0, threshold=0.5, target_sensitivity=0.97,
         reaches_target=True, calibration=Calibration(), calibration_error_before=0.1,
         calibration_error_after=0.1, validation={"overall": metrics}, stressed={"blur": metrics},
-        members=members,
+        members=members, pseudo_sites=(), exposure_cuts=(85.0, 170.0),
     )  # fmt: skip
     model, model_run = folder / name / "model", folder / name / "model_run"
     model.mkdir(parents=True)

@@ -47,6 +47,8 @@ def report(
         calibration=Calibration(),
         calibration_error_before=0.1,
         calibration_error_after=0.1,
+        pseudo_sites=(),
+        exposure_cuts=(85.0, 170.0),
         validation={"overall": plain},
         stressed={
             "blur": metrics(false_alarms if stressed_alarms is None else stressed_alarms),

@@ -14,6 +14,7 @@ from components.servability.report import ServabilityReport
 from components.shortcuts.separation import ShortcutReport
 from models.calibration import Calibration
 from models.selection import select
+from models.site_holdout import judge_sites
 from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingReport
 from pipeline import run_summary
@@ -36,6 +37,11 @@ def metrics(false_alarms):
     )  # fmt: skip
 
 
+SITES = judge_sites(
+    [1, 0] * 60, [0.9, 0.4] * 60, 0.3, {"exposure": ["dark"] * 90 + ["bright"] * 30}, lambda _: 0.5
+)
+
+
 def report(name, false_alarms, members=(), stressed=True):
     return TrainingReport(
         name=name, architecture=name, num_parameters=10, num_trainable=5, candidate=None,
@@ -43,6 +49,7 @@ def report(name, false_alarms, members=(), stressed=True):
         history={}, num_gpus=0, num_replicas=1, training_s=1.0, threshold=false_alarms / 100,
         target_sensitivity=0.97, reaches_target=True, calibration=Calibration(),
         calibration_error_before=0.2, calibration_error_after=0.1,
+        pseudo_sites=SITES, exposure_cuts=(85.0, 170.0),
         validation={"overall": metrics(false_alarms)},
         stressed={"blur": metrics(false_alarms + 2)} if stressed else {},
     )  # fmt: skip
@@ -158,3 +165,15 @@ def test_without_stresses_there_are_no_figures_of_them(summarise):
 def test_a_candidate_that_left_nothing_is_named(summarise):
     with pytest.raises(KeyError, match=r"Ensemble\.model_run, got only"):
         summarise(Trainer_tuned=report("tuned", 5), Trainer_plain=report("plain", 10))
+
+
+def test_each_candidate_has_its_pseudo_sites(summarise):
+    summary = summarise(
+        Trainer_tuned=report("tuned", 5),
+        Trainer_plain=report("plain", 10),
+        Ensemble=report("ensemble", 30),
+    )
+    (dark,) = summary.candidates[0].pseudo_sites  # 15 bright images of each class are too few
+    assert (dark.scheme, dark.group, dark.positives, dark.negatives) == ("exposure", "dark", 45, 45)
+    assert (dark.recall.value, dark.specificity.value) == (1.0, 0.0)
+    assert (dark.held_out_threshold, dark.held_out_specificity.value) == (0.5, 1.0)
