@@ -15,15 +15,20 @@ from components.report.parts import Cell, Table, Text
 from models.slice_metrics import Estimate
 
 _TOO_SMALL = "too small"
+# Not the caption's: that is as wide as the table, and a phone shows its beginning only.
+NOTE = (
+    "Images of the test split are grouped by how they were named and taken: by their file names "
+    "without the numbers that count patients and images (those of a source's pneumonia may name "
+    "its cause), by sharpness, by thirds of mean grey level, and by size. A dash: no image of the "
+    f"class. Too small: fewer than {SMALLEST_GROUP} images of the class, too few to judge the "
+    "group by."
+)
 
 
 def errors_table(rows: Sequence[GroupErrors]) -> Table:
     """Tabulate false alarms and misses with specificity and recall, a line for each group."""
     return Table(
-        "Errors of the test split at the operating point by how images were named and taken, with "
-        "Wilson's 95% intervals. File names without the numbers that count patients and images; "
-        "those of a source's pneumonia may name its cause. A dash: no image of the class. Too "
-        f"small: fewer than {SMALLEST_GROUP} images of the class, too few to judge the group by.",
+        "At the operating point, with Wilson's 95% intervals",
         ("Group", "n", "Normal", "False alarms", "Specificity", "Pneumonia", "Misses", "Recall"),
         tuple(
             (

@@ -9,7 +9,7 @@ import numpy as np
 from components.report.dataset.samples import make_thumbnail
 from components.report.drawing import image_uri
 from components.report.error_groups.counts import group_errors
-from components.report.error_groups.tables import errors_in_words, errors_table
+from components.report.error_groups.tables import NOTE, errors_in_words, errors_table
 from components.report.outcomes import find_outcomes, in_words
 from components.report.parts import Gallery, Group, Part, Picture, Section, Text, attempt
 from components.report.served_predictions import read_image_bytes
@@ -70,7 +70,7 @@ def _groups(sources: Sources) -> Part:
         "size": features.SIZE_GROUPS,
     }
     rows = group_errors(found.labels, found.decisions, schemes, orders)
-    return Group(_GROUPS, (errors_in_words(rows), errors_table(rows)))
+    return Group(_GROUPS, (errors_in_words(rows), errors_table(rows), Text(NOTE)))
 
 
 def _group(sources: Sources, title: str, numbers: np.ndarray) -> Part:

@@ -120,9 +120,10 @@ def test_switched_off_pictures_leave_the_groups(make_section):
 
 
 def test_errors_are_grouped_by_name_sharpness_exposure_and_size(make_section):
-    words, table = make_section().parts[0].parts
+    words, table, note = make_section().parts[0].parts
     assert "No group that is large enough" in words.text
     assert isinstance(table, Table)
+    assert "fewer than 30 images" in note.text
     rows = {(row[0].detail, row[0].text): [*texts_of_row(row)] for row in table.rows}
     assert rows["file name", "other names"] == ["8", "3", "2", "0.333", "5", "3", "0.400"]
     assert rows["sharpness", "soft"] == ["5", "0", "–", "–", "5", "3", "0.400"]
