@@ -87,7 +87,9 @@ def test_networks_survive_saving(architecture, tiny_applications, images, tmp_pa
     np.testing.assert_allclose(exported.predict(images), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", ["efficientnet_v2_b0", "convnext_tiny"])
+@pytest.mark.parametrize(
+    "architecture", ["efficientnet_v2_b0", "convnext_tiny", "efficientnet_lite0"]
+)
 def test_layers_of_the_modern_backbones_are_read_back(architecture, images, tmp_path):
     # Their own layer classes must be found again without being named.
     network = build(architecture)

@@ -17,7 +17,8 @@ def build(architecture):
 
 
 @pytest.mark.parametrize(
-    "architecture", ["cnn_baseline", "cnn_deep", "compact_resnet", "efficientnet_v2_b0"]
+    "architecture",
+    ["cnn_baseline", "cnn_deep", "compact_resnet", "efficientnet_v2_b0", "efficientnet_lite0"],
 )
 def test_a_tapped_network_answers_as_before_and_gives_its_last_maps(architecture):
     network = build(architecture)
