@@ -52,6 +52,8 @@ class DataSettings(Settings):
     min_prevalence: Fraction = 0.05  # of pneumonia, per split
     max_prevalence: Fraction = 0.95
     shortcut_warning_auc: Fraction = 0.75  # of a nuisance feature alone, from which on it is told
+    # Of all nuisance features together, at telling the images of two splits apart.
+    split_warning_auc: Fraction = 0.65
     synthetic: SyntheticSettings = SyntheticSettings()
 
     @model_validator(mode="after")

@@ -136,6 +136,22 @@ class Shortcut(Part):
     strong: bool
 
 
+class SplitDifference(Part):
+    """How well nuisance features tell the images of one class of two splits apart."""
+
+    first: str
+    second: str
+    label: str
+    n_first: NonNegativeInt
+    n_second: NonNegativeInt
+    auc: Proportion | None
+    low: Proportion | None
+    high: Proportion | None
+    leading_feature: str
+    leading_auc: Proportion | None
+    strong: bool
+
+
 class PseudoSite(Part):
     """One part of validation that stands in for a hospital."""
 
@@ -233,6 +249,7 @@ class Summary(Part):
     notice: str
     data: DataCounts
     shortcuts: tuple[Shortcut, ...] = ()
+    split_differences: tuple[SplitDifference, ...] = ()
     candidates: tuple[Candidate, ...]
     selected: str
     selection_reason: str = ""

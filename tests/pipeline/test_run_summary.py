@@ -12,6 +12,7 @@ from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PRO
 from components.selector import SELECTION_FILE
 from components.servability.report import ServabilityReport
 from components.shortcuts.separation import ShortcutReport
+from components.shortcuts.split_differences import SplitDifference, SplitDifferences
 from models.calibration import Calibration
 from models.selection import select
 from models.site_holdout import judge_sites
@@ -39,6 +40,12 @@ def metrics(false_alarms):
 
 SITES = judge_sites(
     [1, 0] * 60, [0.9, 0.4] * 60, 0.3, {"exposure": ["dark"] * 90 + ["bright"] * 30}, lambda _: 0.5
+)
+
+
+DIFFERENCES = (
+    SplitDifference(first="train", second="test", label="normal", n_first=9, n_second=4, auc=0.6),
+    SplitDifference(first="train", second="test", label="pneumonia", n_first=9, n_second=4),
 )
 
 
@@ -100,6 +107,9 @@ def summarise(tmp_path, monkeypatch):
             largest_difference=1e-7, load_s=1.5, first_answer_s=0.4, later_answer_s=0.02,
         ).write(output("ServabilityCheck", "blessing"))  # fmt: skip
         ShortcutReport(n=9, positives=5, warning_auc=0.75, shortcuts=()).write(
+            output("DataAudit", "report")
+        )
+        SplitDifferences(warning_auc=0.65, differences=DIFFERENCES).write(
             output("DataAudit", "report")
         )
         where = {DESTINATION_PROPERTY: "/srv/4", VERSION_PROPERTY: 4}
@@ -167,12 +177,14 @@ def test_a_candidate_that_left_nothing_is_named(summarise):
         summarise(Trainer_tuned=report("tuned", 5), Trainer_plain=report("plain", 10))
 
 
-def test_each_candidate_has_its_pseudo_sites(summarise):
+def test_pseudo_sites_and_differences_of_splits_are_those_of_the_nodes(summarise):
     summary = summarise(
         Trainer_tuned=report("tuned", 5),
         Trainer_plain=report("plain", 10),
         Ensemble=report("ensemble", 30),
     )
+    told = [(each.label, each.auc, each.strong) for each in summary.split_differences]
+    assert told == [("normal", 0.6, False), ("pneumonia", None, False)]
     (dark,) = summary.candidates[0].pseudo_sites  # 15 bright images of each class are too few
     assert (dark.scheme, dark.group, dark.positives, dark.negatives) == ("exposure", "dark", 45, 45)
     assert (dark.recall.value, dark.specificity.value) == (1.0, 0.0)
