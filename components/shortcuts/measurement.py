@@ -61,7 +61,8 @@ def measure_records(
     num_done = 0
     with ThreadPoolExecutor(num_threads) as pool:
         for split, folder in folders.items():
-            records, rows = _read(folder), []
+            records = _read(folder)
+            rows: list[tuple[dict[str, float], int, str]] = []
             while chunk := list(itertools.islice(records, _CHUNK_IMAGES)):
                 rows += pool.map(_measure, chunk)
                 report_progress("Looking for shortcuts", num_done + len(rows), total, "image")

@@ -119,7 +119,9 @@ def describe(difference: SplitDifference) -> str:
 def _compare(
     names: tuple[str, str], pair: tuple[Measured, Measured], label: int, warning_auc: float
 ) -> SplitDifference:
-    chosen = [np.flatnonzero(measured.labels == label) for measured in pair]
+    chosen: list[list[int]] = [
+        np.flatnonzero(measured.labels == label).tolist() for measured in pair
+    ]
     patients = [
         [measured.patient_ids[index] for index in indices]
         for measured, indices in zip(pair, chosen, strict=True)
