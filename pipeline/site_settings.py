@@ -20,9 +20,12 @@ class SiteCalibrationSettings(Settings):
     # Between two estimates of the prevalence, by posteriors and by shape. More counts as a
     # contradiction where chance explains less.
     max_prevalence_gap: Fraction = 0.03
+    # Between the prevalence with and without an acquisition shift. Where it is larger, the scores
+    # of another population look like a shift.
+    max_prevalence_correction: Fraction = 0.2
     # Root mean square difference of cumulative shares that is passed over even where so many
     # images were given that chance explains less.
-    max_shape_distance: Fraction = 0.02
+    max_shape_distance: Fraction = 0.015
     min_labelled_images: int = Field(100, ge=20)
     interval_width: OpenFraction = 0.05  # of the recall's 95% interval, to plan labelling for
     num_resamples: int = Field(400, ge=100)

@@ -86,8 +86,11 @@ class Alignment(BaseModel):
         distance_after: The same after it is undone.
         distance_after_bound: What is tolerated.
         frozen_threshold: The one that the gate judged.
-        threshold: The aligned one.
-        capped: Whether it is lower than the quantile says, for the sake of recall.
+        estimated_threshold: The one of the same quantile as the frozen one at the reference.
+        threshold: The aligned one: the estimated one where that is lower than the frozen one, else
+            at most the lower end of the estimate's interval.
+        capped: Whether it is lower still, so that `recall_if_unmoved` is not below the gate's
+            lower bound.
         share_called_frozen: Share of the site's images at or above the frozen threshold.
         share_called: The same of the aligned one.
         frozen: Expected figures of the frozen threshold.
@@ -115,7 +118,8 @@ class Alignment(BaseModel):
     distance_after: float
     distance_after_bound: float
     frozen_threshold: float
-    threshold: Estimate
+    estimated_threshold: Estimate
+    threshold: float
     capped: bool
     share_called_frozen: float
     share_called: float
@@ -187,12 +191,14 @@ def align_scores(
         prevalence is None and abs(unshifted - alone.prevalence) > equal.gap_by_prevalence
     )
     found = _solve(scores, reference, frozen, shifted if shift_found else alone, prevalence)
-    cap = _highest_safe_threshold(reference_scores, frozen_threshold, min_recall_lower_bound)
-    threshold = min(found.threshold, cap)
     draws = _resample(
         scores, reference, frozen, found, prevalence, patients, settings, rng,
         with_shift=shift_found,
     )  # fmt: skip
+    estimate = _estimate(found.threshold, [each.threshold for *_, each in draws])
+    threshold, capped = _cautious(
+        estimate, frozen_threshold, reference_scores, min_recall_lower_bound
+    )
 
     thresholds = np.array([frozen_threshold, threshold], np.float32)
     figures = [_figures_of(scores, thresholds, reference, found.prevalence)]
@@ -223,8 +229,9 @@ def align_scores(
         distance_after=found.shift.distance,
         distance_after_bound=max(equal.distance_by_shift, settings.max_shape_distance),
         frozen_threshold=frozen_threshold,
-        threshold=_estimate(threshold, [min(each.threshold, cap) for *_, each in draws]),
-        capped=threshold < found.threshold,
+        estimated_threshold=estimate,
+        threshold=threshold,
+        capped=capped,
         share_called_frozen=called[0],
         share_called=called[1],
         frozen=_figures(values, 0),
@@ -315,12 +322,22 @@ def _resample(
     return draws
 
 
-def _highest_safe_threshold(
-    reference: ReferenceScores, frozen_threshold: float, min_recall: float
-) -> float:
-    """Return up to where a threshold may be raised: the reference's recall reaches the minimum."""
-    share = min(np.ceil(min_recall * len(reference.pneumonia)) / len(reference.pneumonia), 1.0)
-    return max(threshold_for_share(reference.pneumonia, share), frozen_threshold)
+def _cautious(
+    estimate: Estimate, frozen_threshold: float, reference: ReferenceScores, min_recall: float
+) -> tuple[float, bool]:
+    """Return the threshold to use, and whether the reference's recall held it back.
+
+    A threshold that is too high misses cases, one that is too low calls too many: it is lowered as
+    far as the estimate says, and raised only as far as the estimate's interval is sure of, and as
+    the reference's recall stays at the minimum.
+    """
+    if estimate.value <= frozen_threshold:
+        return estimate.value, False
+    num_cases = len(reference.pneumonia)
+    share = min(np.ceil(min_recall * num_cases) / num_cases, 1.0)
+    highest = threshold_for_share(reference.pneumonia, share)
+    raised = max(estimate.low, frozen_threshold)
+    return max(min(raised, highest), frozen_threshold), raised > max(highest, frozen_threshold)
 
 
 def _figures_of(
@@ -384,8 +401,15 @@ def _reasons_to_refuse(
             f"shift: distance {result.distance_after:.3f}, expected at most "
             f"{result.distance_after_bound:.3f}"
         )
+    correction = abs(share.value - result.prevalence_unshifted)
+    if not result.prevalence_given and correction > settings.max_prevalence_correction:
+        reasons.append(
+            f"the prevalence depends on what the scores' shift is taken for: {share.value:.3f}, or "
+            f"{result.prevalence_unshifted:.3f} if there is none, expected a difference of at most "
+            f"{settings.max_prevalence_correction:g}; give --prevalence if it is known"
+        )
     reasons += _implausible_shift(result, reference)
-    is_raised = result.threshold.value > result.frozen_threshold
+    is_raised = result.threshold > result.frozen_threshold
     if is_raised and result.aligned.recall.low < min_recall_lower_bound:
         reasons.append(
             f"a raised threshold would risk recall: {_text(result.aligned.recall)} is expected, "
@@ -400,11 +424,11 @@ def _reason_to_keep(result: Alignment) -> str:
             f"a prevalence of {_text(result.prevalence)} alone explains the scores: there is no "
             "acquisition shift to correct"
         )
-    interval = result.threshold
+    interval = result.estimated_threshold
     if interval.low <= result.frozen_threshold <= interval.high:
         return (
             f"the frozen threshold {result.frozen_threshold:.4g} is within the interval of the "
-            f"aligned one, {interval.low:.4g} to {interval.high:.4g}"
+            f"estimated one, {interval.low:.4g} to {interval.high:.4g}"
         )
     return ""
 
@@ -429,9 +453,9 @@ def _warnings(result: Alignment, min_recall_lower_bound: float) -> tuple[str, ..
     warnings = []
     if result.capped:
         warnings.append(
-            "the threshold is lower than the quantile says: raised further, its recall would be "
-            f"below {min_recall_lower_bound:g} if the scores of pneumonia have not risen, which "
-            "only labels could show"
+            "the threshold is raised less than the estimate allows: its recall would be below "
+            f"{min_recall_lower_bound:g} if the scores of pneumonia have not risen, which only "
+            "labels could show"
         )
     if result.aligned.recall.low < min_recall_lower_bound:
         warnings.append(

@@ -239,7 +239,7 @@ def _align(
     if len(labels) == len(scored.images):
         measured = MeasuredChange(
             frozen=measure(labels, scored.probabilities, alignment.frozen_threshold),
-            aligned=measure(labels, scored.probabilities, alignment.threshold.value),
+            aligned=measure(labels, scored.probabilities, alignment.threshold),
         )
     verdict = "changed" if alignment.verdict == ALIGNED else alignment.verdict
     return report.model_copy(
@@ -298,7 +298,7 @@ def _origin(report: SiteReport, scored: ScoredImages, base: Provenance) -> Prove
                 "specificity_low": figures.specificity.low,
             }
         )
-        return describe_site_origin(base, _float32(alignment.threshold.value), site)
+        return describe_site_origin(base, _float32(alignment.threshold), site)
     choice = report.choice
     if choice is None or choice.threshold is None or choice.rechosen is None:
         raise ValueError("expected a new threshold, got none")

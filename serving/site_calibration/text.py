@@ -70,7 +70,8 @@ def _of_alignment(found: Alignment, served_threshold: float) -> Iterator[str]:
         f"{_estimate(found.frozen.recall)}, specificity {_estimate(found.frozen.specificity)}"
     )
     yield (
-        f"  aligned  threshold {_estimate(found.threshold, '.4g')}, calls "
+        f"  aligned  threshold {found.threshold:.4g}, of an estimated "
+        f"{_estimate(found.estimated_threshold, '.4g')}, calls "
         f"{found.share_called:.1%}: recall {_estimate(found.aligned.recall)}, specificity "
         f"{_estimate(found.aligned.specificity)}"
     )

@@ -99,7 +99,7 @@ def test_unlabelled_images_give_a_version_that_serves_the_aligned_threshold(
     code, report = calibrate(tmp_path, push_dir, unlabelled)
     assert code == site_calibration.EXIT_PUSHED
     assert pushed_versions(push_dir) == [1, 2]
-    threshold = np.float32(report.alignment.threshold.value)
+    threshold = np.float32(report.alignment.threshold)
     labels, log_odds = site()
     images = [encode(value) for value in log_odds]
     before, after = (answers(version_dir(push_dir, number), images) for number in (1, 2))
@@ -133,7 +133,7 @@ def test_the_version_says_what_was_aligned_on_what_and_by_whom(push_dir, unlabel
     assert site_record.prevalence == report.alignment.prevalence.value
     assert (site_record.base_model_version, site_record.base_threshold) == ("ba5e", base.threshold)
     assert new.model_version == report.pushed.model_version != base.model_version
-    assert new.threshold == np.float32(report.alignment.threshold.value)
+    assert new.threshold == np.float32(report.alignment.threshold)
     # The graph tells it, too, and what is beside it came along.
     session = SessionModel(version_dir(push_dir, 2))
     told = session.run(features.INFORMATION_SIGNATURE, {features.INFORMATION_INPUT: [b""]})
