@@ -4,7 +4,7 @@ import pytest
 
 from models.architectures.pretrained import assemble_network, build_head, preprocessing_of
 from models.optimisation import compile_for_training
-from models.stage_rates import stage_rates
+from models.stage_rates import StagedAdam, stage_rates
 from pipeline.config import TrainingSettings
 
 SHAPE = (16, 16, 3)
@@ -106,3 +106,16 @@ def test_weight_decay_follows_the_rate_of_the_stage_and_spares_offsets_and_scale
         for variable in layer.trainable_variables:
             shrunk = 2.0 * (1.0 - 0.1 * 0.2 * factor) if variable.name == "kernel" else 2.0
             np.testing.assert_allclose(variable.numpy(), shrunk, rtol=1e-6)
+
+
+def test_stages_keep_their_rates_under_the_loss_scaling_of_mixed_precision(network):
+    rates = stage_rates(network, 0.5)
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        StagedAdam(learning_rate=1e-3, rates=rates), initial_scale=8.0
+    )
+    before = [variable.numpy() for variable in network.trainable_variables]
+    gradients = [8.0 * keras.ops.ones_like(variable) for variable in network.trainable_variables]
+    optimizer.apply(gradients, network.trainable_variables)
+    for variable, value in zip(network.trainable_variables, before, strict=True):
+        step = np.abs(variable.numpy() - value)
+        np.testing.assert_allclose(step, 1e-3 * rates.get(id(variable), 1.0), rtol=1e-2)

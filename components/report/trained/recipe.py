@@ -67,7 +67,8 @@ def _tuning(training: TrainingSettings) -> str:
     decay = f"rates falling by {training.layer_decay:g} from stage to stage"
     slowed = f", {decay}" if training.layer_decay < 1.0 else ""
     if training.backbone == "whole":
-        first = f" after {training.head_epochs} epochs of the head" if training.head_epochs else ""
+        epochs = f"{training.head_epochs} epoch{'s' if training.head_epochs > 1 else ''}"
+        first = f" after {epochs} of the head alone" if training.head_epochs else ""
         return f"backbone trained as a whole{first}{slowed}"
     if training.fine_tuning.num_layers:
         return f"its last {training.fine_tuning.num_layers} layers trained after the head{slowed}"

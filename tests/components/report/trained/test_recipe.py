@@ -48,11 +48,12 @@ def test_weights_are_told_without_their_folder():
         ({}, "backbone frozen", 20),
         (
             {"backbone": "whole", "head_epochs": 2, "layer_decay": 0.7},
-            "backbone trained as a whole after 2 epochs of the head, rates falling by 0.7 from "
-            "stage to stage",
+            "backbone trained as a whole after 2 epochs of the head alone, rates falling by 0.7 "
+            "from stage to stage",
             22,
         ),
         ({"backbone": "whole"}, "; backbone trained as a whole;", 20),
+        ({"backbone": "whole", "head_epochs": 1}, "after 1 epoch of the head alone;", 21),
         (
             {"fine_tuning": {"num_layers": 30, "epochs": 5}},
             "its last 30 layers trained after the head",
