@@ -190,15 +190,18 @@ def _differences(sources: Sources) -> Part:
         for each in report.differences
         if each.strong
     ]
-    verdict = (
-        Text(
+    if strong:
+        verdict = Text(
             f"Made differently, AUC of {report.warning_auc:g} or more: {', '.join(strong)}. "
             "Figures on validation promise little about such images.",
             "warning",
         )
-        if strong
-        else Text(f"No AUC reaches {report.warning_auc:g}: the splits were made alike.", "good")
-    )
+    elif all(each.auc is None for each in report.differences):
+        verdict = Text("Too few patients to tell whether the splits were made alike.", "warning")
+    else:
+        verdict = Text(
+            f"No AUC reaches {report.warning_auc:g}: the splits were made alike.", "good"
+        )
     return Group("Differences between splits", (Text(_DIFFERENCES), verdict, splits_table(report)))
 
 

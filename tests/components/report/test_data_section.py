@@ -185,6 +185,12 @@ def test_splits_that_look_alike_are_said_to(write_run):
     ]
 
 
+def test_too_few_patients_are_no_sign_of_likeness(write_run):
+    told = texts_in(build(write_run(differences=ALIKE[1:])))
+    assert "Too few patients to tell whether the splits were made alike." in told
+    assert not any("were made alike." in text and "No AUC" in text for text in told)
+
+
 def test_a_split_that_was_made_differently_is_warned_of(write_run):
     changed = {"second": "test", "auc": 0.912, "low": 0.9, "high": 0.93, "strong": True}
     section = build(write_run(differences=(ALIKE[0].model_copy(update=changed),)))
