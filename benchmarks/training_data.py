@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
@@ -24,6 +26,8 @@ def load_split(source: Source, settings: TransformSettings) -> SplitData:
         subtypes=[image.subtype for image in source.images],
         size_groups=[features.SIZE_GROUPS[0]] * len(source.images),
         sharpness_groups=[features.SHARPNESS_GROUPS[0]] * len(source.images),
+        patient_ids=[image.patient_id for image in source.images],
+        image_ids=[image.image_id for image in source.images],
     )
 
 
@@ -38,13 +42,12 @@ def hold_out(everything: SplitData, num_validation: int) -> tuple[SplitData, Spl
 def take(data: SplitData, chosen: np.ndarray) -> SplitData:
     """Return the records where `chosen`, bool [n], is true."""
     indices = np.flatnonzero(chosen)
-    return SplitData(
-        images=data.images[indices],
-        labels=data.labels[indices],
-        subtypes=[data.subtypes[index] for index in indices],
-        size_groups=[data.size_groups[index] for index in indices],
-        sharpness_groups=[data.sharpness_groups[index] for index in indices],
-    )
+    texts = {
+        field.name: [getattr(data, field.name)[index] for index in indices]
+        for field in dataclasses.fields(SplitData)
+        if field.name not in ("images", "labels")
+    }
+    return SplitData(data.images[indices], data.labels[indices], **texts)
 
 
 def as_floats(data: SplitData) -> tuple[np.ndarray, np.ndarray]:

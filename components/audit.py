@@ -3,7 +3,8 @@
 TFDV's ExampleValidator writes down its anomalies and lets the run go on; this
 node reads them and stops it. On top it checks what a schema cannot say: patients
 that occur in two splits, a missing class, a prevalence out of bounds. It warns of
-shortcuts: numbers of an image that say nothing about lungs, and yet tell the classes apart.
+shortcuts: numbers of an image that say nothing about lungs, and yet tell the classes apart;
+and of splits that the same numbers tell apart.
 """
 
 # TFX reads the annotations of component functions as objects: no
@@ -23,8 +24,10 @@ from tfx.types import Artifact, artifact_utils
 from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.errors import InputError
-from components.shortcuts.measurement import measure_records
+from components.shortcuts import split_differences
+from components.shortcuts.measurement import Measured, measure_records
 from components.shortcuts.separation import ShortcutReport, describe, find_shortcuts
+from components.shortcuts.split_differences import SplitDifferences, compare_splits
 from models import features
 from pipeline.config import DataSettings
 
@@ -34,7 +37,7 @@ _NUM_SHOWN = 5
 
 
 class DataAuditReport(Artifact):
-    """Holds `REPORT_FILE`, counts per split and what was checked, and a `ShortcutReport`."""
+    """Holds `REPORT_FILE`, counts per split and checks, a `ShortcutReport`, `SplitDifferences`."""
 
     TYPE_NAME = "pneumonia.DataAuditReport"
 
@@ -52,7 +55,8 @@ def DataAudit(  # noqa: N802  # a node is named like TFX's own
     Args:
         examples: Raw records in the splits of `features.SPLITS`.
         anomalies: ExampleValidator's findings on the same records.
-        report: Receives `REPORT_FILE` and, where the records are fit, a `ShortcutReport`.
+        report: Receives `REPORT_FILE` and, where the records are fit, a `ShortcutReport` and
+            `SplitDifferences`.
         settings: `DataSettings` as JSON.
         code_version: Version of the project's code, in the cache key.
 
@@ -82,12 +86,12 @@ def DataAudit(  # noqa: N802  # a node is named like TFX's own
     if failures:
         raise InputError("The data audit found the records unfit:\n- " + "\n- ".join(failures))
     _LOGGER.info("Data audit passed: %s", counts)
-    shortcuts = audit_shortcuts(
+    measured = measure_records(
         {split: Path(folder) for split, folder in folders.items()},
         {split: len(labels) for split, (labels, _) in splits.items()},
-        data_settings,
     )
-    shortcuts.write(path.parent)
+    audit_shortcuts(measured, data_settings).write(path.parent)
+    audit_splits(measured, data_settings).write(path.parent)
 
 
 Records = tuple[np.ndarray, list[str]]  # labels int64 [n], patient ids [n]
@@ -167,24 +171,36 @@ def _shown(names: Sequence[str]) -> str:
     return ", ".join(names[:_NUM_SHOWN]) + more
 
 
-def audit_shortcuts(
-    folders: Mapping[str, Path], num_records: Mapping[str, int], settings: DataSettings
-) -> ShortcutReport:
+def audit_shortcuts(measured: Mapping[str, Measured], settings: DataSettings) -> ShortcutReport:
     """Judge the nuisance features of `train` and `validation`, and log a warning of strong ones.
 
     Args:
-        folders: TFRecord files by split; those of `test` are not read.
-        num_records: Records by split.
+        measured: By split; `test` plays no part.
         settings: Say from when on a shortcut is strong.
 
     Raises:
-        InputError: An image cannot be decoded.
         ValueError: A class is missing in both splits.
     """
-    statistics, labels = measure_records(folders, num_records)
+    seen = [measured[split] for split in (features.TRAIN, features.VALIDATION)]
+    statistics = [image for split in seen for image in split.statistics]
+    labels = np.concatenate([split.labels for split in seen])
     report = find_shortcuts(statistics, labels, settings.shortcut_warning_auc)
     for shortcut in report.strong:
         _LOGGER.warning("%s", describe(shortcut))
+    return report
+
+
+def audit_splits(measured: Mapping[str, Measured], settings: DataSettings) -> SplitDifferences:
+    """Find out whether nuisance features tell splits apart, and log a warning where they do.
+
+    Args:
+        measured: By split.
+        settings: Say from when on a difference is strong.
+    """
+    report = compare_splits(measured, settings.split_warning_auc)
+    for difference in report.differences:
+        if difference.strong:
+            _LOGGER.warning("%s", split_differences.describe(difference))
     return report
 
 

@@ -18,8 +18,10 @@ from models.digests import weights_digest
 from models.ensemble import build_ensemble
 from models.export import ServedModel, export_model
 from models.input_data import load_split
+from models.judgement import cases_of
 from models.provenance import PROVENANCE_FILE, Provenance, describe_origin
-from models.training_report import PREDICTIONS_FILE, REPORT_FILE
+from models.reference_scores import ReferenceScores
+from models.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE
 from pipeline.config import EnsembleRun
 
 EXAMPLES, TRANSFORM_GRAPH = "examples", "transform_graph"
@@ -59,10 +61,16 @@ class Executor(base_executor.BaseExecutor):
             run.image_size_px,
             report.threshold,
         )
-        model_dir = artifact_utils.get_single_uri(output_dict[MODEL])
-        export_model(served, Path(path_utils.serving_model_dir(model_dir)), origin)
+        model_dir = Path(
+            path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict[MODEL]))
+        )
+        export_model(served, model_dir, origin)
+        ReferenceScores.from_predictions(
+            validation.labels, predictions.calibrated(report.calibration).plain
+        ).write(model_dir)
         model_run_dir = Path(artifact_utils.get_single_uri(output_dict[MODEL_RUN]))
         predictions.write(model_run_dir / PREDICTIONS_FILE)
+        cases_of(validation).write(model_run_dir / CASES_FILE)
         report.write(model_run_dir / REPORT_FILE)
         origin.write(model_run_dir / PROVENANCE_FILE)
 

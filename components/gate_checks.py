@@ -107,7 +107,10 @@ def judge(
     if evaluation.baseline is not None:
         checks += _changes(overall, evaluation.baseline.get(OVERALL), settings)
     checks = [_with_tfma_failures(check, evaluation.failures) for check in checks]
-    checks.append(_recall_lower_bound(overall, settings))
+    checks += [
+        _low_at_least("recall", overall, settings.min_recall_lower_bound),
+        _low_at_least("specificity", overall, settings.min_specificity_lower_bound),
+    ]
     checks += _slice_recalls(evaluation.candidate, settings)
     checks.append(_tfma(evaluation, evaluator_blessed))
     return GateReport(
@@ -182,19 +185,18 @@ def _changes(
     return checks
 
 
-def _recall_lower_bound(overall: SliceMetrics | None, settings: GateSettings) -> Check:
-    low = None if overall is None else overall.recall.low
-    bound = settings.min_recall_lower_bound
+def _low_at_least(metric: str, overall: SliceMetrics | None, bound: float) -> Check:
+    low: float | None = None if overall is None else getattr(overall, metric).low
     return Check(
-        name="recall_lower_bound",
+        name=f"{metric}_lower_bound",
         slice=OVERALL,
-        metric="recall",
+        metric=metric,
         value=low,
         bound=bound,
         comparison="lower 95% bound at least",
         verdict=PASSED if low is not None and low >= bound else FAILED,
-        n=_support(overall, "recall"),
-        note=_why_undefined(overall, "recall") if low is None else "",
+        n=_support(overall, metric),
+        note=_why_undefined(overall, metric) if low is None else "",
     )
 
 

@@ -13,8 +13,9 @@ from tfx.types import Artifact, BaseChannel, artifact_utils
 from tfx.types.standard_artifacts import Model, ModelRun
 
 from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node, folders_of
+from models.predictions import Predictions, ValidationCases
 from models.selection import Selection, select
-from models.training_report import REPORT_FILE, TrainingReport
+from models.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
 
 SELECTION_FILE = "selection.json"  # a models.selection.Selection, in the output `model_run`
 
@@ -28,15 +29,22 @@ def choose(
 
     Args:
         models: Each candidate's Model artifact, by name.
-        model_runs: Each candidate's ModelRun artifact, which holds its report.
+        model_runs: Each candidate's ModelRun artifact, which holds its report, its predictions
+            on validation and the cases that they are of.
         model: Where the chosen model goes.
         model_run: Where its report and logs go, with `selection.json` beside them.
 
     Returns:
         What stands in `selection.json`.
+
+    Raises:
+        ValueError: The candidates were judged on different validation images.
     """
     reports = [TrainingReport.read(folder / REPORT_FILE) for folder in model_runs.values()]
-    selection = select(reports)
+    predictions = {
+        name: Predictions.read(folder / PREDICTIONS_FILE) for name, folder in model_runs.items()
+    }
+    selection = select(reports, predictions, _common_cases(model_runs))
     # Copied: on Kubeflow an artifact belongs to the run and the node that wrote it.
     shutil.copytree(models[selection.selected], model, dirs_exist_ok=True)
     shutil.copytree(model_runs[selection.selected], model_run, dirs_exist_ok=True)
@@ -44,6 +52,19 @@ def choose(
     (model_run / SELECTION_FILE).write_text(text, encoding="utf-8")
     _LOGGER.info("Selected %s: %s", selection.selected, selection.reason)
     return selection
+
+
+def _common_cases(model_runs: Mapping[str, Path]) -> ValidationCases:
+    (first, common), *others = (
+        (name, ValidationCases.read(folder / CASES_FILE)) for name, folder in model_runs.items()
+    )
+    for name, cases in others:
+        if not cases.equals(common):
+            raise ValueError(
+                f"Expected {first} and {name} on the same validation images in one order, got "
+                "others: train all candidates on the output of one Transform."
+            )
+    return common
 
 
 class Executor(base_executor.BaseExecutor):

@@ -12,11 +12,10 @@ from models.input_data import SplitData
 from models.preprocessing import decode_and_resize
 from pipeline.config import TransformSettings
 
-_TEXTS = (features.SUBTYPE, features.SIZE_GROUP, features.SHARPNESS_GROUP)
 _FEATURE_SPEC = {
     features.IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string),
     features.LABEL: tf.io.FixedLenFeature([], tf.int64),
-    **{name: tf.io.FixedLenFeature([], tf.string) for name in _TEXTS},
+    **{name: tf.io.FixedLenFeature([], tf.string) for name in features.TRANSFORMED_TEXTS},
 }
 
 
@@ -40,7 +39,8 @@ def load_raw_split(
     def parse(record: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parsed = tf.io.parse_single_example(record, _FEATURE_SPEC)
         image = decode_and_resize(parsed[features.IMAGE_BYTES], settings)
-        return (image, parsed[features.LABEL], *(parsed[name] for name in _TEXTS))
+        texts = (parsed[name] for name in features.TRANSFORMED_TEXTS)
+        return (image, parsed[features.LABEL], *texts)
 
     dataset = tf.data.TFRecordDataset(files, compression_type="GZIP").map(parse)
     columns = list(zip(*dataset.as_numpy_iterator(), strict=True))
@@ -51,5 +51,5 @@ def load_raw_split(
     return SplitData(
         np.stack(images),
         np.array(labels, np.int64),
-        *([value.decode() for value in column] for column in texts),
+        *([value.decode(errors="replace") for value in column] for column in texts),
     )

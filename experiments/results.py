@@ -8,7 +8,8 @@ from pathlib import Path
 from experiments.variants import VARIANTS
 from models.ensemble import mean_predictions
 from models.input_data import SplitData
-from models.judgement import Predictions, judge_predictions
+from models.judgement import Judgement, judge_predictions, measure_exposure_cuts
+from models.predictions import Predictions
 from models.selection import compare_figures
 from models.slice_metrics import OVERALL
 from pipeline.config import PipelineSettings
@@ -45,7 +46,7 @@ def write_result(
         num_parameters: All weights.
         training_s: What the training took, s.
     """
-    judgement = judge_predictions(predictions, validation, PipelineSettings().operating_point, seed)
+    judgement = _judge(predictions, validation, seed)
     comparison = compare_figures(
         name,
         judgement.validation[OVERALL],
@@ -73,9 +74,7 @@ def combine(output: Path, seed: int, validation: SplitData) -> None:
         members = []
         for file in files:
             predictions = Predictions.read(file)
-            judged = judge_predictions(
-                predictions, validation, PipelineSettings().operating_point, seed
-            )
+            judged = _judge(predictions, validation, seed)
             members.append(predictions.calibrated(judged.calibration))
         results = [
             json.loads(result_file(output, member, seed).read_text(encoding="utf-8"))
@@ -90,3 +89,11 @@ def combine(output: Path, seed: int, validation: SplitData) -> None:
             sum(result["num_parameters"] for result in results),
             sum(result["training_s"] for result in results),
         )
+
+
+def _judge(predictions: Predictions, validation: SplitData, seed: int) -> Judgement:
+    # The training split is not at hand here; its thirds of exposure are about validation's.
+    cuts = measure_exposure_cuts(validation.images)
+    return judge_predictions(
+        predictions, validation, PipelineSettings().operating_point, seed, cuts
+    )

@@ -17,6 +17,9 @@ REFERENCE = "plain pixels"
 
 DEFAULTS = "CLAHE and black bands: the defaults"
 
+# What the variants with ImageNet weights differ from in one thing.
+FINE_TUNED = "EfficientNet-Lite0 as a whole, plain pixels"
+
 _DEFAULT_TRANSFORM = TransformSettings()
 
 
@@ -84,6 +87,20 @@ def _augmented_with(**changes: Any) -> CandidateSettings:
     return _trained_with(augmentation=AugmentationSettings(**{**augmentation, **changes}))
 
 
+# A network with ImageNet weights, all layers of which are trained. Its rate is lower than that of
+# a network from scratch.
+_FINE_TUNED = CandidateSettings(
+    architecture="efficientnet_lite0",
+    weights="package",
+    normalisation="none",
+    training=TrainingSettings(backbone="whole", learning_rate=1e-3, epochs=8),
+)
+
+
+def _fine_tuned_with(**changes: Any) -> CandidateSettings:
+    return _FINE_TUNED.model_copy(update=changes)
+
+
 VARIANTS: Mapping[str, Variant] = {
     REFERENCE: Variant("reference", _PLAIN),
     "no augmentation": Variant("augmentation", _augmented_with(enabled=False)),
@@ -109,6 +126,13 @@ VARIANTS: Mapping[str, Variant] = {
     "5 views": Variant("prediction", _with(num_views=5), trained_as=REFERENCE),
     "mean of plain, standardised, CLAHE": Variant(
         "prediction", _PLAIN, members=(REFERENCE, "standardisation", "CLAHE")
+    ),
+    FINE_TUNED: Variant("pretrained", _FINE_TUNED),
+    "EfficientNet-Lite0 as a whole, CLAHE": Variant(
+        "pretrained", _fine_tuned_with(normalisation="clahe")
+    ),
+    "EfficientNet-Lite0 as a whole, equalised": Variant(
+        "pretrained", _fine_tuned_with(normalisation="equalise")
     ),
     # The longest one comes last.
     "224 px": Variant("input", _PLAIN, TransformSettings(image_size_px=224)),

@@ -21,7 +21,14 @@ def split_digest(data: SplitData) -> str:
     Returns:
         SHA-256 in hexadecimal digits, of the sorted digests of the records.
     """
-    columns = (data.labels, data.subtypes, data.size_groups, data.sharpness_groups)
+    columns = (
+        data.labels,
+        data.subtypes,
+        data.size_groups,
+        data.sharpness_groups,
+        data.patient_ids,
+        data.image_ids,
+    )
     records = sorted(
         hashlib.sha256(
             "\0".join(map(str, (*image.shape, *described))).encode() + b"\0" + image.tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from collections.abc import Iterator, Sequence
 
@@ -25,7 +26,18 @@ def create_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strat
     _LOGGER.info("Training on %d GPU(s): %s", num_gpus(), chosen or "none, the CPU instead")
     if len(chosen) < 2:
         return tf.distribute.get_strategy()
-    return tf.distribute.MirroredStrategy(chosen)
+    return _mirrored_strategy(tuple(chosen))
+
+
+@functools.cache
+def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
+    """Keep one strategy for a process.
+
+    A second one over the same devices counts its collective operations from the start again, and
+    the runtime takes them for those of the first: a search's next trial would fail where its
+    network has another shape.
+    """
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def num_gpus() -> int:

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 
 from models.input_data import SplitData
-from models.judgement import Predictions, judge_predictions
+from models.judgement import judge_predictions
+from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor
 from models.selection import select
 from models.training_report import NETWORK_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
@@ -45,8 +46,10 @@ def build_ensemble(
         members.append(Predictor(network, report.candidate, report.calibration))
         answers.append(Predictions.read(folder / PREDICTIONS_FILE).calibrated(report.calibration))
     predictions = mean_predictions(answers)
-    judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
     chosen = [reports[name] for name in names]
+    judgement = judge_predictions(
+        predictions, validation, run.operating_point, run.seed, chosen[0].exposure_cuts
+    )
     report = TrainingReport(
         name=ENSEMBLE,
         architecture=ENSEMBLE,

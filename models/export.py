@@ -127,18 +127,19 @@ def _images_of(examples: tf.Tensor) -> tf.Tensor:
     return parsed[features.IMAGE_BYTES]
 
 
-def _information(provenance: Provenance) -> tf.types.experimental.PolymorphicFunction:
+def information_function(provenance: Provenance) -> tf.types.experimental.PolymorphicFunction:
     """Return a function that tells a model's origin, one row for each row that it is given.
 
     It ignores what it is given, but needs something: TF Serving's REST API calls no signature
     without an input.
     """
+    facts = provenance.facts()
 
     @tf.function(
         input_signature=[tf.TensorSpec([None], tf.string, name=features.INFORMATION_INPUT)]
     )
     def model_information(rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: tf.fill(tf.shape(rows), text) for name, text in provenance.facts().items()}
+        return {name: tf.fill(tf.shape(rows), text) for name, text in facts.items()}
 
     return model_information
 
@@ -160,7 +161,7 @@ def export_model(
         features.TRANSFORM_SIGNATURE: served.transform_features,
     }
     if provenance is not None:
-        signatures[features.INFORMATION_SIGNATURE] = _information(provenance)
+        signatures[features.INFORMATION_SIGNATURE] = information_function(provenance)
     tf.saved_model.save(served, str(directory), signatures=signatures)
     # After the graph: saving makes a folder of its own.
     write_warm_up(directory, tuple(signatures))

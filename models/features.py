@@ -92,6 +92,8 @@ def sharpness_group(mean_gradient: float) -> str:
 # Transformed features, as Transform materialises them.
 TRANSFORMED_IMAGE = "image_pixels"  # bytes: a grey level each, of the network's input size
 TRANSFORMED_LABEL = LABEL  # int64
+# bytes, as they were: slices, whose image it is, and where it came from
+TRANSFORMED_TEXTS = (SUBTYPE, SIZE_GROUP, SHARPNESS_GROUP, PATIENT_ID, IMAGE_ID)
 
 # Outputs of the served model.
 PROBABILITY = "probability"  # float32 in [0, 1]

@@ -19,9 +19,7 @@ from pipeline.config import CandidateSettings
 _FEATURE_SPEC = {
     features.TRANSFORMED_IMAGE: tf.io.FixedLenFeature([], tf.string),
     features.TRANSFORMED_LABEL: tf.io.FixedLenFeature([], tf.int64),
-    features.SUBTYPE: tf.io.FixedLenFeature([], tf.string),
-    features.SIZE_GROUP: tf.io.FixedLenFeature([], tf.string),
-    features.SHARPNESS_GROUP: tf.io.FixedLenFeature([], tf.string),
+    **{name: tf.io.FixedLenFeature([], tf.string) for name in features.TRANSFORMED_TEXTS},
 }
 
 
@@ -35,6 +33,8 @@ class SplitData:
         subtypes: [n] names of `features.SUBTYPES`.
         size_groups: [n] names of `features.SIZE_GROUPS`.
         sharpness_groups: [n] names of `features.SHARPNESS_GROUPS`.
+        patient_ids: [n]; a patient can have several images.
+        image_ids: [n]; where each image came from, relative to the source.
     """
 
     images: np.ndarray
@@ -42,6 +42,8 @@ class SplitData:
     subtypes: list[str]
     size_groups: list[str]
     sharpness_groups: list[str]
+    patient_ids: list[str]
+    image_ids: list[str]
 
 
 def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
@@ -64,9 +66,7 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
         return (
             decode_transformed(parsed[features.TRANSFORMED_IMAGE], image_size_px),
             parsed[features.TRANSFORMED_LABEL],
-            parsed[features.SUBTYPE],
-            parsed[features.SIZE_GROUP],
-            parsed[features.SHARPNESS_GROUP],
+            *(parsed[name] for name in features.TRANSFORMED_TEXTS),
         )
 
     batches = (
@@ -81,15 +81,10 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
             f"Expected transformed records under {list(file_patterns)}, got none: "
             "the split is empty."
         )
-    images, labels, subtypes, size_groups, sharpness_groups = (
-        np.concatenate(column) for column in columns
-    )
+    images, labels, *texts = (np.concatenate(column) for column in columns)
+    # In the order of `TRANSFORMED_TEXTS`. Names of files need not be UTF-8.
     return SplitData(
-        images=images,
-        labels=labels,
-        subtypes=[value.decode() for value in subtypes],
-        size_groups=[value.decode() for value in size_groups],
-        sharpness_groups=[value.decode() for value in sharpness_groups],
+        images, labels, *([value.decode(errors="replace") for value in column] for column in texts)
     )
 
 

@@ -6,10 +6,10 @@ Plain images and degraded ones both count; nothing of the test split is here.
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
 from models import features
@@ -21,46 +21,16 @@ from models.calibration import (
 )
 from models.input_data import SplitData
 from models.operating_point import OperatingPoint, choose_operating_point
+from models.predictions import Predictions, ValidationCases
 from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
+from models.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_of
+from models.site_holdout import PseudoSite, Sites, judge_sites
 from models.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
 from models.stress import STRESSES, stressed_images
 from pipeline.config import OperatingPointSettings
 
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """A model's probabilities of pneumonia on the validation split.
-
-    Attributes:
-        plain: float32 [n], in [0, 1].
-        stressed: float32 [n] by the name of each stress; empty where none was asked for.
-    """
-
-    plain: np.ndarray
-    stressed: dict[str, np.ndarray]
-
-    def calibrated(self, calibration: Calibration) -> Predictions:
-        """Return the same predictions through a calibration."""
-        return Predictions(
-            calibration.apply(self.plain).astype(np.float32),
-            {
-                name: calibration.apply(answers).astype(np.float32)
-                for name, answers in self.stressed.items()
-            },
-        )
-
-    def write(self, path: Path) -> None:
-        """Write as a NumPy archive: `plain`, and one array per stress by its name."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, Any] = {"plain": self.plain, **self.stressed}
-        np.savez_compressed(path, **arrays)
-
-    @classmethod
-    def read(cls, path: Path) -> Predictions:
-        """Read what `write` wrote."""
-        with np.load(path) as archive:
-            arrays = dict(archive)
-        return cls(arrays.pop("plain"), arrays)
+# Schemes of pseudo-sites.
+FILE_NAME, SHARPNESS, EXPOSURE, SIZE = "file name", "sharpness", "exposure", "size"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +43,8 @@ class Judgement:
     operating_point: OperatingPoint
     validation: dict[str, SliceMetrics]
     stressed: dict[str, SliceMetrics]
+    pseudo_sites: tuple[PseudoSite, ...]
+    exposure_cuts: tuple[float, float]
 
     def for_report(self) -> dict[str, Any]:
         """Return what a `TrainingReport` says of it, by the report's names."""
@@ -85,7 +57,18 @@ class Judgement:
             "calibration_error_after": self.calibration_error_after,
             "validation": self.validation,
             "stressed": self.stressed,
+            "pseudo_sites": self.pseudo_sites,
+            "exposure_cuts": self.exposure_cuts,
         }
+
+
+def cases_of(validation: SplitData) -> ValidationCases:
+    """Return whom predictions on the split are about, in its order."""
+    return ValidationCases(
+        labels=validation.labels,
+        patient_ids=np.asarray(validation.patient_ids, dtype=str),
+        image_ids=np.asarray(validation.image_ids, dtype=str),
+    )
 
 
 def predict_validation(
@@ -125,8 +108,32 @@ def area_on_plain_and_stressed(
     return (plain + float(np.mean(stressed))) / 2.0 if stressed else plain
 
 
+def measure_exposure_cuts(images: np.ndarray) -> tuple[float, float]:
+    """Return the tertiles of the mean grey level, in [0, 255], of uint8 [n, side, side, 1]."""
+    return exposure_cuts(_mean_greys(images))
+
+
+def sites_of(split: SplitData, cuts: tuple[float, float]) -> Sites:
+    """Return each image's pseudo-site, [n], by scheme.
+
+    Args:
+        split: The images.
+        cuts: Of the exposure groups, from `measure_exposure_cuts` of the training split.
+    """
+    return {
+        FILE_NAME: [pseudo_site_of(image_id) for image_id in split.image_ids],
+        SHARPNESS: split.sharpness_groups,
+        EXPOSURE: exposure_groups(_mean_greys(split.images), cuts),
+        SIZE: split.size_groups,
+    }
+
+
 def judge_predictions(
-    predictions: Predictions, validation: SplitData, settings: OperatingPointSettings, seed: int
+    predictions: Predictions,
+    validation: SplitData,
+    settings: OperatingPointSettings,
+    seed: int,
+    cuts: tuple[float, float],
 ) -> Judgement:
     """Calibrate predictions, put the operating point, and measure there.
 
@@ -135,22 +142,25 @@ def judge_predictions(
         validation: The cases that they are of.
         settings: Target of the operating point.
         seed: Of the folds that judge the calibration.
+        cuts: Of the exposure groups, from `measure_exposure_cuts` of the training split.
     """
     labels = validation.labels
     calibration = fit_calibration(labels, predictions.plain)
     held_out = out_of_fold_probabilities(labels, predictions.plain, seed)
     calibrated = predictions.calibrated(calibration)
-    point = choose_operating_point(
-        labels,
-        calibrated.plain,
-        settings.target_sensitivity,
-        calibrated.stressed if settings.stress else None,
-    )
+    sites = sites_of(validation, cuts)
+    point = _choose(labels, calibrated, sites, settings)
     slices = {
         features.SUBTYPE: validation.subtypes,
         features.SIZE_GROUP: validation.size_groups,
         features.SHARPNESS_GROUP: validation.sharpness_groups,
     }
+
+    def choose_without(members: npt.NDArray[np.bool_]) -> float | None:
+        if len(set(labels[members].tolist())) < len(features.LABELS):
+            return None
+        return _choose(labels, calibrated, sites, settings, members).threshold
+
     return Judgement(
         calibration=calibration,
         calibration_error_before=expected_calibration_error(labels, predictions.plain),
@@ -163,4 +173,30 @@ def judge_predictions(
             name: slice_metrics_from_predictions(labels, answers, point.threshold)[OVERALL]
             for name, answers in calibrated.stressed.items()
         },
+        pseudo_sites=judge_sites(labels, calibrated.plain, point.threshold, sites, choose_without),
+        exposure_cuts=cuts,
     )
+
+
+def _choose(
+    labels: np.ndarray,
+    calibrated: Predictions,
+    sites: Sites,
+    settings: OperatingPointSettings,
+    members: npt.NDArray[np.bool_] | None = None,
+) -> OperatingPoint:
+    """Choose the operating point, on all cases or on `members`, bool [n], alone."""
+    chosen = np.arange(len(labels)) if members is None else np.flatnonzero(members)
+    stressed = {name: answers[chosen] for name, answers in calibrated.stressed.items()}
+    return choose_operating_point(
+        labels[chosen],
+        calibrated.plain[chosen],
+        settings.target_sensitivity,
+        stressed if settings.shift == "stresses" else None,
+        {scheme: np.asarray(groups)[chosen].tolist() for scheme, groups in sites.items()},
+        settings.min_site_sensitivity if settings.shift == "pseudo_sites" else 0.0,
+    )
+
+
+def _mean_greys(images: np.ndarray) -> np.ndarray:
+    return images.mean(axis=(1, 2, 3), dtype=np.float64)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from models.callbacks import ProgressCallback
+from models.stage_rates import StagedAdam, StagedAdamW, StagedSGD, stage_rates
 from pipeline.config import TrainingSettings
 
 _PLATEAU_FACTOR, _PLATEAU_PATIENCE_EPOCHS = 0.3, 3
@@ -26,7 +28,7 @@ def compile_for_training(
         learning_rate: None for the settings' own.
     """
     network.compile(
-        optimizer=_create_optimizer(settings, learning_rate or settings.learning_rate),
+        optimizer=_create_optimizer(network, settings, learning_rate or settings.learning_rate),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=settings.label_smoothing),
         weighted_metrics=[],  # Keras asks for it where records carry weights
         metrics=[
@@ -37,18 +39,23 @@ def compile_for_training(
     )
 
 
-def _create_optimizer(settings: TrainingSettings, learning_rate: float) -> keras.Optimizer:
-    averaging = {
+def _create_optimizer(
+    network: keras.Model, settings: TrainingSettings, learning_rate: float
+) -> keras.Optimizer:
+    arguments: dict[str, Any] = {
+        "learning_rate": learning_rate,
         "use_ema": settings.ema_momentum > 0.0,
         "ema_momentum": settings.ema_momentum or 0.99,  # Keras checks it even where it is unused
     }
+    adam, adamw, sgd = keras.optimizers.Adam, keras.optimizers.AdamW, keras.optimizers.SGD
+    if settings.layer_decay < 1.0:
+        adam, adamw, sgd = StagedAdam, StagedAdamW, StagedSGD
+        arguments["rates"] = stage_rates(network, settings.layer_decay)
     if settings.optimizer == "adam":
-        return keras.optimizers.Adam(learning_rate, **averaging)
+        return adam(**arguments)
     if settings.optimizer == "sgd":
-        return keras.optimizers.SGD(learning_rate, momentum=settings.momentum, **averaging)
-    optimizer = keras.optimizers.AdamW(
-        learning_rate, weight_decay=settings.weight_decay, **averaging
-    )
+        return sgd(momentum=settings.momentum, **arguments)
+    optimizer = adamw(weight_decay=settings.weight_decay, **arguments)
     # Decay shrinks kernels; offsets and norms' scales have nothing to gain from it.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

@@ -44,7 +44,7 @@ def preprocessing_fn(
     Returns:
         `TRANSFORMED_IMAGE`, string [n]: pixels of the configured size, as
         `decode_transformed` reads them; `TRANSFORMED_LABEL`, int64 [n]; and the
-        slicing features, string [n], unchanged.
+        features of `features.TRANSFORMED_TEXTS`, string [n], unchanged.
     """
     settings = TransformSettings.model_validate_json(custom_config[CUSTOM_CONFIG_KEY])
     return {
@@ -54,9 +54,7 @@ def preprocessing_fn(
             fn_output_signature=tf.string,
         ),
         features.TRANSFORMED_LABEL: tf.identity(inputs[features.LABEL]),
-        features.SUBTYPE: tf.identity(inputs[features.SUBTYPE]),
-        features.SIZE_GROUP: tf.identity(inputs[features.SIZE_GROUP]),
-        features.SHARPNESS_GROUP: tf.identity(inputs[features.SHARPNESS_GROUP]),
+        **{name: tf.identity(inputs[name]) for name in features.TRANSFORMED_TEXTS},
     }
 
 

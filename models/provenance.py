@@ -12,7 +12,7 @@ import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,6 +25,46 @@ if TYPE_CHECKING:  # it brings scikit-learn, seconds that printing does without
 ASSETS_EXTRA_DIR = "assets.extra"  # TensorFlow passes over what lies there, and servers read it
 PROVENANCE_FILE = "provenance.json"
 _VERSION_DIGITS = 16
+
+
+class SiteCalibration(BaseModel):
+    """What a model's threshold was changed by, for another site.
+
+    No time is in it: the same images, calibrated again, are the same version.
+
+    Attributes:
+        by: Who did it and answers for it, as they named themselves.
+        images: Whether the site's images were labelled.
+        num_images: Images of the site that were scored.
+        num_pneumonia: Those labelled pneumonia; None without labels.
+        num_left_out: Files that could not be scored, or were copies of others.
+        images_sha256: Digest of the scored images' content.
+        prevalence: Share of pneumonia at the site, in [0, 1].
+        prevalence_source: How it is known.
+        recall: Of the new threshold: measured on labelled images, else expected.
+        recall_low: The lower end of its 95% interval.
+        specificity: As `recall`.
+        specificity_low: As `recall_low`.
+        base_model_version: Model version that the gate judged.
+        base_threshold: Its threshold.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    by: str
+    images: Literal["unlabelled", "labelled"]
+    num_images: int
+    num_pneumonia: int | None
+    num_left_out: int
+    images_sha256: str
+    prevalence: float
+    prevalence_source: Literal["estimated", "given", "counted"]
+    recall: float
+    recall_low: float
+    specificity: float
+    specificity_low: float
+    base_model_version: str
+    base_threshold: float
 
 
 class Provenance(BaseModel):
@@ -46,6 +86,8 @@ class Provenance(BaseModel):
         threshold: The operating point, in [0, 1].
         target_sensitivity: What the operating point was asked for.
         reaches_target: Whether the recall's lower 95% bound on validation is at least that.
+        site_calibration: What `threshold` was changed by after the gate; None where it was not.
+            `target_sensitivity` and `reaches_target` then still speak of the threshold before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,17 +104,21 @@ class Provenance(BaseModel):
     threshold: float
     target_sensitivity: float
     reaches_target: bool
+    site_calibration: SiteCalibration | None = None
 
     def facts(self) -> dict[str, str]:
         """Return everything as flat texts.
 
         Returns:
             Fields by their names; `data_sha256_<split>` for each split; `members` is
-            "name=version, ...", or "" where there are none.
+            "name=version, ...", or "" where there are none; `site_calibration_<field>` for each
+            field of a site's calibration, where there was one.
         """
-        plain = self.model_dump(mode="json", exclude={"members", "data_sha256"})
+        plain = self.model_dump(mode="json", exclude={"members", "data_sha256", "site_calibration"})
+        site = {} if self.site_calibration is None else self.site_calibration.model_dump()
         return {
             **{name: str(value) for name, value in plain.items()},
+            **{f"site_calibration_{name}": str(value) for name, value in site.items()},
             **{f"data_sha256_{split}": digest for split, digest in self.data_sha256.items()},
             "members": ", ".join(f"{name}={version}" for name, version in self.members.items()),
         }
@@ -137,6 +183,28 @@ def describe_origin(
     candidate = "" if report.candidate is None else report.candidate.model_dump_json()
     parts = (record.model_dump_json(), candidate, report.calibration.model_dump_json())
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return record.model_copy(update={"model_version": digest[:_VERSION_DIGITS]})
+
+
+def describe_site_origin(
+    base: Provenance, threshold: float, site_calibration: SiteCalibration
+) -> Provenance:
+    """Return the origin of a model whose threshold is changed for another site.
+
+    Args:
+        base: The model before.
+        threshold: The new operating point, in [0, 1].
+        site_calibration: What it was changed by.
+    """
+    record = base.model_copy(
+        update={
+            # Of what the gate judged, so that it does not matter how often a site was calibrated.
+            "model_version": site_calibration.base_model_version,
+            "threshold": threshold,
+            "site_calibration": site_calibration,
+        }
+    )
+    digest = hashlib.sha256(record.model_dump_json().encode()).hexdigest()
     return record.model_copy(update={"model_version": digest[:_VERSION_DIGITS]})
 
 

@@ -41,6 +41,12 @@ SEARCH_SPACES: Mapping[str, Mapping[str, tuple[Value, ...]]] = {
         "dropout": (0.0, 0.2, 0.4),
         "balance": ("class_weights", "oversampling"),
     },
+    "pretrained, trained as a whole": {
+        "learning_rate": (3e-4, 1e-3, 2e-3),
+        "layer_decay": (0.6, 0.8, 1.0),
+        "dropout": (0.0, 0.2, 0.4),
+        AUGMENTATION_STRENGTH: (0.8, 1.0, 1.2),
+    },
 }
 
 _OF_TRAINING = (
@@ -54,6 +60,7 @@ _OF_TRAINING = (
     "l2",
     "label_smoothing",
     "ema_momentum",
+    "layer_decay",
 )
 _OF_CANDIDATE = ("image_size_px", "crop_fraction", "normalisation")
 HYPERPARAMETERS = (*_OF_TRAINING, *_OF_CANDIDATE, AUGMENTATION_STRENGTH)
@@ -67,7 +74,7 @@ def declare_space(hyperparameters: keras_tuner.HyperParameters, run: CandidateRu
     Raises:
         ValueError: `tuner.space` names something that cannot be searched.
     """
-    space = {**SEARCH_SPACES[FAMILIES[run.candidate.architecture]], **run.tuner.space}
+    space = {**SEARCH_SPACES[_space_name(run.candidate)], **run.tuner.space}
     unknown = sorted(set(space) - set(HYPERPARAMETERS))
     if unknown:
         raise ValueError(
@@ -81,6 +88,11 @@ def declare_space(hyperparameters: keras_tuner.HyperParameters, run: CandidateRu
         elif own not in choices:
             choices = sorted([own, *choices]) if not isinstance(own, str) else [own, *choices]
         hyperparameters.Choice(name, choices, default=own)
+
+
+def _space_name(candidate: CandidateSettings) -> str:
+    family = FAMILIES[candidate.architecture]
+    return f"{family}, trained as a whole" if candidate.training.backbone == "whole" else family
 
 
 def own_value(candidate: CandidateSettings, name: str) -> Value | None:

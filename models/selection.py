@@ -3,7 +3,8 @@
 First comes what screening is for: the recall at the candidate's own operating point must reach
 the target with the lower end of its 95% interval. Among those that do, the highest specificity
 wins, on plain and on degraded images alike; ties go to the higher AUC, then to the smaller
-network.
+network. Where the ensemble competes, a single candidate has to be better than it by more than
+chance: see `models.paired_choice`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from models.paired_choice import Answers, Difference, PairedChoice, compare_with_ensemble
+from models.predictions import Predictions, ValidationCases
 from models.slice_metrics import OVERALL, SliceMetrics
 from models.training_report import TrainingReport
 
@@ -64,6 +67,8 @@ class Selection(BaseModel):
         reason: Why, in one sentence.
         target_sensitivity: What the operating points were asked for.
         candidates: All of them, the best first.
+        paired: The best single candidate beside the ensemble; None without an ensemble, or where
+            only one of the two reaches the target.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +77,7 @@ class Selection(BaseModel):
     reason: str
     target_sensitivity: float
     candidates: tuple[Comparison, ...]
+    paired: PairedChoice | None = None
 
 
 def compare(report: TrainingReport) -> Comparison:
@@ -130,24 +136,68 @@ def compare_figures(
     )
 
 
-def select(reports: Sequence[TrainingReport]) -> Selection:
+def select(
+    reports: Sequence[TrainingReport],
+    predictions: Mapping[str, Predictions] | None = None,
+    cases: ValidationCases | None = None,
+) -> Selection:
     """Choose a candidate.
 
     Args:
         reports: At least one; all judged on the same validation split.
+        predictions: Of each candidate on that split, uncalibrated, by its name. Without them the
+            ranking alone decides, as it does among single candidates.
+        cases: The images that the predictions are of.
 
     Raises:
-        ValueError: There is no candidate.
+        ValueError: There is no candidate, or the predictions are not of the same images.
     """
     if not reports:
         raise ValueError("Expected at least one trained candidate, got none.")
     # With the name at the end, equals do not depend on the order of the configuration.
     ranked = sorted((compare(report) for report in reports), key=_rank)
+    target = reports[0].target_sensitivity
+    paired = None
+    if predictions is not None and cases is not None:
+        paired = _paired_choice(ranked, reports, predictions, cases)
+    if paired is not None:
+        ranked.sort(key=lambda entry: entry.name != paired.winner)  # stable: the others stay
     return Selection(
         selected=ranked[0].name,
-        reason=_reason(ranked, reports[0].target_sensitivity),
-        target_sensitivity=reports[0].target_sensitivity,
+        reason=_reason(ranked, target) if paired is None else _paired_reason(paired, ranked),
+        target_sensitivity=target,
         candidates=tuple(ranked),
+        paired=paired,
+    )
+
+
+def _paired_choice(
+    ranked: Sequence[Comparison],
+    reports: Sequence[TrainingReport],
+    predictions: Mapping[str, Predictions],
+    cases: ValidationCases,
+) -> PairedChoice | None:
+    by_name = {report.name: report for report in reports}
+    ensembles = [entry for entry in ranked if by_name[entry.name].members]
+    singles = [entry for entry in ranked if not by_name[entry.name].members]
+    if not ensembles or not singles:
+        return None
+    single, ensemble = singles[0], ensembles[0]
+    if single.reaches_target != ensemble.reaches_target:
+        return None  # recall comes first: the ranking has it so
+    return compare_with_ensemble(
+        single.name,
+        ensemble.name,
+        {
+            entry.name: Answers(
+                predictions[entry.name].calibrated(by_name[entry.name].calibration),
+                by_name[entry.name].threshold,
+            )
+            for entry in (single, ensemble)
+        },
+        cases,
+        asked_first="specificity" if ensemble.reaches_target else "recall",
+        seed=by_name[ensemble.name].seed,
     )
 
 
@@ -187,6 +237,45 @@ def _reason(ranked: Sequence[Comparison], target: float) -> str:
             f"higher AUC, {best.mean_auc:.4f} against {second.mean_auc:.4f}"
         )
     return f"{best.name} and {second.name} are equal in specificity and AUC; {best.name} is smaller"
+
+
+def _paired_reason(paired: PairedChoice, ranked: Sequence[Comparison]) -> str:
+    single, ensemble = (
+        next(entry for entry in ranked if entry.name == name)
+        for name in (paired.single, paired.ensemble)
+    )
+    where = "plain and stressed validation" if ensemble.worst_stress else "validation"
+    first = (
+        f"recall {single.recall:.3f} against {ensemble.recall:.3f}, difference "
+        f"{_signed(paired.recall, 3)}"
+        if paired.asked_first == "recall"
+        else f"specificity {single.mean_specificity:.3f} against {ensemble.mean_specificity:.3f}, "
+        f"difference {_signed(paired.specificity, 3)}"
+    )
+    figures = (
+        f"{first}; AUC {single.mean_auc:.4f} against {ensemble.mean_auc:.4f}, difference "
+        f"{_signed(paired.auc, 4)}; 95% intervals from {paired.num_resamples:,} resamples of "
+        f"{paired.num_patients:,} patients"
+    )
+    told = (
+        f"{paired.single}, the best single candidate, and {paired.ensemble} differ by no more "
+        f"than chance on {where}, and a tie goes to the ensemble"
+    )
+    if paired.decisive is not None:
+        better, other = paired.ensemble, f"{paired.single}, the best single candidate"
+        if paired.winner == paired.single:
+            better, other = other, paired.ensemble
+        figure = "AUC" if paired.decisive == "auc" else paired.decisive
+        told = f"{better}, has" if better.endswith("candidate") else f"{better} has"
+        told += f" a higher {figure} than {other}, beyond chance, on {where}"
+    return f"{told} ({paired.single} against {paired.ensemble}: {figures})"
+
+
+def _signed(difference: Difference, digits: int) -> str:
+    value, low, high = (
+        f"{each:+.{digits}f}" for each in (difference.value, difference.low, difference.high)
+    )
+    return f"{value} [{low}, {high}]"
 
 
 def _value(metrics: SliceMetrics, name: str) -> float:

@@ -15,12 +15,19 @@ from models.digests import split_digest, weights_digest
 from models.distribution import create_strategy, num_gpus
 from models.export import ServedModel, export_model
 from models.input_data import load_split
-from models.judgement import judge_predictions, predict_validation
+from models.judgement import (
+    cases_of,
+    judge_predictions,
+    measure_exposure_cuts,
+    predict_validation,
+)
 from models.predictor import Predictor
 from models.provenance import PROVENANCE_FILE, describe_origin
+from models.reference_scores import ReferenceScores
 from models.search_spaces import HYPERPARAMETERS, Value, apply_hyperparameters
 from models.training import train_network
 from models.training_report import (
+    CASES_FILE,
     NETWORK_FILE,
     PREDICTIONS_FILE,
     REPORT_FILE,
@@ -59,7 +66,13 @@ def run_fn(fn_args: FnArgs) -> None:
     predictions = predict_validation(
         Predictor(trained.network, run.candidate), validation, run.operating_point.stress
     )
-    judgement = judge_predictions(predictions, validation, run.operating_point, run.seed)
+    judgement = judge_predictions(
+        predictions,
+        validation,
+        run.operating_point,
+        run.seed,
+        measure_exposure_cuts(train.images),
+    )
     predictor = Predictor(trained.network, run.candidate, judgement.calibration)
     report = TrainingReport(
         name=run.name,
@@ -93,9 +106,13 @@ def run_fn(fn_args: FnArgs) -> None:
         judgement.operating_point.threshold,
     )
     export_model(served, Path(fn_args.serving_model_dir), origin)
+    ReferenceScores.from_predictions(
+        validation.labels, predictions.calibrated(judgement.calibration).plain
+    ).write(Path(fn_args.serving_model_dir))
     model_run_dir.mkdir(parents=True, exist_ok=True)
     trained.network.save(model_run_dir / NETWORK_FILE)
     predictions.write(model_run_dir / PREDICTIONS_FILE)
+    cases_of(validation).write(model_run_dir / CASES_FILE)
     report.write(model_run_dir / REPORT_FILE)
     origin.write(model_run_dir / PROVENANCE_FILE)
 

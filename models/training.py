@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from models.architectures import build_network
-from models.architectures.fine_tuning import unfreeze_upper_layers
+from models.architectures.fine_tuning import frozen_backbone, unfreeze_upper_layers
 from models.distribution import precision_policy
 from models.frozen_features import backbone_features, has_frozen_backbone, head_of
 from models.input_data import (
@@ -38,11 +38,13 @@ class Trained:
             `restore_best_weights` is off.
         history: Of all epochs; a second stage follows the first.
         num_trainable: Parameters that the last stage changed.
+        num_earlier_epochs: Of the stages before the last one, of which no weights are kept.
     """
 
     network: keras.Model
     history: History
     num_trainable: int
+    num_earlier_epochs: int = 0
 
     @property
     def num_epochs(self) -> int:
@@ -51,9 +53,9 @@ class Trained:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch of the lowest validation loss, from 1."""
-        losses = self.history["val_loss"]
-        return 1 + losses.index(min(losses))
+        """The epoch of the lowest validation loss in the last stage, from 1."""
+        losses = self.history["val_loss"][self.num_earlier_epochs :]
+        return self.num_earlier_epochs + 1 + losses.index(min(losses))
 
 
 def train_network(
@@ -69,8 +71,9 @@ def train_network(
     """Build a candidate's network and train it through all its stages.
 
     A frozen backbone whose images never change is run once over them, and the head is
-    trained on what it saw. Where fine-tuning is configured it follows, with its own
-    learning rate, after the head has converged.
+    trained on what it saw. Where fine-tuning of upper layers is configured it follows, with
+    its own learning rate, after the head has converged. Where all of the backbone is trained,
+    the head may come first, for `head_epochs`.
 
     Args:
         run: The candidate, with the hyperparameters to use put in.
@@ -78,7 +81,8 @@ def train_network(
         validation: Validation split, as loaded.
         strategy: Devices that share the work.
         stage: What progress reports call this.
-        epochs: The most epochs of the first stage; None for the settings' own.
+        epochs: The most epochs of the first stage, beside `head_epochs`; None for the settings'
+            own.
         log_dir: Where TensorBoard logs go; None for none.
 
     Raises:
@@ -89,19 +93,27 @@ def train_network(
     train = candidate_view(train, run.candidate)
     validation = candidate_view(validation, run.candidate)
     network = compile_network(run, strategy)
-    if has_frozen_backbone(network) and not settings.augmentation.enabled:
-        history = _fit_head(network, train, validation, run, strategy, stage, epochs, log_dir)
-    else:
-        history = fit_network(
-            network,
-            train,
-            validation,
-            run,
-            stage=stage,
-            num_replicas=strategy.num_replicas_in_sync,
-            epochs=epochs,
-            log_dir=log_dir,
-        )
+    history: History = {}
+    if settings.head_epochs > 0:
+        with frozen_backbone(network):
+            with strategy.scope():
+                compile_for_training(network, settings)
+            history = _fit_stage(
+                network,
+                train,
+                validation,
+                run,
+                strategy,
+                f"{stage}, head",
+                settings.head_epochs,
+                log_dir / "head" if log_dir else None,
+            )
+        with strategy.scope():
+            compile_for_training(network, settings)
+    num_earlier = len(history.get("val_loss", ()))
+    history = _joined(
+        history, _fit_stage(network, train, validation, run, strategy, stage, epochs, log_dir)
+    )
     if settings.fine_tuning.num_layers > 0:
         with strategy.scope():
             unfreeze_upper_layers(network, settings.fine_tuning.num_layers)
@@ -116,9 +128,40 @@ def train_network(
             epochs=settings.fine_tuning.epochs,
             log_dir=log_dir / "fine_tuning" if log_dir else None,
         )
-        history = {name: values + further.get(name, []) for name, values in history.items()}
+        num_earlier = len(history["val_loss"])
+        history = _joined(history, further)
     num_trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
-    return Trained(network, history, num_trainable)
+    return Trained(network, history, num_trainable, num_earlier)
+
+
+def _joined(before: History, after: History) -> History:
+    """Return the figures of two stages, one after the other."""
+    return {name: before.get(name, []) + values for name, values in after.items()}
+
+
+def _fit_stage(
+    network: keras.Model,
+    train: SplitData,
+    validation: SplitData,
+    run: CandidateRun,
+    strategy: tf.distribute.Strategy,
+    stage: str,
+    epochs: int | None,
+    log_dir: Path | None,
+) -> History:
+    """Train what is trainable of a network, by the shortest way."""
+    if has_frozen_backbone(network) and not run.candidate.training.augmentation.enabled:
+        return _fit_head(network, train, validation, run, strategy, stage, epochs, log_dir)
+    return fit_network(
+        network,
+        train,
+        validation,
+        run,
+        stage=stage,
+        num_replicas=strategy.num_replicas_in_sync,
+        epochs=epochs,
+        log_dir=log_dir,
+    )
 
 
 def compile_network(run: CandidateRun, strategy: tf.distribute.Strategy) -> keras.Model:

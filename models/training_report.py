@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from models.calibration import Calibration
+from models.site_holdout import PseudoSite
 from models.slice_metrics import SliceMetrics
 from pipeline.config import CandidateSettings
 
@@ -14,7 +15,8 @@ from pipeline.config import CandidateSettings
 REPORT_FILE = "training_report.json"
 TENSORBOARD_DIR = "tensorboard"
 NETWORK_FILE = "network.keras"  # what an ensemble is put together from
-PREDICTIONS_FILE = "validation_predictions.npz"  # see `models.judgement.Predictions`
+PREDICTIONS_FILE = "validation_predictions.npz"  # see `models.predictions.Predictions`
+CASES_FILE = "validation_cases.npz"  # see `models.predictions.ValidationCases`
 
 
 class TrainingReport(BaseModel):
@@ -45,6 +47,9 @@ class TrainingReport(BaseModel):
         validation: Figures at the operating point by slice name, `overall` first.
         stressed: The same of all validation images under each stress, by its name; empty where
             `operating_point.stress` is off.
+        pseudo_sites: The parts of validation that stand in for hospitals.
+        exposure_cuts: Tertiles of the mean grey level of training images, which bound the exposure
+            groups among them, in [0, 255].
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -71,6 +76,8 @@ class TrainingReport(BaseModel):
     calibration_error_after: float
     validation: dict[str, SliceMetrics]
     stressed: dict[str, SliceMetrics]
+    pseudo_sites: tuple[PseudoSite, ...]
+    exposure_cuts: tuple[float, float]
 
     def write(self, path: Path) -> None:
         """Write the report as JSON."""

@@ -19,4 +19,7 @@ Architecture = Literal[
     "compact_resnet",
     "efficientnet_v2_b0",
     "convnext_tiny",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
 ]

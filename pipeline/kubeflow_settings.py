@@ -55,6 +55,9 @@ class GpuSettings(Settings):
         "resnet101",
         "efficientnet_v2_b0",
         "convnext_tiny",
+        "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
     )
     resource: str = "nvidia.com/gpu"
     count: int = Field(1, ge=1)

@@ -14,6 +14,8 @@ class ReportSettings(Settings):
     # Of each kind (hits, misses, false alarms); 0 leaves the explanations out.
     explained_images: int = Field(2, ge=0, le=20)
     lime_samples: int = Field(300, ge=50, le=10_000)  # answers of the network for each image
+    # Asked for once more, blurred, of each kind (hits, misses, false alarms, correct normals).
+    blurred_images: int = Field(100, ge=0, le=10_000)
     worst_errors: int = Field(12, ge=0, le=100)  # shown as pictures, of each kind
     sample_images: int = Field(6, ge=0, le=50)  # of each class
     bootstrap_samples: int = Field(1000, ge=100, le=100_000)  # for confidence bands

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +31,7 @@ from pipeline.summary_schema import (
     TOTAL,
     Candidate,
     OperatingPoint,
+    PseudoSite,
     Study,
     Summary,
 )
@@ -208,6 +210,20 @@ def _print_selected(console: Console, summary: Summary) -> None:
         console.print(stresses_table(selected))
     console.print()
     console.print(Text(_operating_point_line(summary.operating_point, selected)))
+    for figure in ("recall", "specificity"):
+        judged = [each for each in selected.pseudo_sites if getattr(each, figure) is not None]
+        if judged:
+            console.print(Text(_worst_site_line(judged, figure)))
+
+
+def _worst_site_line(sites: Sequence[PseudoSite], figure: str) -> str:
+    worst = min(sites, key=lambda site: getattr(site, figure).value)
+    found = getattr(worst, figure)
+    return (
+        f"Lowest {figure} on a part of validation that stands in for another hospital: "
+        f"{format_figure(found.value)} [{format_figure(found.low)}, {format_figure(found.high)}], "
+        f"{worst.scheme} {worst.group.replace('_', ' ')}"
+    )
 
 
 def _operating_point_line(point: OperatingPoint, selected: Candidate) -> str:

@@ -21,6 +21,7 @@ from components.servability.node import BLESSED_PROPERTY, BLESSING
 from components.servability.node import NODE_ID as SERVABILITY_CHECK
 from components.servability.report import ServabilityReport
 from components.shortcuts.separation import ShortcutReport
+from components.shortcuts.split_differences import SplitDifferences
 from models.ensemble import ENSEMBLE
 from models.selection import Comparison, Selection
 from models.training_report import REPORT_FILE as TRAINING_REPORT_FILE
@@ -36,9 +37,11 @@ from pipeline.summary_schema import (
     DataCounts,
     Metrics,
     OperatingPoint,
+    PseudoSite,
     RunMetrics,
     Shortcut,
     SplitCounts,
+    SplitDifference,
     SplitMetrics,
     Study,
     Summary,
@@ -88,6 +91,7 @@ def summarise_run(
         notice=notice_for(card.synthetic),
         data=_data_counts(card),
         shortcuts=_shortcuts(record),
+        split_differences=_split_differences(record),
         candidates=tuple(
             _candidate(reports[entry.name], entry, _trials(record, settings, entry.name))
             for entry in selection.candidates
@@ -163,6 +167,11 @@ def _shortcuts(record: RunRecord) -> tuple[Shortcut, ...]:
     return tuple(Shortcut.model_validate(shortcut) for shortcut in report.shortcuts)
 
 
+def _split_differences(record: RunRecord) -> tuple[SplitDifference, ...]:
+    report = SplitDifferences.read(record.output("DataAudit", "report").path)
+    return tuple(SplitDifference.model_validate(each) for each in report.differences)
+
+
 def _candidate(
     report: TrainingReport, comparison: Comparison, trials: tuple[Trial, ...]
 ) -> Candidate:
@@ -187,6 +196,7 @@ def _candidate(
         stressed_metrics={
             stress: Metrics.model_validate(metrics) for stress, metrics in report.stressed.items()
         },
+        pseudo_sites=tuple(PseudoSite.model_validate(site) for site in report.pseudo_sites),
         calibration_error_before=report.calibration_error_before,
         calibration_error_after=report.calibration_error_after,
     )

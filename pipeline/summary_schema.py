@@ -136,6 +136,36 @@ class Shortcut(Part):
     strong: bool
 
 
+class SplitDifference(Part):
+    """How well nuisance features tell the images of one class of two splits apart."""
+
+    first: str
+    second: str
+    label: str
+    n_first: NonNegativeInt
+    n_second: NonNegativeInt
+    auc: Proportion | None
+    low: Proportion | None
+    high: Proportion | None
+    leading_feature: str
+    leading_auc: Proportion | None
+    strong: bool
+
+
+class PseudoSite(Part):
+    """One part of validation that stands in for a hospital."""
+
+    scheme: str
+    group: str
+    positives: NonNegativeInt
+    negatives: NonNegativeInt
+    recall: OptionalEstimate
+    specificity: OptionalEstimate
+    held_out_threshold: Proportion | None
+    held_out_recall: OptionalEstimate
+    held_out_specificity: OptionalEstimate
+
+
 class Trial(Part):
     """One set of hyperparameters that a search tried."""
 
@@ -163,6 +193,7 @@ class Candidate(Part):
     worst_stress: str = ""
     worst_stressed_auc: Proportion | None = None
     stressed_metrics: dict[str, Metrics] = Field(default_factory=dict)
+    pseudo_sites: tuple[PseudoSite, ...] = ()
     calibration_error_before: Proportion | None = None
     calibration_error_after: Proportion | None = None
 
@@ -218,6 +249,7 @@ class Summary(Part):
     notice: str
     data: DataCounts
     shortcuts: tuple[Shortcut, ...] = ()
+    split_differences: tuple[SplitDifference, ...] = ()
     candidates: tuple[Candidate, ...]
     selected: str
     selection_reason: str = ""

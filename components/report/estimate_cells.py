@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from scipy.special import expit
+
 from components.report.parts import Cell
 from models.slice_metrics import Estimate
 
 UNDEFINED = "–"
+_SMALLEST, _LARGEST = 0.0005, 0.9995  # probabilities that three decimals would round to certainty
 
 
 def format_figure(value: float | None) -> str:
     """Write a figure with three decimals; a dash where it is undefined."""
     return UNDEFINED if value is None else f"{value:.3f}"
+
+
+def format_probability(probability: float) -> str:
+    """Write a probability of one image with three decimals, never as 0.000 or 1.000."""
+    if probability < _SMALLEST:
+        return "below 0.001"
+    if probability >= _LARGEST:
+        return "above 0.999"
+    return f"{probability:.3f}"
+
+
+def format_log_odds(log_odds: float) -> str:
+    """Write log-odds as a probability, with the log-odds themselves behind it."""
+    return f"{format_probability(float(expit(log_odds)))} (log-odds {log_odds:+.1f})"
 
 
 def format_interval(low: float | None, high: float | None) -> str:

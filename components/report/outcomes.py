@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from components.report.estimate_cells import format_probability
 from components.report.served_predictions import Predictions
 from models import features
 
@@ -20,11 +21,13 @@ class Outcomes:
         hits: Pneumonia that was called so.
         misses: Pneumonia that was called normal.
         false_alarms: Normal images that were called pneumonia.
+        correct_normals: Normal images that were called so.
     """
 
     hits: np.ndarray
     misses: np.ndarray
     false_alarms: np.ndarray
+    correct_normals: np.ndarray
 
 
 def find_outcomes(predictions: Predictions) -> Outcomes:
@@ -40,6 +43,7 @@ def find_outcomes(predictions: Predictions) -> Outcomes:
         hits=sort(is_ill & is_called),
         misses=sort(is_ill & ~is_called),
         false_alarms=sort(~is_ill & is_called),
+        correct_normals=sort(~is_ill & ~is_called),
     )
 
 
@@ -47,4 +51,4 @@ def in_words(predictions: Predictions, number: int) -> str:
     """Return an image's truth and the model's answer, in a few words."""
     subtype = str(predictions.facts[features.SUBTYPE][number])
     truth = "normal" if predictions.labels[number] == 0 else f"{subtype} pneumonia"
-    return f"{truth}, probability {predictions.probabilities[number]:.3f}"
+    return f"{truth}, probability {format_probability(predictions.probabilities[number])}"

@@ -13,7 +13,7 @@ import tensorflow as tf
 from components.servability.report import TrainerAnswers
 from models import features
 from models.input_data import load_split
-from models.judgement import Predictions
+from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor
 from models.training_report import NETWORK_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
 

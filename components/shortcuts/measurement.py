@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,49 +19,68 @@ from components.progress import report_progress
 from components.shortcuts.image_statistics import image_statistics
 from models import features
 
-MEASURED_SPLITS = (features.TRAIN, features.VALIDATION)  # what a model will be judged on stays shut
 _CHUNK_IMAGES = 256  # read at a time: encoded images of a chunk are held in memory
 # Decoders leave Python's lock: two threads halve the time of large originals, where decoding is
 # nearly all of it, and change nothing for small images.
 _MAX_THREADS = 8
 
 
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What was measured of a split.
+
+    Attributes:
+        statistics: What `image_statistics` says of each of n images.
+        labels: int64 [n].
+        patient_ids: [n].
+    """
+
+    statistics: Sequence[Mapping[str, float]]
+    labels: npt.NDArray[np.int64]
+    patient_ids: Sequence[str]
+
+
 def measure_records(
     folders: Mapping[str, Path], num_records: Mapping[str, int]
-) -> tuple[list[dict[str, float]], npt.NDArray[np.int64]]:
-    """Measure every record of the splits of `MEASURED_SPLITS`, and tell the progress.
+) -> dict[str, Measured]:
+    """Measure every record of some splits, and report the progress.
 
     Args:
         folders: By split, a folder of TFRecord files that follow the feature contract.
         num_records: By split, the records in it; for the progress.
 
     Returns:
-        What `image_statistics` says of each record, and the labels, int64 [n].
+        By split, in the records' order.
 
     Raises:
         InputError: A file is damaged, or an image cannot be decoded.
     """
-    statistics: list[dict[str, float]] = []
-    labels: list[int] = []
-    records = _read([folders[split] for split in MEASURED_SPLITS])
-    total = sum(num_records[split] for split in MEASURED_SPLITS)
+    total = sum(num_records[split] for split in folders)
     num_threads = min(len(os.sched_getaffinity(0)), _MAX_THREADS)
+    measured: dict[str, Measured] = {}
+    num_done = 0
     with ThreadPoolExecutor(num_threads) as pool:
-        while chunk := list(itertools.islice(records, _CHUNK_IMAGES)):
-            for image, label in pool.map(_measure, chunk):
-                statistics.append(image)
-                labels.append(label)
-            report_progress("Looking for shortcuts", len(labels), total, "image")
-    return statistics, np.array(labels, np.int64)
+        for split, folder in folders.items():
+            records = _read(folder)
+            rows: list[tuple[dict[str, float], int, str]] = []
+            while chunk := list(itertools.islice(records, _CHUNK_IMAGES)):
+                rows += pool.map(_measure, chunk)
+                report_progress("Looking for shortcuts", num_done + len(rows), total, "image")
+            num_done += len(rows)
+            measured[split] = Measured(
+                [image for image, _, _ in rows],
+                np.array([label for _, label, _ in rows], np.int64),
+                [patient for _, _, patient in rows],
+            )
+    return measured
 
 
-def _read(folders: Sequence[Path]) -> Iterator[bytes]:
-    for folder in folders:
-        for path in sorted(folder.iterdir()):
-            yield from read_records(path)
+def _read(folder: Path) -> Iterator[bytes]:
+    for path in sorted(folder.iterdir()):
+        yield from read_records(path)
 
 
-def _measure(record: bytes) -> tuple[dict[str, float], int]:
+def _measure(record: bytes) -> tuple[dict[str, float], int, str]:
     example = decode_example(record)
 
     def value(name: str) -> bytes | int | float:
@@ -77,4 +97,6 @@ def _measure(record: bytes) -> tuple[dict[str, float], int]:
         raise InputError(
             f"{value(features.IMAGE_ID)!r}: {error}; convert the source again"
         ) from error
-    return image, int(value(features.LABEL))
+    patient_id = value(features.PATIENT_ID)
+    assert isinstance(patient_id, bytes)
+    return image, int(value(features.LABEL)), patient_id.decode(errors="replace")

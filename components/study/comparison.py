@@ -12,12 +12,18 @@ from components.study.published import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED, THR
 from components.study.table import RocCurve, StudyRow, StudyTable
 from models import features
 from models.architectures import FAMILIES
+from models.architectures.weights import NONE
 from models.slice_metrics import OVERALL, slice_metrics_from_predictions
 from models.training_report import TrainingReport
+from pipeline.config import CandidateSettings
 
 RANDOM_BACKBONE = (
     "its backbone has random weights; the study's had been trained on ImageNet, so this row is "
     "not comparable"
+)
+STAND_IN = (
+    "not a row of the study: it stands in for the study's networks with ImageNet weights, where "
+    "the files of those cannot be had"
 )
 
 
@@ -37,7 +43,6 @@ def make_row(report: TrainingReport, labels: np.ndarray, probabilities: np.ndarr
     family = FAMILIES[report.architecture]
     calibrated = report.calibration.apply(probabilities).astype(np.float32)
     false_alarm_rates, recalls, _ = roc_curve(labels, probabilities)
-    is_random = family == "pretrained" and report.candidate.weights == "none"
     return StudyRow(
         name=report.name,
         family=family,
@@ -55,8 +60,17 @@ def make_row(report: TrainingReport, labels: np.ndarray, probabilities: np.ndarr
             false_alarm_rates=tuple(map(float, false_alarm_rates)),
             recalls=tuple(map(float, recalls)),
         ),
-        note=RANDOM_BACKBONE if is_random else "",
+        note=_note(report.name, report.candidate),
     )
+
+
+def _note(name: str, candidate: CandidateSettings) -> str:
+    """Return what a reader must know of a row."""
+    if FAMILIES[candidate.architecture] != "pretrained":
+        return ""
+    if candidate.weights == NONE:
+        return RANDOM_BACKBONE
+    return "" if name in PUBLISHED else STAND_IN
 
 
 def make_table(

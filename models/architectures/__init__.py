@@ -36,6 +36,9 @@ FAMILIES: dict[str, Family] = {
     "resnet101": "pretrained",
     "efficientnet_v2_b0": "pretrained",
     "convnext_tiny": "pretrained",
+    "efficientnet_lite0": "pretrained",
+    "efficientnet_lite1": "pretrained",
+    "efficientnet_lite2": "pretrained",
 }
 
 # Below them a feature map would vanish, or `keras.applications` refuses.
@@ -54,6 +57,9 @@ SMALLEST_SIDE_PX: dict[str, int] = {
     "resnet101": 32,
     "efficientnet_v2_b0": 32,
     "convnext_tiny": 32,
+    "efficientnet_lite0": 32,
+    "efficientnet_lite1": 32,
+    "efficientnet_lite2": 32,
 }
 
 
@@ -72,7 +78,7 @@ def build_network(candidate: CandidateSettings, image_size_px: int) -> keras.Mod
     Raises:
         ValueError: When the name is unknown.
         InputError: When the images are too small for the network, or its weights
-            cannot be used.
+            cannot be used, or it has no backbone to train.
     """
     architecture = candidate.architecture
     if architecture not in FAMILIES:
@@ -84,7 +90,15 @@ def build_network(candidate: CandidateSettings, image_size_px: int) -> keras.Mod
             f"{image_size_px} px: raise image_size_px, or choose another architecture."
         )
     family = FAMILIES[architecture]
-    check_weights(architecture, candidate.weights, has_backbone=family == "pretrained")
+    has_backbone = family == "pretrained"
+    check_weights(architecture, candidate.weights, has_backbone=has_backbone)
+    trains_backbone = candidate.training.backbone == "whole"
+    if trains_backbone and not has_backbone:
+        raise InputError(
+            f"Expected training.backbone: frozen for {architecture}, which has no pretrained "
+            "backbone and is always trained as a whole, got whole: leave it out, or choose a "
+            "pretrained architecture."
+        )
     input_shape = (image_size_px, image_size_px, 3)
     dropout, l2 = candidate.training.dropout, candidate.training.l2
     if family == "dense":
@@ -93,4 +107,11 @@ def build_network(candidate: CandidateSettings, image_size_px: int) -> keras.Mod
         return build_convolutional(architecture, input_shape, dropout, l2)
     if family == "residual":
         return build_compact_resnet(input_shape, dropout, l2)
-    return build_pretrained(architecture, input_shape, candidate.weights, dropout, l2)
+    return build_pretrained(
+        architecture,
+        input_shape,
+        candidate.weights,
+        dropout,
+        l2,
+        trains_backbone=trains_backbone,
+    )

@@ -1,8 +1,10 @@
-"""Making the upper layers of a backbone trainable, once the head has converged."""
+"""Which part of a backbone is trained, and when."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import keras
 
@@ -44,3 +46,27 @@ def unfreeze_upper_layers(network: keras.Model, num_layers: int) -> int:
         if index < first_trained or isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
     return sum(math.prod(variable.shape) for variable in network.trainable_variables)
+
+
+@contextlib.contextmanager
+def frozen_backbone(network: keras.Model) -> Iterator[None]:
+    """Freeze all of a backbone for a while: it computes as in inference, dropout included.
+
+    Compile the network anew after both changes; Keras decides then what is trained.
+
+    Args:
+        network: Of the pretrained family, its backbone trained as a whole.
+    """
+    backbone = network.get_layer(BACKBONE)
+    rates = {
+        layer: layer.rate for layer in backbone.layers if isinstance(layer, keras.layers.Dropout)
+    }
+    backbone.trainable = False
+    for layer in rates:
+        layer.rate = 0.0
+    try:
+        yield
+    finally:
+        backbone.trainable = True
+        for layer, rate in rates.items():
+            layer.rate = rate

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from scipy.special import expit
 
-from models.explanations.faithfulness import Faithfulness, FaithfulnessCheck
+from models.calibration import Calibration
+from models.explanations.faithfulness import Faithfulness, FaithfulnessCheck, blurred
 from models.explanations.grad_cam import grad_cam
+from models.explanations.log_odds import LogOdds, NetworkLogOdds, threshold_log_odds
 from models.explanations.superpixel_lime import LimeExplanation, explain_by_lime
 from models.explanations.superpixels import mean_by_region, segment
-from models.predictor import Predictor, predict_probabilities
 from models.selection import Selection
 from models.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport
 from pipeline.config import CandidateSettings
@@ -27,15 +29,29 @@ class ExplainedCandidate:
         name: Of the candidate.
         network: Its network alone.
         settings: What comes before it.
-        predictor: The network with what comes before and after it.
+        log_odds: The network with what comes before and after it.
         threshold: In [0, 1]; at or above it an image is called pneumonia.
     """
 
     name: str
     network: keras.Model
     settings: CandidateSettings
-    predictor: Predictor
+    log_odds: LogOdds
     threshold: float
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        network: keras.Model,
+        settings: CandidateSettings,
+        calibration: Calibration,
+        threshold: float,
+    ) -> ExplainedCandidate:
+        """Put a candidate together; raises a ValueError for a network without a logit."""
+        return cls(
+            name, network, settings, NetworkLogOdds(network, settings, calibration), threshold
+        )
 
     @classmethod
     def load(cls, model_run: Path) -> ExplainedCandidate:
@@ -51,8 +67,7 @@ class ExplainedCandidate:
                 "members."
             )
         network = keras.models.load_model(model_run / NETWORK_FILE, compile=False)
-        predictor = Predictor(network, report.candidate, report.calibration)
-        return cls(report.name, network, report.candidate, predictor, report.threshold)
+        return cls.of(report.name, network, report.candidate, report.calibration, report.threshold)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,20 +75,42 @@ class Explanation:
     """What is said of one image.
 
     Attributes:
-        probability: Of pneumonia, calibrated.
-        is_pneumonia: Whether the candidate calls it that: what is explained.
+        log_odds: Of pneumonia, calibrated, of the image.
+        blurred_log_odds: The same of its blurred copy, the end of every deletion curve.
+        threshold_log_odds: At or above it the candidate calls an image pneumonia.
         regions: int64 [s, s], superpixels.
         lime: The linear stand-in.
         cam: float32 [s, s] in [0, 1], Grad-CAM; None where the network has no convolution.
         checks: Faithfulness by the explanation's name, `LIME` and `Grad-CAM`.
     """
 
-    probability: float
-    is_pneumonia: bool
+    log_odds: float
+    blurred_log_odds: float
+    threshold_log_odds: float
     regions: np.ndarray
     lime: LimeExplanation
     cam: np.ndarray | None
     checks: Mapping[str, Faithfulness]
+
+    @property
+    def is_pneumonia(self) -> bool:
+        """Whether the candidate calls the image pneumonia: the answer that is explained."""
+        return self.log_odds >= self.threshold_log_odds
+
+    @property
+    def is_blurred_pneumonia(self) -> bool:
+        """Whether it calls the blurred copy so."""
+        return self.blurred_log_odds >= self.threshold_log_odds
+
+    @property
+    def probability(self) -> float:
+        """Of pneumonia, calibrated, in [0, 1]."""
+        return float(expit(self.log_odds))
+
+    @property
+    def blurred_probability(self) -> float:
+        """The same of the blurred copy."""
+        return float(expit(self.blurred_log_odds))
 
 
 def explain(
@@ -81,33 +118,39 @@ def explain(
 ) -> Explanation:
     """Explain a candidate's answer for an image, and check the explanations.
 
+    Everything is measured in log-odds; see `models.explanations.log_odds`.
+
     Args:
         candidate: Who answers.
         image: uint8 [s, s, 1], as Transform makes it.
         num_samples: Answers that LIME asks for.
         seed: The same seed gives the same explanation.
     """
-
-    def predict(images: np.ndarray) -> np.ndarray:
-        return predict_probabilities(candidate.predictor, images)
-
-    probability = float(predict(image[np.newaxis])[0])
-    is_pneumonia = probability >= candidate.threshold
+    threshold = threshold_log_odds(candidate.threshold)
+    log_odds, blurred_log_odds = candidate.log_odds(np.stack([image, blurred(image)]))
+    is_pneumonia = bool(log_odds >= threshold)
 
     def answer(images: np.ndarray) -> np.ndarray:
-        probabilities = predict(images)
-        return probabilities if is_pneumonia else 1.0 - probabilities
+        values = candidate.log_odds(images)
+        return values if is_pneumonia else -values
 
     regions = segment(image)
     lime = explain_by_lime(
-        predict, image, regions, num_samples=num_samples, seed=seed, is_pneumonia=is_pneumonia
+        candidate.log_odds,
+        image,
+        regions,
+        num_samples=num_samples,
+        seed=seed,
+        is_pneumonia=is_pneumonia,
     )
     cam = grad_cam(candidate.network, candidate.settings, image, is_pneumonia=is_pneumonia)
     check = FaithfulnessCheck.prepare(answer, image, regions, seed)
     checks = {"LIME": check.judge(lime.weights if is_pneumonia else -lime.weights)}
     if cam is not None:
         checks["Grad-CAM"] = check.judge(mean_by_region(cam, regions))
-    return Explanation(probability, is_pneumonia, regions, lime, cam, checks)
+    return Explanation(
+        float(log_odds), float(blurred_log_odds), threshold, regions, lime, cam, checks
+    )
 
 
 def best_single_candidates(

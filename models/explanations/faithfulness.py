@@ -1,29 +1,40 @@
 """Whether an explanation says what the network looks at: deletion and insertion.
 
 After Petsiuk et al. 2018 (RISE): the patches that are said to matter most are blurred first, and
-the probability of the answer should fall early; they are shown first in the blurred image, and it
-should rise early. Both areas are set against those of the same patches in random orders, without
-which they cannot be judged.
+the answer should weaken early; they are shown first in the blurred image, and it should
+strengthen early. Both are set against the same patches in random orders, without which they
+cannot be judged.
+
+RISE follows the probability of the answer. Here it is the log-odds: a sure network's probability
+stays at 1.000 while its evidence goes, and no order could be told from another. An area under a
+curve of log-odds has no bounds of its own; being over shares of the image from 0 to 1, it is the
+mean log-odds on the way, and what counts is how many log-odds it is below (deletion) or above
+(insertion) the random orders' mean. All orders start at the image and end at the blurred copy, so
+that the difference does not depend on what the blurred copy's answer is, nor on whether blurring
+weakens the answer at all.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-Verdict = Literal["faithful", "partly faithful", "not faithful", "cannot be told"]
+from models.explanations.log_odds import LogOdds
+
+Verdict = Literal["faithful", "partly faithful", "not faithful", "inconclusive"]
 
 # Better than all of these happens by chance once in twenty times.
 NUM_RANDOM_ORDERS = 19
 NUM_STEPS = 16  # of each curve
 # Of the image's side: RISE blurs 224 px with a standard deviation of about a twentieth.
 _BLUR_FRACTION = 0.05
-# Where the probability moves by less, whatever is blurred, no order can be told from another.
-_SMALLEST_MOVE = 0.1
+# Of log-odds. Where the answer moves by less, whatever is blurred, there is nothing for an order to
+# find. Around a probability of one half it is a move of 0.1; the same evidence moves a sure answer
+# by a millionth, which must count as much.
+SMALLEST_MOVE = 0.4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Faithfulness:
 
     Attributes:
         deleted_shares: float64 [k + 1] of the image's area that was blurred, from 0 to 1.
-        deletion: float64 [k + 1], the probability of the answer.
+        deletion: float64 [k + 1], the log-odds of the answer.
         inserted_shares: float64 [k + 1] of the area that was shown, from 0 to 1.
         insertion: float64 [k + 1].
         random_areas: float64 [orders], areas under the deletion curves of random orders. To delete
@@ -49,20 +60,30 @@ class Faithfulness:
 
     @property
     def deletion_area(self) -> float:
-        """The area under the deletion curve, in [0, 1]; a faithful explanation's is low."""
+        """The mean log-odds of the answer during deletion; a faithful explanation's is low."""
         return _area(self.deleted_shares, self.deletion)
 
     @property
     def insertion_area(self) -> float:
-        """The area under the insertion curve, in [0, 1]; a faithful explanation's is high."""
+        """The mean log-odds of the answer during insertion; a faithful explanation's is high."""
         return _area(self.inserted_shares, self.insertion)
+
+    @property
+    def deletion_gain(self) -> float:
+        """How many log-odds deletion is below the mean of random orders; good is above 0."""
+        return float(self.random_areas.mean()) - self.deletion_area
+
+    @property
+    def insertion_gain(self) -> float:
+        """How many log-odds insertion is above the mean of random orders; good is above 0."""
+        return self.insertion_area - float(self.random_areas.mean())
 
     @property
     def verdict(self) -> Verdict:
         """Whether the order beats every random one, in both, in one of them or in none."""
         values = np.concatenate([self.deletion, self.insertion, self.random_mean])
-        if np.ptp(values) < _SMALLEST_MOVE:
-            return "cannot be told"
+        if np.ptp(values) < SMALLEST_MOVE:
+            return "inconclusive"
         deletes = self.deletion_area < float(self.random_areas.min())
         inserts = self.insertion_area > float(self.random_areas.max())
         if deletes and inserts:
@@ -75,16 +96,16 @@ class FaithfulnessCheck:
     """What the orders of one image's patches are judged with.
 
     Attributes:
-        answer: uint8 [n, s, s, 1] -> probability of what the network answered, [n].
+        answer: uint8 [n, s, s, 1] -> log-odds of what the network answered for the image, [n].
         image: uint8 [s, s, 1].
         baseline: uint8 [s, s, 1], the same without detail.
         regions: int64 [s, s], its patches.
         random_order: int64 [regions], the order of patches of equal importance.
         random_shares: float64 [orders, k + 1], areas that were blurred in random orders.
-        random_curves: float64 [orders, k + 1], the probabilities then.
+        random_curves: float64 [orders, k + 1], the log-odds then.
     """
 
-    answer: Callable[[np.ndarray], np.ndarray]
+    answer: LogOdds
     image: np.ndarray
     baseline: np.ndarray
     regions: np.ndarray
@@ -95,7 +116,7 @@ class FaithfulnessCheck:
     @classmethod
     def prepare(
         cls,
-        answer: Callable[[np.ndarray], np.ndarray],
+        answer: LogOdds,
         image: np.ndarray,
         regions: np.ndarray,
         seed: int,
@@ -162,13 +183,13 @@ def blurred(image: np.ndarray) -> np.ndarray:
 
 
 def _deletion_curve(
-    answer: Callable[[np.ndarray], np.ndarray],
+    answer: LogOdds,
     image: np.ndarray,
     baseline: np.ndarray,
     regions: np.ndarray,
     order: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the blurred shares of the area and the probabilities, as patches go in order."""
+    """Return the blurred shares of the area and the log-odds, as patches go in order."""
     num_regions = len(order)
     places = np.empty(num_regions, np.int64)
     places[order] = np.arange(num_regions)

@@ -16,6 +16,10 @@ def grad_cam(
 ) -> np.ndarray | None:
     """Weight the last maps by the mean gradient of the answer's logit, and keep what is positive.
 
+    The target is what the output's sigmoid receives: the sigmoid's own gradient is p (1 - p), 0 to
+    float32 where the network is sure. Calibration multiplies the logit by a slope above 0 and adds
+    a constant, which changes no map, as each is scaled to its highest value.
+
     Args:
         network: Of any of `models.architectures`.
         candidate: Crop, size and normalisation; of several zoomed views, the unzoomed one counts.

@@ -31,11 +31,11 @@ class TappedNetwork:
     tail: tuple[keras.layers.Layer, ...]
 
     def maps_and_logits(self, inputs: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """Return the maps, float32 [n, h, w, c] each, and the output's logits, [n].
+        """Return the maps, float32 [n, h, w, c] each, and the output's logits, float32 [n].
 
-        Logits, since a saturated probability has no gradient.
+        Logits, since a saturated probability has no gradient, and says of all images the same.
         """
-        *maps, values = self.body(inputs, training=False)
+        *maps, values = keras.tree.flatten(self.body(inputs, training=False))
         for layer in self.tail[:-1]:
             values = layer(values, training=False)
         output = self.tail[-1]
@@ -66,7 +66,7 @@ def tap(network: keras.Model, layers: Sequence[keras.layers.Layer]) -> TappedNet
         layers: As `convolutions` or `last_maps` gave them.
 
     Raises:
-        ValueError: The network does not end in one dense unit.
+        ValueError: The network does not end in one dense unit with a sigmoid.
     """
     if isinstance(network, keras.Sequential):
         tail = (network.layers[-1],)
@@ -101,10 +101,12 @@ def _chain(network: keras.Sequential, layers: Sequence[keras.layers.Layer]) -> k
 
 
 def _check_output(name: str, output: Any) -> None:
-    if not isinstance(output, keras.layers.Dense) or output.units != 1:
+    is_dense = isinstance(output, keras.layers.Dense) and output.units == 1
+    # What the unit computes before it is the logit only where its activation is the sigmoid.
+    if not is_dense or output.activation is not keras.activations.sigmoid:
         raise ValueError(
-            f"Expected a network that ends in one dense unit, got {name!r}, which ends in "
-            f"{output!r}: only those of models.architectures can be explained."
+            f"Expected a network that ends in one dense unit with a sigmoid, got {name!r}, which "
+            f"ends in {output!r}: only those of models.architectures can be explained."
         )
 
 

@@ -8,9 +8,16 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.audit import audit_records, audit_shortcuts, describe_anomalies, read_split
+from components.audit import (
+    audit_records,
+    audit_shortcuts,
+    audit_splits,
+    describe_anomalies,
+    read_split,
+)
 from components.ingestion.tf_example import encode_example
 from components.ingestion.tfrecord_file import write_gzip_records
+from components.shortcuts.measurement import Measured, measure_records
 from models import features
 from pipeline.config import DataSettings
 
@@ -91,7 +98,7 @@ def test_strong_shortcuts_are_a_warning_and_test_is_not_asked(tmp_path, caplog):
         buffer = io.BytesIO()
         Image.new("L", (64, 64), grey).save(buffer, "PNG")
         values = {"image_bytes": buffer.getvalue(), "height": 64, "width": 64, "label": label}
-        return encode_example({**values, "image_id": b"x"})
+        return encode_example({**values, "image_id": b"x", "patient_id": b"x"})
 
     folders = {split: tmp_path / split for split in features.SPLITS}
     for split, folder in folders.items():
@@ -102,7 +109,7 @@ def test_strong_shortcuts_are_a_warning_and_test_is_not_asked(tmp_path, caplog):
     counts = dict.fromkeys(features.SPLITS, 2)
 
     with caplog.at_level(logging.WARNING, "components.audit"):
-        report = audit_shortcuts(folders, counts, DataSettings())
+        report = audit_shortcuts(measure_records(folders, counts), DataSettings())
     shortcuts = {shortcut.name: shortcut for shortcut in report.shortcuts}
     assert report.n == 4
     assert (shortcuts["mean_grey"].auc, shortcuts["mean_grey"].strong) == (1.0, True)
@@ -112,9 +119,29 @@ def test_strong_shortcuts_are_a_warning_and_test_is_not_asked(tmp_path, caplog):
     caplog.clear()
     cancelled = {**folders, "validation": folders["test"]}
     with caplog.at_level(logging.WARNING, "components.audit"):
-        report = audit_shortcuts(cancelled, counts, DataSettings())
+        report = audit_shortcuts(measure_records(cancelled, counts), DataSettings())
     assert {shortcut.name: shortcut.auc for shortcut in report.shortcuts}["mean_grey"] == 0.5
     assert not any("`mean_grey`" in entry.getMessage() for entry in caplog.records)
+
+
+def test_a_split_that_was_made_differently_is_a_warning(caplog):
+    def split(mean_grey):
+        rng = np.random.default_rng(int(mean_grey))
+        statistics = [{"mean_grey": grey} for grey in rng.normal(mean_grey, 5.0, 80)]
+        owners = [f"{mean_grey}-{number}" for number in range(80)]
+        return Measured(statistics, np.arange(80) % 2, owners)
+
+    measured = {"train": split(100.0), "validation": split(100.5), "test": split(120.0)}
+    with caplog.at_level(logging.WARNING, "components.audit"):
+        report = audit_splits(measured, DataSettings())
+    assert [each.second for each in report.differences if each.strong] == ["test", "test"]
+    warnings = [entry.getMessage() for entry in caplog.records]
+    assert len(warnings) == 2
+    assert "normal images of train and test can be told apart" in warnings[0]
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "components.audit"):
+        audit_splits(measured, DataSettings(split_warning_auc=1.0))
+    assert caplog.records == []
 
 
 def test_anomalies_become_sentences(tmp_path):

@@ -69,6 +69,8 @@ def test_a_good_model_is_blessed_with_every_number_behind_it() -> None:
     assert _check(report, "specificity").n == 200
     assert _check(report, "auc").n == 600
     assert _check(report, "recall_lower_bound").value == GOOD[OVERALL].recall.low
+    specificity = _check(report, "specificity_lower_bound")
+    assert (specificity.value, specificity.n) == (GOOD[OVERALL].specificity.low, 200)
     assert report.with_verdict(FAILED) == ()
 
 
@@ -84,10 +86,14 @@ def test_the_report_survives_json() -> None:
     ("overall", "failing"),
     [
         (_slice(tp=379, fn=21, tn=180, fp=20), {"recall"}),
-        (_slice(tp=390, fn=10, tn=159, fp=41), {"specificity"}),
+        (_slice(tp=390, fn=10, tn=790, fp=210), {"specificity"}),
         (_slice(tp=390, fn=10, tn=180, fp=20, auc=0.899), {"auc"}),
         # 39 of 40 is .975, but so few cases leave recall as low as .87 possible.
         (_slice(tp=39, fn=1, tn=180, fp=20), {"recall_lower_bound"}),
+        # 17 of 20 is .85, but so few cases leave specificity as low as .64 possible.
+        (_slice(tp=390, fn=10, tn=17, fp=3), {"specificity_lower_bound"}),
+        # At .80 of 200 the point holds, and the bound, .739, does not.
+        (_slice(tp=390, fn=10, tn=160, fp=40), {"specificity_lower_bound"}),
     ],
 )
 def test_each_overall_bound_can_fail_alone(overall: SliceMetrics, failing: set[str]) -> None:
@@ -97,7 +103,7 @@ def test_each_overall_bound_can_fail_alone(overall: SliceMetrics, failing: set[s
 
 
 def test_a_value_at_its_bound_passes() -> None:
-    overall = _slice(tp=380, fn=20, tn=160, fp=40, auc=0.9)
+    overall = _slice(tp=380, fn=20, tn=240, fp=60, auc=0.9)
     assert judge(_evaluation({OVERALL: overall}), SETTINGS).blessed
 
 

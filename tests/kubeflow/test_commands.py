@@ -24,6 +24,7 @@ LENIENT = (
     "gate_min_recall_lower_bound=0",
     "gate_min_slice_recall=0",
     "gate_min_specificity=0",
+    "gate_min_specificity_lower_bound=0",
     "gate_min_auc=0",
 )
 

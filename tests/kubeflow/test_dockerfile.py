@@ -20,7 +20,12 @@ from pipeline.kubeflow_settings import KubeflowSettings
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = parse_dockerfile((ROOT / "Dockerfile").read_text(encoding="utf-8"))
 LAST = DOCKERFILE.stages[-1]
-LOCKS = ("requirements-build.txt", "requirements.txt", "requirements-gpu.txt")
+LOCKS = (
+    "requirements-build.txt",
+    "requirements.txt",
+    "requirements-weights.txt",
+    "requirements-gpu.txt",
+)
 
 
 def values(instructions: tuple[Instruction, ...], keyword: str) -> list[str]:

@@ -147,4 +147,11 @@ def tiny_applications(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the small backbone in the place of the real ones."""
     for name in ("Xception", "ResNet101", "EfficientNetV2B0", "ConvNeXtTiny"):
         monkeypatch.setattr(keras.applications, name, build_tiny_application)
+
+    def build_tiny_lite(application: str, input_shape: tuple[int, int, int]) -> keras.Model:
+        return build_tiny_application(
+            include_top=False, weights=None, input_shape=input_shape, pooling="avg"
+        )
+
+    monkeypatch.setattr("models.architectures.weights.build_efficientnet_lite", build_tiny_lite)
     keras.utils.set_random_seed(2)

@@ -8,7 +8,7 @@ from models.architectures import build_network
 from models.ensemble import build_ensemble
 from models.export import ServedModel, export_model
 from models.input_data import load_split
-from models.judgement import judge_predictions, predict_validation
+from models.judgement import judge_predictions, measure_exposure_cuts, predict_validation
 from models.predictor import Predictor, predict_probabilities
 from models.training_report import (
     NETWORK_FILE,
@@ -41,7 +41,8 @@ def model_runs(validation, tmp_path_factory):
         candidate = CandidateSettings(architecture=architecture, normalisation="standardise")
         network = build_network(candidate, SIZE)
         predictions = predict_validation(Predictor(network, candidate), validation)
-        judgement = judge_predictions(predictions, validation, OperatingPointSettings(), 0)
+        cuts = measure_exposure_cuts(validation.images)
+        judgement = judge_predictions(predictions, validation, OperatingPointSettings(), 0, cuts)
         folder = tmp_path_factory.mktemp(name)
         network.save(folder / NETWORK_FILE)
         predictions.write(folder / PREDICTIONS_FILE)

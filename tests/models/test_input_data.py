@@ -30,6 +30,11 @@ def test_a_split_is_read_whole_at_a_byte_a_pixel(tiny_set):
     assert set(data.subtypes) == {"normal", "bacterial", "viral"}
     assert set(data.size_groups) == {"under_500_px"}
     assert set(data.sharpness_groups) == {"medium"}
+    assert sorted(data.patient_ids) == sorted(f"patient-{i}" for i in range(len(data.labels)))
+    # Each image with its own names, whatever the order of the files.
+    numbers = [int(name.removeprefix("image-")) for name in data.image_ids]
+    assert [f"patient-{number}" for number in numbers] == data.patient_ids
+    assert [tiny_set.labels[number] for number in numbers] == data.labels.tolist()
     is_normal = np.array(data.subtypes) == "normal"
     np.testing.assert_array_equal(data.labels == 0, is_normal)
 

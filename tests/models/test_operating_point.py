@@ -80,3 +80,28 @@ def test_the_target_has_to_hold_under_stress_too():
     assert np.mean(pooled >= stressed.threshold) >= 0.9
     same = choose_operating_point(labels, scores, 0.9, {"none": scores})
     assert same.threshold == plain.threshold
+
+
+def test_every_large_enough_site_has_to_reach_its_sensitivity():
+    labels = np.array([1] * 300 + [0] * 100)
+    scores = np.concatenate([np.linspace(0.5, 1.0, 300), np.linspace(0.0, 0.6, 100)])
+    # The lowest scores of pneumonia are all of one site.
+    machines = ["old"] * 40 + ["new"] * 260 + ["old", "new"] * 50
+    plain = choose_operating_point(labels, scores, 0.9)
+    assert np.mean(scores[:40] >= plain.threshold) < 0.9
+    by_site = choose_operating_point(labels, scores, 0.9, None, {"machine": machines}, 0.9)
+    assert by_site.threshold < plain.threshold
+    assert np.mean(scores[:40] >= by_site.threshold) == pytest.approx(0.9)
+    assert by_site.sensitivity > plain.sensitivity
+    unasked = choose_operating_point(labels, scores, 0.9, None, {"machine": machines})
+    assert unasked == plain
+
+
+def test_sites_too_small_or_alone_do_not_move_the_threshold():
+    labels = np.array([1] * 300 + [0] * 100)
+    scores = np.concatenate([np.linspace(0.5, 1.0, 300), np.linspace(0.0, 0.4, 100)])
+    plain = choose_operating_point(labels, scores, 0.9)
+    few = ["old"] * 29 + ["new"] * 371
+    whole = ["all"] * 400
+    assert choose_operating_point(labels, scores, 0.9, None, {"few": few}, 0.9) == plain
+    assert choose_operating_point(labels, scores, 0.9, None, {"whole": whole}, 0.9999) == plain

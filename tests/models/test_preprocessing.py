@@ -103,6 +103,8 @@ def raw_inputs(encoded: list[bytes]) -> dict[str, tf.Tensor]:
         features.SUBTYPE: tf.constant(["normal", "viral"] * number)[:number],
         features.SIZE_GROUP: tf.constant(["under_500_px"] * number),
         features.SHARPNESS_GROUP: tf.constant(["soft", "sharp"] * number)[:number],
+        features.PATIENT_ID: tf.constant([f"patient-{index // 2}" for index in range(number)]),
+        features.IMAGE_ID: tf.constant([f"{index}.png" for index in range(number)]),
     }
 
 
@@ -117,6 +119,8 @@ def test_preprocessing_fn_keeps_pixels_at_a_byte_each():
         assert stored.numpy().tolist() == [image.tobytes() for image in pixels]
         np.testing.assert_array_equal(decode_transformed(stored, 64).numpy()[..., 0], pixels)
         assert outputs[features.TRANSFORMED_LABEL].numpy().tolist() == [0, 1]
+        for name in features.TRANSFORMED_TEXTS:
+            assert outputs[name].numpy().tolist() == inputs[name].numpy().tolist()
 
 
 @pytest.mark.parametrize("sizes", [(63 * 64, 63 * 64), (64 * 64, 63 * 64)])
@@ -310,7 +314,7 @@ def test_the_loader_of_tensorflow_serving_runs_it(tmp_path):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def transform(image_bytes):
         inputs = {features.IMAGE_BYTES: image_bytes} | dict.fromkeys(
-            [features.LABEL, features.SUBTYPE, features.SIZE_GROUP, features.SHARPNESS_GROUP], 0
+            [features.LABEL, *features.TRANSFORMED_TEXTS], 0
         )
         config = {CUSTOM_CONFIG_KEY: settings.model_dump_json()}
         stored = preprocessing_fn(inputs, config)[features.TRANSFORMED_IMAGE]

@@ -17,6 +17,8 @@ from models import features
 from models.digests import split_digest
 from models.input_data import SplitData, load_split
 from models.provenance import PROVENANCE_FILE, Provenance, main, read_provenance
+from models.reference_scores import ReferenceScores
+from models.session_model import SessionModel
 from models.train import run_fn
 from models.training_report import REPORT_FILE, TrainingReport
 from pipeline import __version__
@@ -82,6 +84,21 @@ def test_a_trained_model_tells_its_origin(candidates, tiny_set):
     assert Provenance.read(folder / "run" / PROVENANCE_FILE) == origin
 
 
+def check_reference(directory: Path, tiny_set) -> None:
+    """Hold the scores in an export to what the export itself says of the same images."""
+    model = SessionModel(directory)
+    answer = model.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: tiny_set.image_bytes})
+    model.close()
+    scores, labels = answer[features.PROBABILITY], np.array(tiny_set.labels)
+    reference = ReferenceScores.read(directory)
+    np.testing.assert_allclose(reference.normal, np.sort(scores[labels == 0]), atol=1e-5)
+    np.testing.assert_allclose(reference.pneumonia, np.sort(scores[labels == 1]), atol=1e-5)
+
+
+def test_a_trained_model_carries_its_validation_scores(candidates, tiny_set):
+    check_reference(candidates["first"] / "model" / "Format-Serving", tiny_set)
+
+
 def test_the_graph_tells_the_same_as_the_file(candidates):
     directory = candidates["first"] / "model" / "Format-Serving"
     model = tf.saved_model.load(str(directory))
@@ -143,6 +160,7 @@ def test_an_ensemble_names_its_members_versions(candidates, tiny_set, tmp_path):
     assert (origin.name, origin.seed, origin.code_version) == ("ensemble", 4, "e45e")
     assert Provenance.read(tmp_path / "run" / PROVENANCE_FILE) == origin
     assert origin.model_version not in origin.members.values()
+    check_reference(tmp_path / "model" / "Format-Serving", tiny_set)
     loaded = tf.saved_model.load(str(tmp_path / "model" / "Format-Serving"))
     assert loaded.threshold.numpy() == pytest.approx(origin.threshold)
 
@@ -155,6 +173,8 @@ def split(**changes) -> SplitData:
         "subtypes": ["normal", "viral", "bacterial", "normal"],
         "size_groups": [features.SIZE_GROUPS[0]] * 4,
         "sharpness_groups": [features.SHARPNESS_GROUPS[0]] * 4,
+        "patient_ids": ["a", "a", "b", "c"],
+        "image_ids": ["1.png", "2.png", "3.png", "4.png"],
     }
     return SplitData(**(values | changes))
 
@@ -166,6 +186,8 @@ def reordered(data: SplitData, order: list[int]) -> SplitData:
         subtypes=[data.subtypes[i] for i in order],
         size_groups=[data.size_groups[i] for i in order],
         sharpness_groups=[data.sharpness_groups[i] for i in order],
+        patient_ids=[data.patient_ids[i] for i in order],
+        image_ids=[data.image_ids[i] for i in order],
     )
 
 
@@ -182,6 +204,9 @@ def test_the_data_digest_follows_from_content_and_not_from_order():
     # The same labels and pictures, but of each other's.
     assert split_digest(split(labels=np.array([1, 0, 1, 0]))) != digest
     assert split_digest(split(subtypes=["normal", "bacterial", "viral", "normal"])) != digest
+    # Patients count in the choice of a candidate, names in the operating point.
+    assert split_digest(split(patient_ids=["a", "b", "b", "c"])) != digest
+    assert split_digest(split(image_ids=["1.png", "2.png", "4.png", "3.png"])) != digest
 
 
 def test_the_command_prints_the_record_without_tensorflow(candidates, tmp_path):

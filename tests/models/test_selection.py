@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 from models.calibration import Calibration
+from models.predictions import Predictions, ValidationCases
 from models.selection import select
 from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import TrainingReport
@@ -8,7 +10,16 @@ from models.training_report import TrainingReport
 UNUSED = {"mean_probability": None, "brier": None, "log_loss": None}
 
 
-def report(name, *, missed=0, false_alarms=10, auc=0.99, parameters=1000, stressed_alarms=None):
+def report(
+    name,
+    *,
+    missed=0,
+    false_alarms=10,
+    auc=0.99,
+    parameters=1000,
+    stressed_alarms=None,
+    members=(),
+):
     def metrics(alarms):
         return slice_metrics_from_counts(
             tp=400 - missed, fn=missed, fp=alarms, tn=200 - alarms, auc=auc, **UNUSED
@@ -22,6 +33,7 @@ def report(name, *, missed=0, false_alarms=10, auc=0.99, parameters=1000, stress
         num_trainable=parameters,
         candidate=None,
         hyperparameters={},
+        members=members,
         seed=0,
         num_epochs=1,
         best_epoch=1,
@@ -35,6 +47,8 @@ def report(name, *, missed=0, false_alarms=10, auc=0.99, parameters=1000, stress
         calibration=Calibration(),
         calibration_error_before=0.1,
         calibration_error_after=0.1,
+        pseudo_sites=(),
+        exposure_cuts=(85.0, 170.0),
         validation={"overall": plain},
         stressed={
             "blur": metrics(false_alarms if stressed_alarms is None else stressed_alarms),
@@ -99,3 +113,50 @@ def test_without_stresses_the_plain_figures_decide_and_the_reason_says_so():
 def test_no_candidate_is_an_error():
     with pytest.raises(ValueError, match="at least one"):
         select([])
+
+
+def answers(missed, false_alarms, first_missed=0):
+    """Predictions of 400 pneumonia and 200 normal images that give a report's figures."""
+    scores = np.array([0.9] * 400 + [0.1] * 200, np.float32)
+    scores[first_missed : first_missed + missed] = 0.2
+    scores[400 : 400 + false_alarms] = 0.7
+    return Predictions(scores, {"blur": scores, "noise": scores})
+
+
+CASES = ValidationCases(
+    np.array([1] * 400 + [0] * 200), np.arange(600).astype(str), np.arange(600).astype(str)
+)
+
+
+def test_recall_comes_before_the_tie_that_goes_to_the_ensemble():
+    safe, unsafe = (1, 60), (20, 0)  # missed, false alarms
+    for single, ensemble, selected in ((safe, unsafe, "one"), (unsafe, safe, "ensemble")):
+        counts = {"one": single, "ensemble": ensemble}
+        reports = [
+            report(name, missed=missed, false_alarms=alarms, members=("one",) * (name != "one"))
+            for name, (missed, alarms) in counts.items()
+        ]
+        predictions = {name: answers(*each) for name, each in counts.items()}
+        selection = select(reports, predictions, CASES)
+        assert (selection.selected, selection.paired) == (selected, None)
+
+
+def test_where_neither_reaches_the_target_recalls_are_compared():
+    counts = {"one": (36, 0), "ensemble": (40, 0)}
+    reports = [
+        report(name, missed=missed, false_alarms=alarms, members=("one",) * (name != "one"))
+        for name, (missed, alarms) in counts.items()
+    ]
+    assert select(reports).selected == "one"  # the ranking alone: the nearest to the target
+    predictions = {"one": answers(36, 0), "ensemble": answers(40, 0, first_missed=100)}
+    selection = select(reports, predictions, CASES)
+    assert selection.selected == "ensemble"
+    assert [entry.name for entry in selection.candidates] == ["ensemble", "one"]
+    assert "recall 0.910 against 0.900, difference +0.010 [" in selection.reason
+    assert "a tie goes to the ensemble" in selection.reason
+
+
+def test_without_an_ensemble_ties_go_as_the_ranking_has_them():
+    reports = [report("large", parameters=9000), report("small", parameters=10)]
+    predictions = {name: answers(0, 10) for name in ("large", "small")}
+    assert select(reports, predictions, CASES) == select(reports)

@@ -16,7 +16,7 @@ from models.input_data import load_split
 from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
-from pipeline.config import CandidateSettings
+from pipeline.config import CandidateSettings, TrainingSettings
 from tests.models.export_faults import put_back_tracking_by_keras
 
 SIZE = 32
@@ -27,10 +27,14 @@ _ASKED = {
 _BACKBONES = [name for name, family in FAMILIES.items() if family == "pretrained"]
 
 
-def predictor_of(architecture: str, seed: int = 5) -> Predictor:
+def predictor_of(architecture: str, seed: int = 5, **training) -> Predictor:
     keras.utils.set_random_seed(seed)
     side_px = max(SIZE, SMALLEST_SIDE_PX[architecture])
-    candidate = CandidateSettings(architecture=architecture, image_size_px=side_px)
+    candidate = CandidateSettings(
+        architecture=architecture,
+        image_size_px=side_px,
+        training=TrainingSettings(**training),
+    )
     network = build_network(candidate, side_px)
     # As after training: the optimizer has variables, and so have the metrics.
     network.compile("adamw", "binary_crossentropy", metrics=["accuracy"])
@@ -77,9 +81,33 @@ def test_a_network_on_a_backbone_answers_in_the_session(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("architecture", ["efficientnet_v2_b0", "convnext_tiny"])
+@pytest.mark.parametrize(
+    "architecture", ["efficientnet_v2_b0", "convnext_tiny", "efficientnet_lite0"]
+)
 def test_real_backbones_answer_in_the_session(architecture, tiny_set, tmp_path):
     check(predictor_of(architecture), tiny_set, tmp_path / "model")
+
+
+def test_a_backbone_that_was_trained_as_a_whole_is_exported_as_in_inference(
+    tiny_applications, tiny_set, tmp_path
+):
+    predictor = predictor_of("efficientnet_lite0", backbone="whole")
+    statistics = [
+        value
+        for value in predictor.network.get_layer("backbone").non_trainable_variables
+        if value.name == "moving_mean"
+    ]
+    assert all(np.any(value.numpy() != 0.0) for value in statistics)  # learnt in the fit
+    check(predictor, tiny_set, tmp_path / "model")
+    # An image's answer does not depend on what is asked with it.
+    model = SessionModel(tmp_path / "model")
+    asked = _ASKED[features.SERVING_SIGNATURE]
+    together = model.run(features.SERVING_SIGNATURE, {asked: tiny_set.image_bytes[:4]})
+    alone = model.run(features.SERVING_SIGNATURE, {asked: tiny_set.image_bytes[:1]})
+    model.close()
+    assert alone[features.PROBABILITY][0] == pytest.approx(
+        together[features.PROBABILITY][0], abs=1e-5
+    )
 
 
 def test_an_ensemble_answers_in_the_session(tiny_set, tmp_path):

@@ -1,15 +1,18 @@
 import dataclasses
 import logging
+import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.errors import InputError
 from components.progress import LOGGER_NAME
 from models.distribution import create_strategy
 from models.input_data import load_split
 from models.predictor import Predictor, predict_probabilities
-from models.training import Trained, train_network
+from models.training import Trained, compile_network, fit_network, train_network
 from pipeline.config import (
     AugmentationSettings,
     CandidateRun,
@@ -139,3 +142,114 @@ def test_fine_tuning_follows_the_head_with_its_own_rate(data):
     assert float(trained.network.optimizer.learning_rate) == pytest.approx(1e-4)
     head_alone = sum(np.prod(weight.shape) for weight in trained.network.get_layer("head").weights)
     assert trained.num_trainable > head_alone
+
+
+def fine_tuned_run(**training) -> CandidateRun:
+    settings = {"backbone": "whole", "learning_rate": 1e-2, "epochs": 2, **training}
+    return candidate_run("efficientnet_v2_b0", **settings)
+
+
+def backbone_weights(network: keras.Model) -> dict[str, np.ndarray]:
+    """Copy a backbone's variables; Keras numbers layers anew in each network, names here do not."""
+    variables = network.get_layer("backbone").variables
+    return {
+        f"{index} {variable.name}": variable.numpy().copy()
+        for index, variable in enumerate(variables)
+    }
+
+
+def changed_by(run: CandidateRun, data) -> tuple[set[str], set[str]]:
+    """Train, and return the backbone's variables that changed, and those that did not."""
+    before = backbone_weights(compile_network(run, create_strategy()))
+    after = backbone_weights(train(run, data).network)
+    changed = {path for path, value in before.items() if np.any(after[path] != value)}
+    return changed, set(before) - changed
+
+
+def test_a_backbone_is_trained_as_a_whole_with_its_statistics(data, tiny_applications):
+    run = fine_tuned_run(epochs=1, augmentation=AugmentationSettings())
+    changed, unchanged = changed_by(run, data)
+    assert sum("moving_" in path for path in changed) == 4
+    # A count, not a weight: of the dropout.
+    assert all("seed" in path for path in unchanged)
+
+
+@pytest.mark.parametrize("augmentation", [STILL, AugmentationSettings()])
+def test_a_frozen_backbone_keeps_weights_and_statistics(data, augmentation, tiny_applications):
+    run = candidate_run("efficientnet_v2_b0", epochs=1, augmentation=augmentation)
+    changed, unchanged = changed_by(run, data)
+    assert not changed
+    assert any("moving_" in path for path in unchanged)
+
+
+def test_what_was_trained_as_a_whole_answers_each_image_alone(data, tiny_applications):
+    trained = train(fine_tuned_run(), data)
+    images = data.images.repeat(3, -1) / np.float32(255)
+    together = trained.network(images, training=False).numpy()
+    alone = np.concatenate([trained.network(image[None]).numpy() for image in images])
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+    # While it is trained, the others of a batch count.
+    assert np.abs(trained.network(images, training=True).numpy() - together).max() > 1e-3
+
+
+def test_the_head_is_warmed_up_on_a_backbone_that_stays(data, tiny_applications, monkeypatch):
+    run = fine_tuned_run(head_epochs=2, epochs=1, augmentation=AugmentationSettings())
+    before = backbone_weights(compile_network(run, create_strategy()))
+    seen = []
+
+    def observed(network, *arguments, **named):
+        history = fit_network(network, *arguments, **named)
+        rates = [layer.rate for layer in dropouts(network)]
+        seen.append((named["stage"], named["epochs"], rates, backbone_weights(network)))
+        return history
+
+    monkeypatch.setattr("models.training.fit_network", observed)
+    trained = train(run, data)
+    (own_rate,) = [layer.rate for layer in dropouts(trained.network)]
+    assert own_rate > 0.0
+    assert [each[:3] for each in seen] == [
+        ("Training, head", 2, [0.0]),
+        ("Training", None, [own_rate]),
+    ]
+    after_head, after_all = (each[3] for each in seen)
+    assert all(np.array_equal(after_head[path], value) for path, value in before.items())
+    assert any(np.any(after_all[path] != value) for path, value in before.items())
+    assert trained.num_epochs == 3
+    assert trained.num_trainable > sum(
+        math.prod(weight.shape) for weight in trained.network.get_layer("head").weights
+    )
+
+
+def test_the_best_epoch_is_of_the_last_stage_whose_weights_are_kept():
+    history = {"val_loss": [0.1, 0.5, 0.9, 0.4, 0.6]}
+    assert Trained(None, history, 1).best_epoch == 1
+    assert Trained(None, history, 1, num_earlier_epochs=2).best_epoch == 4
+
+
+def dropouts(network: keras.Model) -> list[keras.layers.Dropout]:
+    layers = network.get_layer("backbone").layers
+    return [layer for layer in layers if isinstance(layer, keras.layers.Dropout)]
+
+
+def test_the_warm_up_of_a_still_set_needs_the_backbone_once(data, tiny_applications):
+    trained = train(fine_tuned_run(head_epochs=3, layer_decay=0.5), data)
+    assert trained.num_epochs == 5
+    assert len(trained.history["loss"]) == len(trained.history["val_loss"]) == 5
+
+
+def test_averaged_weights_of_a_whole_backbone_are_what_is_kept(data, tiny_applications):
+    trained = train(fine_tuned_run(ema_momentum=0.5, layer_decay=0.7, head_epochs=1), data)
+    kept = trained.network.evaluate(data.images.repeat(3, -1) / 255, data.labels, verbose=0)[0]
+    assert kept == pytest.approx(min(trained.history["val_loss"][1:]), rel=1e-3)
+
+
+def test_two_devices_train_a_whole_backbone_by_stages(data, tiny_applications):
+    run = fine_tuned_run(batch_size=4, layer_decay=0.5, epochs=1)
+    trained = train(run, data, create_strategy(["CPU:0", "CPU:1"]))
+    assert trained.network.optimizer.iterations.numpy() == len(data.labels) / (4 * 2)
+    assert np.all(np.isfinite(trained.history["val_loss"]))
+
+
+def test_a_network_without_a_backbone_has_none_to_train(data):
+    with pytest.raises(InputError, match=r"training\.backbone: frozen for cnn_deep"):
+        train(candidate_run("cnn_deep", backbone="whole"), data)

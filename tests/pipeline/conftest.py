@@ -59,6 +59,23 @@ def _check(
     }
 
 
+def _site(group: str, recall: float, specificity: float | None) -> Any:
+    def share(value: float | None) -> Any:
+        return None if value is None else {"value": value, "low": value - 0.08, "high": 1.0}
+
+    return {
+        "scheme": "sharpness",
+        "group": group,
+        "positives": 97,
+        "negatives": 31 if specificity else 0,
+        "recall": share(recall),
+        "specificity": share(specificity),
+        "held_out_threshold": 0.4,
+        "held_out_recall": share(recall),
+        "held_out_specificity": share(specificity),
+    }
+
+
 def _shortcut(name: str, auc: float, direction: str) -> Any:
     interval = {"low": auc - 0.011, "high": auc + 0.01}
     return {"name": name, "auc": auc, **interval, "direction": direction, "strong": auc >= 0.75}
@@ -130,6 +147,10 @@ def summary_fields() -> dict[str, Any]:
                     "blur": _metrics(784, 588, 0.964, 0.87),
                     "low_resolution": _metrics(784, 588, 0.956, 0.81),
                 },
+                "pseudo_sites": [
+                    _site("soft", 0.99, 0.71),
+                    _site("sharp", 0.91, None),
+                ],
                 "calibration_error_before": 0.0412,
                 "calibration_error_after": 0.0173,
             }

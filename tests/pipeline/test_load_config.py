@@ -293,7 +293,7 @@ def test_overrides_without_a_usable_value_are_refused() -> None:
 @pytest.mark.parametrize("config", ["quik", "no/such.yaml", "such.yaml", "", "configs"])
 def test_an_unknown_configuration_lists_the_names(config: str) -> None:
     message = refusal(config)
-    expected = "one of the names default, kubeflow, quick, study, synthetic"
+    expected = "one of the names default, efficientnet_lite, kubeflow, quick, study, synthetic"
     assert f"{expected}, got {config!r}, which is neither" in message
     assert ("did you mean 'quick'?" in message) == (config == "quik")
 

@@ -78,6 +78,13 @@ def test_every_stress_of_the_selected_candidate_has_its_line(blessed_summary: Su
     assert ["low", "resolution", "0.956", "0.810", "0.981"] in rows[place:]
 
 
+def test_the_worst_pseudo_sites_are_named(blessed_summary: Summary) -> None:
+    text = " ".join(" ".join(report(blessed_summary)).split())
+    where = "on a part of validation that stands in for another hospital:"
+    assert f"Lowest recall {where} 0.910 [0.830, 1.000], sharpness sharp" in text
+    assert f"Lowest specificity {where} 0.710 [0.630, 1.000], sharpness soft" in text
+
+
 def test_every_trial_has_its_line(blessed_summary: Summary) -> None:
     rows = words(report(blessed_summary))
     place = rows.index(["score", "rate", "size"])

@@ -12,8 +12,10 @@ from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PRO
 from components.selector import SELECTION_FILE
 from components.servability.report import ServabilityReport
 from components.shortcuts.separation import ShortcutReport
+from components.shortcuts.split_differences import SplitDifference, SplitDifferences
 from models.calibration import Calibration
 from models.selection import select
+from models.site_holdout import judge_sites
 from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingReport
 from pipeline import run_summary
@@ -36,6 +38,17 @@ def metrics(false_alarms):
     )  # fmt: skip
 
 
+SITES = judge_sites(
+    [1, 0] * 60, [0.9, 0.4] * 60, 0.3, {"exposure": ["dark"] * 90 + ["bright"] * 30}, lambda _: 0.5
+)
+
+
+DIFFERENCES = (
+    SplitDifference(first="train", second="test", label="normal", n_first=9, n_second=4, auc=0.6),
+    SplitDifference(first="train", second="test", label="pneumonia", n_first=9, n_second=4),
+)
+
+
 def report(name, false_alarms, members=(), stressed=True):
     return TrainingReport(
         name=name, architecture=name, num_parameters=10, num_trainable=5, candidate=None,
@@ -43,6 +56,7 @@ def report(name, false_alarms, members=(), stressed=True):
         history={}, num_gpus=0, num_replicas=1, training_s=1.0, threshold=false_alarms / 100,
         target_sensitivity=0.97, reaches_target=True, calibration=Calibration(),
         calibration_error_before=0.2, calibration_error_after=0.1,
+        pseudo_sites=SITES, exposure_cuts=(85.0, 170.0),
         validation={"overall": metrics(false_alarms)},
         stressed={"blur": metrics(false_alarms + 2)} if stressed else {},
     )  # fmt: skip
@@ -93,6 +107,9 @@ def summarise(tmp_path, monkeypatch):
             largest_difference=1e-7, load_s=1.5, first_answer_s=0.4, later_answer_s=0.02,
         ).write(output("ServabilityCheck", "blessing"))  # fmt: skip
         ShortcutReport(n=9, positives=5, warning_auc=0.75, shortcuts=()).write(
+            output("DataAudit", "report")
+        )
+        SplitDifferences(warning_auc=0.65, differences=DIFFERENCES).write(
             output("DataAudit", "report")
         )
         where = {DESTINATION_PROPERTY: "/srv/4", VERSION_PROPERTY: 4}
@@ -158,3 +175,17 @@ def test_without_stresses_there_are_no_figures_of_them(summarise):
 def test_a_candidate_that_left_nothing_is_named(summarise):
     with pytest.raises(KeyError, match=r"Ensemble\.model_run, got only"):
         summarise(Trainer_tuned=report("tuned", 5), Trainer_plain=report("plain", 10))
+
+
+def test_pseudo_sites_and_differences_of_splits_are_those_of_the_nodes(summarise):
+    summary = summarise(
+        Trainer_tuned=report("tuned", 5),
+        Trainer_plain=report("plain", 10),
+        Ensemble=report("ensemble", 30),
+    )
+    told = [(each.label, each.auc, each.strong) for each in summary.split_differences]
+    assert told == [("normal", 0.6, False), ("pneumonia", None, False)]
+    (dark,) = summary.candidates[0].pseudo_sites  # 15 bright images of each class are too few
+    assert (dark.scheme, dark.group, dark.positives, dark.negatives) == ("exposure", "dark", 45, 45)
+    assert (dark.recall.value, dark.specificity.value) == (1.0, 0.0)
+    assert (dark.held_out_threshold, dark.held_out_specificity.value) == (0.5, 1.0)

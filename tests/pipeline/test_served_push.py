@@ -89,7 +89,7 @@ def ToyTrainer(  # noqa: N802
     predictions = predict_validation(Predictor(network, candidate), validation, stress=False)
     predictions.write(folder / PREDICTIONS_FILE)
     settings = OperatingPointSettings(stress=False)
-    judgement = judge_predictions(predictions, validation, settings, seed=0)
+    judgement = judge_predictions(predictions, validation, settings, seed=0, cuts=(80.0, 160.0))
     TrainingReport(
         name="toy", architecture="ann_small", num_parameters=1, num_trainable=1,
         candidate=candidate, hyperparameters={}, seed=seed, num_epochs=1, best_epoch=1, history={},

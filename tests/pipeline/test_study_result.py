@@ -25,7 +25,7 @@ def report(name: str, architecture: str) -> TrainingReport:
         hyperparameters={}, seed=0, num_epochs=1, best_epoch=1, history={"val_loss": [0.1]},
         num_gpus=0, num_replicas=1, training_s=1.0, threshold=0.5, target_sensitivity=0.97,
         reaches_target=True, calibration=Calibration(), calibration_error_before=0.1,
-        calibration_error_after=0.1,
+        calibration_error_after=0.1, pseudo_sites=(), exposure_cuts=(85.0, 170.0),
         validation=slice_metrics_from_predictions(LABELS, PROBABILITIES, 0.5), stressed={},
     )  # fmt: skip
 

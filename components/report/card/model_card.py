@@ -20,6 +20,7 @@ from components.report.card.statements import (
     describe_limits,
     describe_shift,
 )
+from components.report.card.weights_origin import describe_weights
 from components.report.sources import Sources
 from components.report.trained.recipe import describe_recipe, kept_epoch
 from components.shortcuts.separation import REPORT_FILE as SHORTCUTS_FILE
@@ -47,11 +48,13 @@ class DataFacts(Record):
         origin: Whose it is, and its licence.
         splits: Counts by split, of the data audit.
         warnings: Of the conversion, in sentences.
+        weights: Whose pretrained weights the model starts from, in sentences.
     """
 
     origin: DataOrigin
     splits: dict[str, SplitFacts]
     warnings: tuple[str, ...]
+    weights: tuple[str, ...]
 
 
 class TrainingFacts(Record):
@@ -148,7 +151,7 @@ def make_model_card(sources: Sources) -> ModelCard:
         ValueError: An artifact is not of this version.
     """
     report = sources.training_reports[sources.selection.selected]
-    data, shortcuts = _data_facts(sources), _shortcuts(sources)
+    data, shortcuts = _data_facts(sources, _networks(sources, report)), _shortcuts(sources)
     slices = _in_order(sources.tfma.candidate)
     return ModelCard(
         pipeline_name=sources.run.pipeline_name,
@@ -191,7 +194,12 @@ def _in_order(slices: Mapping[str, SliceMetrics]) -> dict[str, SliceMetrics]:
     return {name: slices[name] for name in sorted(slices, key=lambda name: (name != OVERALL, name))}
 
 
-def _data_facts(sources: Sources) -> DataFacts:
+def _networks(sources: Sources, report: TrainingReport) -> dict[str, TrainingReport]:
+    """Return the reports of the networks in the model: itself, or an ensemble's members."""
+    return {name: sources.training_reports[name] for name in report.members or (report.name,)}
+
+
+def _data_facts(sources: Sources, networks: Mapping[str, TrainingReport]) -> DataFacts:
     audit = json.loads((sources.data_audit / AUDIT_FILE).read_text(encoding="utf-8"))
     return DataFacts(
         origin=find_origin(
@@ -208,6 +216,9 @@ def _data_facts(sources: Sources) -> DataFacts:
             for split, counts in audit["splits"].items()
         },
         warnings=sources.card.warnings if sources.card else (),
+        weights=describe_weights(
+            network.candidate for network in networks.values() if network.candidate is not None
+        ),
     )
 
 
@@ -218,7 +229,7 @@ def _shortcuts(sources: Sources) -> ShortcutReport | None:
 
 
 def _training_facts(sources: Sources, report: TrainingReport) -> TrainingFacts:
-    networks = {name: sources.training_reports[name] for name in report.members or (report.name,)}
+    networks = _networks(sources, report)
     return TrainingFacts(
         name=report.name,
         reason=sources.selection.reason,

@@ -6,6 +6,7 @@ from components.gate_checks import GateReport
 from components.report.estimate_cells import describe_estimate, format_figure
 from components.shortcuts.separation import ShortcutReport
 from models.selection import compare
+from models.site_holdout import PseudoSite, worst_site
 from models.slice_metrics import OVERALL, SliceMetrics
 from models.training_report import TrainingReport
 
@@ -104,6 +105,7 @@ def describe_shift(
         f"In this run, validation: {_figures(validation)}. Test: {_figures(test)}.",
         _describe_shortcuts(shortcuts),
         _describe_stress(report),
+        *_describe_sites(report),
     )
 
 
@@ -131,6 +133,37 @@ def _describe_stress(report: TrainingReport) -> str:
         f", against {figures.recall:.3f} and {figures.specificity:.3f} on the images as they are. "
         f"The worst for the AUC, {figures.worst_stress.replace('_', ' ')}: {_figures(worst)}."
     )
+
+
+def _describe_sites(report: TrainingReport) -> tuple[str, ...]:
+    recall, specificity, unseen_recall, unseen_specificity = (
+        worst_site(report.pseudo_sites, figure)
+        for figure in ("recall", "specificity", "held_out_recall", "held_out_specificity")
+    )
+    parts = [
+        f"{name} {describe_estimate(getattr(site, figure))} on {_site_name(site)}"
+        for name, figure, site in (
+            ("recall", "recall", recall),
+            ("specificity", "specificity", specificity),
+            ("recall with a threshold chosen without it", "held_out_recall", unseen_recall),
+            (
+                "specificity with a threshold chosen without it",
+                "held_out_specificity",
+                unseen_specificity,
+            ),
+        )
+        if site is not None
+    ]
+    if not parts:
+        return ()
+    return (
+        "The lowest figures on parts of validation that stand in for another hospital: "
+        f"{'; '.join(parts)}. Expect a hospital whose images are like such a part to do as badly.",
+    )
+
+
+def _site_name(site: PseudoSite) -> str:
+    return f"the images of {site.scheme} {site.group.replace('_', ' ')}"
 
 
 def _figures(metrics: SliceMetrics) -> str:

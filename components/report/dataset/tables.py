@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from components.report.dataset.facts import FactsBySplit, RecordFacts, count_by
 from components.report.dataset.leakage import Overlap
 from components.report.dataset.statistics import FeatureSummary
-from components.report.estimate_cells import format_interval
+from components.report.estimate_cells import format_figure, format_interval
 from components.report.parts import Cell, Table
 from components.shortcuts.separation import Direction, ShortcutReport
+from components.shortcuts.split_differences import SplitDifference, SplitDifferences
 from models import features
 
 _NUM_NAMED = 3
@@ -71,6 +72,39 @@ def shortcuts_table(report: ShortcutReport) -> Table:
         ),
         text_columns=(2, 3),
     )
+
+
+def splits_table(report: SplitDifferences) -> Table:
+    """Return how well nuisance features tell two splits apart, one row per pair and class."""
+    return Table(
+        "All these features together, at telling whose images are of which split; "
+        "cross-validated by patient.",
+        ("Compared", "Class", "Images", "AUC", "Differs most in", "Judged"),
+        tuple(
+            (
+                f"{each.first} and {each.second}",
+                each.label,
+                f"{each.n_first:,} and {each.n_second:,}",
+                Cell(format_figure(each.auc), format_interval(each.low, each.high)),
+                Cell(each.leading_feature.replace("_", " "), _alone(each)),
+                _judged(each),
+            )
+            for each in report.differences
+        ),
+        text_columns=(1, 4, 5),
+    )
+
+
+def _alone(difference: SplitDifference) -> str:
+    if difference.leading_auc is None:
+        return ""
+    return f"alone {difference.leading_auc:.3f}"
+
+
+def _judged(difference: SplitDifference) -> Cell | str:
+    if difference.auc is None:
+        return Cell("too few patients", tone="warning")
+    return Cell("different", tone="warning") if difference.strong else "alike"
 
 
 def statistics_table(split: str, summaries: Sequence[FeatureSummary]) -> Table:

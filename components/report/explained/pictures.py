@@ -14,9 +14,8 @@ from skimage.segmentation import mark_boundaries
 from components.report.drawing import COLOURS, create_figure, image_uri, style, svg_uri
 from components.report.parts import Picture
 from models.explanations.explanation import Explanation
-from models.explanations.faithfulness import Faithfulness
+from models.explanations.faithfulness import SMALLEST_MOVE
 from models.explanations.feature_maps import FeatureMaps
-from models.explanations.superpixel_lime import SMALLEST_WEIGHT
 
 _SIDE_PX = 256
 _DPI = 110
@@ -24,8 +23,9 @@ _SIDE_INCHES = 2.4
 _PICTURE_PART = 0.83  # of a picture's height; the legend has the rest
 _OUTLINE = (1.0, 0.85, 0.0)
 _DIMMED = 0.45  # of the brightness, outside the mask
-# Of LIME's legend: weights far below it must not look strong.
-_SMALLEST_SCALE = 0.05
+# Of LIME's legend, log-odds: weights far below it must not look strong.
+_SMALLEST_SCALE = 0.5
+_CURVE_MARGIN = 0.06  # of the curves' height, above and below them
 _STRONGEST_TINT = 0.75  # of the colour, where a weight is at its largest
 _MAX_CHANNELS = 16
 _MAX_EARLY_CHANNELS = 8
@@ -45,7 +45,10 @@ def draw_lime_mask(image: np.ndarray, explanation: Explanation, what: str) -> Pi
     source = image_uri((drawn * 255).astype(np.uint8))
     count = len(np.unique(explanation.regions[explanation.lime.mask]))
     if count == 0:
-        none = f"no superpixel speaks for {_answer(explanation)} by more than {SMALLEST_WEIGHT:g}"
+        none = (
+            f"no superpixel speaks for {_answer(explanation)} by more than "
+            f"{explanation.lime.smallest:.2g} log-odds"
+        )
         return Picture(source, f"{what}: nothing is outlined, {none}", f"LIME: {none}")
     return Picture(
         source,
@@ -62,10 +65,10 @@ def draw_lime_weights(image: np.ndarray, explanation: Explanation, what: str) ->
     source = _tinted(image, weights[explanation.regions] / strongest, "RdBu_r", -1.0, strongest)
     return Picture(
         source,
-        f"{what}: weights of {len(weights)} superpixels on the probability of pneumonia, from "
-        f"{weights.min():+.3f} to {weights.max():+.3f}; {(weights > 0).sum()} speak for it and "
+        f"{what}: weights of {len(weights)} superpixels on the log-odds of pneumonia, from "
+        f"{weights.min():+.2f} to {weights.max():+.2f}; {(weights > 0).sum()} speak for it and "
         f"{(weights < 0).sum()} against it",
-        "LIME: red speaks for pneumonia, blue against it",
+        "LIME: red for pneumonia, blue against it, in log-odds",
     )
 
 
@@ -89,26 +92,35 @@ def draw_grad_cam(image: np.ndarray, explanation: Explanation, what: str) -> Pic
     )
 
 
-def draw_faithfulness(name: str, check: Faithfulness, what: str) -> Picture:
+def draw_faithfulness(name: str, explanation: Explanation, what: str) -> Picture:
     """Draw the curves of deletion and insertion beside the mean of random orders."""
+    check = explanation.checks[name]
+    threshold = explanation.threshold_log_odds * (1.0 if explanation.is_pneumonia else -1.0)
+    values = np.concatenate([check.deletion, check.insertion, check.random_mean])
+    margin = _CURVE_MARGIN * max(float(np.ptp(values)), SMALLEST_MOVE)
+    lowest, highest = float(values.min()) - margin, float(values.max()) + margin
+    is_crossed = lowest < threshold < highest
     with style():
         figure, axes = create_figure(_SIDE_INCHES, _SIDE_INCHES)
+        if is_crossed:
+            axes.axhline(threshold, linewidth=0.8, color=COLOURS[6])
         steps = np.linspace(0.0, 1.0, len(check.random_mean))
         axes.plot(steps, check.random_mean, ":", color=COLOURS[7], label="random")
         axes.plot(steps, check.random_mean[::-1], ":", color=COLOURS[7])
         axes.plot(check.deleted_shares, check.deletion, color=COLOURS[1], label="deletion")
         axes.plot(check.inserted_shares, check.insertion, "--", color=COLOURS[0], label="insertion")
-        axes.set(xlabel="share of the image", ylabel="probability of the answer")
-        axes.set(xlim=(0.0, 1.0), ylim=(-0.03, 1.03))
+        axes.set(xlabel="share of the image", ylabel="log-odds of the answer")
+        axes.set(xlim=(0.0, 1.0), ylim=(lowest, highest))
         figure.legend(
             loc="outside upper center", ncols=3, frameon=False, fontsize=7, columnspacing=1.0
         )
         source = svg_uri(figure)
+    line = "a thin line marks the threshold" if is_crossed else "the threshold is never reached"
     return Picture(
         source,
-        f"{what}: faithfulness of {name}. Area under the deletion curve {check.deletion_area:.3f}, "
-        f"under the insertion curve {check.insertion_area:.3f}, of random orders on average "
-        f"{check.random_areas.mean():.3f}: {check.verdict}",
+        f"{what}: faithfulness of {name}, in log-odds of {_answer(explanation)}; {line}. Compared "
+        f"with random orders, deletion is lower by {check.deletion_gain:.2f} and "
+        f"insertion higher by {check.insertion_gain:.2f} on average: {check.verdict}",
         f"{name}: {check.verdict}",
     )
 

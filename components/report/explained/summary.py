@@ -9,39 +9,36 @@ import numpy as np
 
 from components.report.parts import Cell, Table, Text
 from models.explanations.explanation import Explanation
-from models.explanations.faithfulness import NUM_RANDOM_ORDERS, Faithfulness
+from models.explanations.faithfulness import NUM_RANDOM_ORDERS, SMALLEST_MOVE, Faithfulness
 
 Explained = Mapping[str, Sequence[Explanation]]
 """Explanations of the images by the candidate's name."""
 
 
 def faithfulness_table(explained: Explained) -> Table:
-    """Tabulate mean areas and verdicts by candidate and explanation."""
+    """Tabulate mean gains over random orders, and verdicts, by candidate and explanation."""
     rows = []
     for candidate, explanations in explained.items():
         for method, checks in _by_method(explanations).items():
-            told = Counter(check.verdict for check in checks)
+            verdicts = Counter(check.verdict for check in checks)
             rows.append(
                 (
                     Cell(candidate, method),
-                    f"{np.mean([check.deletion_area for check in checks]):.3f}",
-                    f"{np.mean([check.insertion_area for check in checks]):.3f}",
-                    f"{np.mean([check.random_areas.mean() for check in checks]):.3f}",
-                    _share(told["faithful"], checks),
-                    _share(told["partly faithful"], checks),
-                    _share(told["not faithful"], checks),
-                    _share(told["cannot be told"], checks),
+                    f"{np.mean([check.deletion_gain for check in checks]):+.2f}",
+                    f"{np.mean([check.insertion_gain for check in checks]):+.2f}",
+                    _share(verdicts["faithful"], checks),
+                    _share(verdicts["partly faithful"], checks),
+                    _share(verdicts["not faithful"], checks),
+                    _share(verdicts["inconclusive"], checks),
                 )
             )
     return Table(
-        "Mean areas under the curves of deletion (low is good) and insertion (high is good), the "
-        "mean area of random orders, and the number of images by verdict",
-        (
-            "Candidate", "Deletion", "Insertion", "Random", "Faithful", "Partly", "Not",
-            "Cannot be told",
-        ),
+        "Mean gains in log-odds: how far the answer is below that of random orders during "
+        "deletion, and above it during insertion (above 0 is better than random); and the number "
+        "of images by verdict",
+        ("Candidate", "Deletion", "Insertion", "Faithful", "Partly", "Not", "Inconclusive"),
         tuple(rows),
-    )  # fmt: skip
+    )
 
 
 def faithfulness_in_words(explained: Explained) -> Text:
@@ -49,21 +46,23 @@ def faithfulness_in_words(explained: Explained) -> Text:
     sentences, tone = [], "good"
     for candidate, explanations in explained.items():
         for method, checks in _by_method(explanations).items():
-            told = Counter(check.verdict for check in checks)
-            judged = len(checks) - told["cannot be told"]
+            verdicts = Counter(check.verdict for check in checks)
+            judged = len(checks) - verdicts["inconclusive"]
             if judged == 0:
                 tone = "warning"
                 sentences.append(
-                    f"{method} of {candidate} cannot be judged: whatever is blurred, the answers "
-                    "hardly change."
+                    f"{method} of {candidate} is inconclusive for every image: whatever is "
+                    f"blurred, the answer moves by less than {SMALLEST_MOVE:g} log-odds."
                 )
                 continue
-            if told["faithful"] < judged:
+            if verdicts["faithful"] < judged:
                 tone = "warning"
-            sentences.append(
-                f"{method} of {candidate} is faithful for {told['faithful']} of the {judged} "
-                "images that it can be judged on."
+            sentence = (
+                f"{method} of {candidate} is faithful for {verdicts['faithful']} of {judged} images"
             )
+            if verdicts["inconclusive"]:
+                sentence += f", and inconclusive for {verdicts['inconclusive']} more"
+            sentences.append(f"{sentence}.")
     sentences.append(
         f"Faithful means: better in both deletion and insertion than each of {NUM_RANDOM_ORDERS} "
         "random orders of the same superpixels."

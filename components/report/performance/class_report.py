@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from components.report.performance.resampling import Floats, Resampler, percentile_interval
 from models import features
 from models.intervals import wilson_interval
+from models.resampling import Floats, Resampler, percentile_interval
 from models.slice_metrics import Estimate
 
 

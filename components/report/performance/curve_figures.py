@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from components.report.drawing import COLOURS, create_figure, style, svg_uri
 from components.report.estimate_cells import describe_estimate
 from components.report.parts import Picture
+from components.report.performance.band import Band
 from components.report.performance.curves import Curves
-from components.report.performance.resampling import Band
 from components.report.performance.threshold_curves import ThresholdCurves
 from models.slice_metrics import SliceMetrics
 

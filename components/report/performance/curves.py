@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from components.report.performance.resampling import Band, Floats, Resampler, percentile_interval
+from components.report.performance.band import Band
+from models.resampling import Floats, Resampler, percentile_interval
 from models.slice_metrics import Estimate
 
 NUM_GRID_POINTS = 201

@@ -8,10 +8,10 @@ from functools import cached_property
 from components.report.performance.class_report import ClassFigures, report_classes
 from components.report.performance.curves import Curves, measure_curves
 from components.report.performance.reliability import Reliability, measure_reliability
-from components.report.performance.resampling import Resampler, create_resampler
 from components.report.performance.threshold_curves import ThresholdCurves, measure_threshold_curves
 from components.report.served_predictions import Predictions
 from models import features
+from models.resampling import Resampler, create_resampler
 from models.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
 
 

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from components.report.performance.resampling import CONFIDENCE_PERCENTILES, Resampler
 from models.calibration import NUM_BINS, expected_calibration_error
 from models.intervals import wilson_interval
+from models.resampling import CONFIDENCE_PERCENTILES, Resampler
 from models.slice_metrics import Estimate
 
 

@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from components.report.performance.resampling import Band, Floats
+from components.report.performance.band import Band
 from models.intervals import wilson_interval
+from models.resampling import Floats
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,24 +16,35 @@ from components.report.trained.tables import (
     in_words,
     overview_table,
     ranking_table,
+    sites_table,
     stresses_table,
     trials_table,
 )
 from components.report.trained.trials import read_trials
 from models.architectures import FAMILIES
+from models.site_holdout import MIN_SITE_CASES
 from models.training_report import TrainingReport
 
 ANCHOR, TITLE = "candidates", "Candidates"
 _RULE = (
     "The test split has no part in the choice. First the recall at a candidate's own operating "
     "point must reach the target with the lower end of its 95% interval. Among those that do, the "
-    "highest mean specificity wins, then the higher mean AUC, then the smaller network."
+    "highest mean specificity wins, then the higher mean AUC, then the smaller network. Where an "
+    "ensemble competes, the best single candidate must beat it by more than chance: its advantage "
+    "in specificity or AUC must leave zero out of its 95% interval (paired bootstrap over "
+    "patients). A tie goes to the ensemble."
 )
 
 _READING = (
     "Each candidate stands at its own operating point, which validation chose for it. Stressed "
     "figures are the mean over degraded copies of the same images; the worst is named. "
     "Calibration error is the mean distance of predicted from observed shares of pneumonia."
+)
+_SITES = (
+    "Pseudo-sites are parts of validation whose images were named or made alike; each stands in "
+    "for a hospital. A part that does badly when it is left out of the choice of the threshold "
+    "shows what to expect of a hospital whose images are like it. Figures of fewer than "
+    f"{MIN_SITE_CASES} images are not shown."
 )
 _FOLDED_TRIALS = 10  # from more on, the table is folded away
 
@@ -72,6 +83,9 @@ def _candidate(report: TrainingReport, sources: Sources) -> Part:
     if report.stressed:
         table = attempt("The stresses", lambda: stresses_table(report))
         parts.append(Group(f"{report.name} under each stress", (table,), folded=True))
+    if report.pseudo_sites:
+        table = attempt("The pseudo-sites", lambda: sites_table(report))
+        parts.append(Group(f"{report.name} by pseudo-site", (Text(_SITES), table), folded=True))
     return Group(report.name, tuple(parts))
 
 

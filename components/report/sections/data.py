@@ -24,6 +24,7 @@ from components.report.dataset.tables import (
     counts_table,
     leakage_table,
     shortcuts_table,
+    splits_table,
     statistics_table,
 )
 from components.report.drawing import image_uri
@@ -31,6 +32,7 @@ from components.report.galleries import attempt_gallery
 from components.report.parts import Group, Listing, Part, Picture, Section, Text, attempt
 from components.report.sources import Sources
 from components.shortcuts.separation import ShortcutReport
+from components.shortcuts.split_differences import SplitDifferences
 from models import features
 
 ANCHOR, TITLE = "data", "Data"
@@ -39,6 +41,12 @@ _THUMBNAIL_REM = 8.0
 _SHORTCUTS = (
     "Each feature says nothing about lungs. The AUC is how well it alone tells the classes apart: "
     "0.5 is chance. A model that leans on a strong one fails on images of another source."
+)
+
+_DIFFERENCES = (
+    "Adversarial validation: can a classifier that sees only the features above, and no lungs, say "
+    "which split an image is from? 0.5 is chance, and what splits of one source by patient should "
+    "have. That splits look alike says nothing about the next hospital: it is in none of them."
 )
 
 
@@ -58,6 +66,7 @@ def build(sources: Sources) -> Section:
             attempt("The duplicates", lambda: _duplicates(sources)),
             attempt("The search for leaks", lambda: _leaks(data)),
             attempt("The shortcuts", lambda: _shortcuts(sources)),
+            attempt("The differences of splits", lambda: _differences(sources)),
             Group("Checks of TensorFlow Data Validation", _validation(sources)),
         ),
     )
@@ -172,6 +181,28 @@ def _shortcuts(sources: Sources) -> Part:
         else Text(f"None is strong: no AUC reaches {report.warning_auc:g}.", "good")
     )
     return Group("Shortcuts", (Text(_SHORTCUTS), verdict, shortcuts_table(report)))
+
+
+def _differences(sources: Sources) -> Part:
+    report = SplitDifferences.read(sources.data_audit)
+    strong = [
+        f"{each.first} and {each.second} ({each.label})"
+        for each in report.differences
+        if each.strong
+    ]
+    if strong:
+        verdict = Text(
+            f"Made differently, AUC of {report.warning_auc:g} or more: {', '.join(strong)}. "
+            "Figures on validation promise little about such images.",
+            "warning",
+        )
+    elif all(each.auc is None for each in report.differences):
+        verdict = Text("Too few patients to tell whether the splits were made alike.", "warning")
+    else:
+        verdict = Text(
+            f"No AUC reaches {report.warning_auc:g}: the splits were made alike.", "good"
+        )
+    return Group("Differences between splits", (Text(_DIFFERENCES), verdict, splits_table(report)))
 
 
 def _validation(sources: Sources) -> tuple[Part, ...]:

@@ -1,4 +1,4 @@
-"""The section on the worst errors: the test images of which the model was wrongly surest."""
+"""The section on errors: in which groups of images they are, and which were the most certain."""
 
 from __future__ import annotations
 
@@ -8,32 +8,42 @@ import numpy as np
 
 from components.report.dataset.samples import make_thumbnail
 from components.report.drawing import image_uri
+from components.report.error_groups.counts import group_errors
+from components.report.error_groups.tables import NOTE, errors_in_words, errors_table
 from components.report.outcomes import find_outcomes, in_words
 from components.report.parts import Gallery, Group, Part, Picture, Section, Text, attempt
 from components.report.served_predictions import read_image_bytes
 from components.report.sources import Sources
+from components.shortcuts.exposure import measure_mean_greys
 from models import features
+from models.pseudo_sites import EXPOSURE_GROUPS, exposure_cuts, exposure_groups, pseudo_site_of
 
 ANCHOR, TITLE = "errors", "Worst errors"
 _MIN_WIDTH_REM = 10.5  # two beside each other on a phone
+_GROUPS = "Errors by the naming and the look of images"
 
 
 def build(sources: Sources) -> Section:
-    """Build the section: misses, then false alarms, farthest from the threshold first."""
+    """Build the section: errors by group, then the misses and false alarms as pictures.
+
+    Those farthest from the threshold come first.
+    """
+    groups = attempt(_GROUPS, partial(_groups, sources))
     if sources.run.report.worst_errors == 0:
         off = Text("Showing the worst errors is switched off (`report.worst_errors` is 0).")
-        return Section(ANCHOR, TITLE, (off,))
+        return Section(ANCHOR, TITLE, (groups, off))
     threshold = sources.predictions.threshold
     outcomes = find_outcomes(sources.predictions)
     return Section(
         ANCHOR,
         TITLE,
         (
+            groups,
             Text(
                 "What the model that was judged got wrong on the test split, farthest from the "
-                f"threshold first. From a probability of {threshold:.3f} on, an image is called "
-                "pneumonia. Nothing follows from these images: a model that is changed until it "
-                "gets them right needs new images to be judged on."
+                f"threshold first. Probability >= {threshold:.3f} is called pneumonia. Do not act "
+                "on these images: a model that is changed until it gets them right needs new "
+                "images to be judged on."
             ),
             attempt("Misses", partial(_group, sources, "Misses", outcomes.misses)),
             attempt(
@@ -41,6 +51,26 @@ def build(sources: Sources) -> Section:
             ),
         ),
     )
+
+
+def _groups(sources: Sources) -> Part:
+    found = sources.predictions
+    greys_by_image = measure_mean_greys(sources.records(features.TEST))
+    greys = [greys_by_image[image_id] for image_id in found.image_ids]
+    schemes = {
+        "file name": [pseudo_site_of(image_id) for image_id in found.image_ids],
+        "sharpness": [str(group) for group in found.facts[features.SHARPNESS_GROUP]],
+        # Thirds of this split: a description, which chooses nothing.
+        "exposure": exposure_groups(greys, exposure_cuts(greys)),
+        "size": [str(group) for group in found.facts[features.SIZE_GROUP]],
+    }
+    orders = {
+        "sharpness": features.SHARPNESS_GROUPS,
+        "exposure": EXPOSURE_GROUPS,
+        "size": features.SIZE_GROUPS,
+    }
+    rows = group_errors(found.labels, found.decisions, schemes, orders)
+    return Group(_GROUPS, (errors_in_words(rows), errors_table(rows), Text(NOTE)))
 
 
 def _group(sources: Sources, title: str, numbers: np.ndarray) -> Part:

@@ -1,4 +1,4 @@
-"""The section on explanations: what in an image speaks for a candidate's answer, if that is so."""
+"""The section on explanations: what in an image speaks for an answer, and what blurring leaves."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
+from scipy.special import expit
 
 from components.progress import report_progress
+from components.report.estimate_cells import format_log_odds, format_probability
 from components.report.explained import pictures
+from components.report.explained.blurring import (
+    BlurredAnswers,
+    ask_blurred,
+    blurring_in_words,
+    blurring_table,
+)
 from components.report.explained.summary import faithfulness_in_words, faithfulness_table
 from components.report.outcomes import find_outcomes, in_words
-from components.report.parts import Gallery, Group, Part, Section, Text, attempt
+from components.report.parts import Gallery, Group, Listing, Part, Section, Text, attempt
 from components.report.served_predictions import read_image_bytes
 from components.report.sources import Sources
 from models import features
@@ -23,34 +31,85 @@ from models.explanations.explanation import (
     best_single_candidates,
     explain,
 )
+from models.explanations.faithfulness import SMALLEST_MOVE, blurred
 from models.explanations.feature_maps import early_feature_maps
+from models.explanations.log_odds import LogOdds, load_log_odds, threshold_log_odds
 from models.preprocessing import decode_transformed
 
 ANCHOR, TITLE = "explanations", "Explanations"
 _MIN_WIDTH_REM = 10.5  # three in a row of a column, two on a phone
 _MAPS_WIDTH_REM = 16.0
 _CAUTION = (
-    "Explanations can mislead. They say what a network's answer hangs on, not what a radiologist "
-    "would look at, and not that the answer is right: a map that lies on the lung may belong to a "
-    "wrong answer, and a tidy map may say nothing of the network at all. Nobody should find or "
+    "Explanations can mislead. They show what a network's answer depends on, not what a "
+    "radiologist would look at, and not that the answer is right: a map on the lung may belong to "
+    "a wrong answer, and a tidy map may have nothing to do with the network at all. Do not find or "
     "rule out pneumonia by these pictures. Each one is therefore checked, below."
 )
-_READING = (
-    "LIME greys out random superpixels and fits a linear model to the answers; its fit (R²) says "
-    "how far the answer is a sum of superpixels. Grad-CAM weights the last maps of the network by "
-    "their gradients; it is coarse. The check blurs superpixels one after the other, the most "
-    "important first (deletion), or shows them one after the other in the blurred image "
-    "(insertion), and follows the probability of the answer; the same is done in random orders. "
-    "Where the probability hardly moves, even with the whole image blurred, nothing can be told."
+_READING = Listing(
+    (
+        "Everything is measured in log-odds, the logarithm of p / (1 - p): 0 is a probability of "
+        "0.5, +3 is 0.953, +7 is 0.999. Beyond that a probability would read 1.000 whatever "
+        "happens.",
+        "LIME greys out random superpixels and fits a linear model to the answers; its fit (R²) "
+        "says how far the answer is a sum of superpixels. Only superpixels above the fit's own "
+        "noise are outlined.",
+        "Grad-CAM weights the last maps of the network by their gradients; it is coarse.",
+        "The check blurs superpixels one after another, the most important first (deletion), or "
+        "restores them one after another in the blurred image (insertion), and follows the "
+        "log-odds of the answer; the same is done in random orders. Where the answer moves by less "
+        f"than {SMALLEST_MOVE:g} log-odds, even with the whole image blurred, the check is "
+        "inconclusive.",
+    )
 )
+_NO_EXPLANATIONS = Text("Explanations are switched off (`report.explained_images` is 0).")
+_NO_BLURRING = Text("Answers to blurred images are switched off (`report.blurred_images` is 0).")
 
 
 def build(sources: Sources) -> Section:
-    """Build the section: hits, misses and false alarms, each as the two best candidates see it."""
-    number = sources.run.report.explained_images
+    """Build the section: what blurring does, then hits, misses and false alarms, explained.
+
+    Each image is explained as the two best candidates see it.
+    """
+    settings = sources.run.report
+    if settings.explained_images == 0 and settings.blurred_images == 0:
+        return Section(ANCHOR, TITLE, (_NO_BLURRING, _NO_EXPLANATIONS))
+    # The selected model, an ensemble as a whole; the candidates below have one network each.
+    log_odds = load_log_odds(sources.selection.selected, sources.model_runs)
+    title = "Without detail: the answers to blurred images"
+    blurring = attempt(title, lambda: Group(title, _blurring(sources, log_odds)))
+    if settings.explained_images == 0:
+        return Section(ANCHOR, TITLE, (blurring, _NO_EXPLANATIONS))
+    return Section(ANCHOR, TITLE, (Text(_CAUTION, "warning"), blurring, *_all(sources, log_odds)))
+
+
+def _blurring(sources: Sources, log_odds: LogOdds) -> tuple[Part, ...]:
+    number = sources.run.report.blurred_images
     if number == 0:
-        off = Text("Explanations are switched off (`report.explained_images` is 0).")
-        return Section(ANCHOR, TITLE, (off,))
+        return (_NO_BLURRING,)
+    outcomes = find_outcomes(sources.predictions)
+    generator = np.random.default_rng(sources.run.seed)
+    threshold = threshold_log_odds(sources.predictions.threshold)
+
+    def ask(kind: str, found: np.ndarray) -> BlurredAnswers:
+        # Drawn, not the surest: a share of these must speak for all.
+        drawn = np.sort(generator.permutation(found)[:number])
+        images = _read_images(sources, drawn.tolist())
+        stacked = np.stack(list(images.values())) if images else np.empty((0, 1, 1, 1), np.uint8)
+        return ask_blurred(log_odds, stacked, kind, len(found), threshold)
+
+    hits = ask("Hits", outcomes.hits)
+    misses = ask("Misses", outcomes.misses)
+    false_alarms = ask("False alarms", outcomes.false_alarms)
+    correct_normals = ask("Correct normals", outcomes.correct_normals)
+    return (
+        blurring_in_words(hits, correct_normals),
+        blurring_table((hits, misses, false_alarms, correct_normals)),
+    )
+
+
+def _all(sources: Sources, log_odds: LogOdds) -> tuple[Part, ...]:
+    """Explain the images, and sum up how far the explanations can be believed."""
+    number = sources.run.report.explained_images
     outcomes = find_outcomes(sources.predictions)
     chosen = {
         "Confident hits": outcomes.hits[:number].tolist(),
@@ -61,23 +120,19 @@ def build(sources: Sources) -> Section:
     names = best_single_candidates(sources.selection, sources.training_reports)
     candidates = [ExplainedCandidate.load(sources.model_runs[name]) for name in names]
     explained: dict[str, list[Explanation]] = {name: [] for name in names}
-    show = partial(_show_image, sources, candidates, images, explained)
+    show = partial(_show_image, sources, log_odds, candidates, images, explained)
     groups = [_group(title, numbers, show) for title, numbers in chosen.items()]
-    return Section(
-        ANCHOR,
-        TITLE,
-        (
-            Text(_CAUTION, "warning"),
-            *_summary(explained),
-            Text(f"{_choice_in_words(sources, names)} {_READING}"),
-            *groups,
-            *(
-                attempt(
-                    f"Feature maps of {candidate.name}",
-                    partial(_feature_maps, sources, candidate, images),
-                )
-                for candidate in candidates
-            ),
+    return (
+        *_summary(explained),
+        Text(_choice_in_words(sources, names)),
+        _READING,
+        *groups,
+        *(
+            attempt(
+                f"Feature maps of {candidate.name}",
+                partial(_feature_maps, sources, candidate, images),
+            )
+            for candidate in candidates
         ),
     )
 
@@ -87,8 +142,9 @@ def _choice_in_words(sources: Sources, names: Sequence[str]) -> str:
     if sources.training_reports[sources.selection.selected].members:
         count = f"{count} among the ensemble's members"
     return (
-        "The images are those of the test split of which the selected model was surest. What is "
-        f"explained are {count} with a network of their own: {' and '.join(names)}."
+        "The images are those of the test split on which the selected model was most certain; each "
+        "heading gives its answers to the image and to the blurred copy. The explanations are of "
+        f"{count} with a network of their own: {' and '.join(names)}."
     )
 
 
@@ -110,13 +166,18 @@ def _group(title: str, numbers: Sequence[int], show: partial[Part]) -> Group:
 
 def _show_image(
     sources: Sources,
+    log_odds: LogOdds,
     candidates: Sequence[ExplainedCandidate],
     images: Mapping[int, np.ndarray],
     explained: Mapping[str, list[Explanation]],
     number: int,
 ) -> Part:
     """Explain an image by all candidates; `explained` keeps what was found."""
-    title = f"{sources.predictions.image_ids[number]}: {in_words(sources.predictions, number)}"
+    (when_blurred,) = log_odds(blurred(images[number])[np.newaxis])
+    title = (
+        f"{sources.predictions.image_ids[number]}: {in_words(sources.predictions, number)}; "
+        f"when blurred {format_probability(float(expit(when_blurred)))}"
+    )
     parts: list[Part] = []
     for candidate in candidates:
         what = f"{candidate.name} on {sources.predictions.image_ids[number]}"
@@ -158,24 +219,44 @@ def _explain(
         pictures.draw_lime_mask(image, found, what),
         pictures.draw_lime_weights(image, found, what),
         pictures.draw_grad_cam(image, found, what),
-        *(pictures.draw_faithfulness(name, check, what) for name, check in found.checks.items()),
+        *(pictures.draw_faithfulness(name, found, what) for name in found.checks),
     ]
-    answer = "pneumonia" if found.is_pneumonia else "normal"
-    blurred = found.checks["LIME"].deletion[-1]
-    told = Text(
-        f"{candidate.name} calls it {answer}: probability of pneumonia {found.probability:.3f}, "
-        f"threshold {candidate.threshold:.3f}. Of the wholly blurred image it says {answer} with a "
-        f"probability of {blurred:.3f}. Fit of LIME: R² {found.lime.fit:.2f}. "
-        + ("" if found.cam is not None else "No Grad-CAM: the network has no convolution. ")
-        + " ".join(
-            f"{name}: deletion {check.deletion_area:.3f}, insertion {check.insertion_area:.3f}, "
-            f"random {check.random_areas.min():.3f} to {check.random_areas.max():.3f}: "
-            f"{check.verdict}."
-            for name, check in found.checks.items()
-        )
-    )
+    words = Text(" ".join(_explanation_in_words(candidate, found)))
     gallery = Gallery(tuple(picture for picture in drawn if picture), _MIN_WIDTH_REM)
-    return Group(candidate.name, (told, gallery))
+    return Group(candidate.name, (words, gallery))
+
+
+def _explanation_in_words(candidate: ExplainedCandidate, found: Explanation) -> list[str]:
+    """Return sentences on the answer, on the blurred copy's, and on each check."""
+    answer = "pneumonia" if found.is_pneumonia else "normal"
+    sentences = [
+        f"{candidate.name} calls it {answer}: probability of pneumonia "
+        f"{format_log_odds(found.log_odds)}, threshold {format_log_odds(found.threshold_log_odds)}."
+    ]
+    copy = f"The blurred copy has {format_log_odds(found.blurred_log_odds)}"
+    if found.is_blurred_pneumonia == found.is_pneumonia:
+        is_higher = found.blurred_log_odds > found.log_odds
+        surer = ", with more certainty" if is_higher == found.is_pneumonia else ""
+        sentences.append(
+            f"{copy} and is called {answer} too{surer}: the answer does not need detail."
+        )
+    else:
+        other = "pneumonia" if found.is_blurred_pneumonia else "normal"
+        sentences.append(f"{copy} and is called {other}: the answer depends on detail.")
+    sentences.append(f"Fit of LIME: R² {found.lime.fit:.2f}.")
+    if found.cam is None:
+        sentences.append("No Grad-CAM: the network has no convolution.")
+    for name, check in found.checks.items():
+        sentences.append(
+            f"{name} is {check.verdict}: compared with random orders, deletion is "
+            f"{_lower_or_higher(-check.deletion_gain)} and insertion "
+            f"{_lower_or_higher(check.insertion_gain)}."
+        )
+    return sentences
+
+
+def _lower_or_higher(difference: float) -> str:
+    return f"{abs(difference):.2f} log-odds {'lower' if difference < 0.0 else 'higher'}"
 
 
 def _feature_maps(
@@ -191,8 +272,8 @@ def _feature_maps(
     what = f"{candidate.name} on {sources.predictions.image_ids[number]}"
     drawn = [pictures.draw_feature_maps(found, what) for found in early if found.number in (1, 3)]
     drawn.append(pictures.draw_early_maps(early, what))
-    told = Text(f"What the first convolutions make of {sources.predictions.image_ids[number]}.")
-    return Group(title, (told, Gallery(tuple(drawn), _MAPS_WIDTH_REM)))
+    words = Text(f"What the first convolutions make of {sources.predictions.image_ids[number]}.")
+    return Group(title, (words, Gallery(tuple(drawn), _MAPS_WIDTH_REM)))
 
 
 def _read_images(sources: Sources, numbers: Sequence[int]) -> dict[int, np.ndarray]:

@@ -81,7 +81,8 @@ def _data(card: ModelCard) -> tuple[Part, ...]:
     )
     whose = Table("Whose images", ("Fact", "Stated"), facts, text_columns=(1,))
     warnings = (Listing(card.data.warnings),) if card.data.warnings else ()
-    return (whose, counts, *warnings)
+    weights = (Listing(card.data.weights),) if card.data.weights else ()
+    return (whose, counts, *warnings, *weights)
 
 
 def _training(card: ModelCard) -> tuple[Part, ...]:

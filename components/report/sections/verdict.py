@@ -29,6 +29,7 @@ _RULES = {
     "recall_change": "Change of sensitivity",
     "auc_change": "Change of AUC",
     "recall_lower_bound": "Lower 95% bound of sensitivity",
+    "specificity_lower_bound": "Lower 95% bound of specificity",
     "slice_recall": "Sensitivity",
     "tfma": "Validation by TFMA",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.training_report import TrainingReport
-from pipeline.config import CandidateSettings
+from pipeline.config import CandidateSettings, TrainingSettings
 
 
 def kept_epoch(report: TrainingReport) -> int:
@@ -47,11 +47,29 @@ def describe_recipe(
         f"{optimizer} at a rate of {training.learning_rate:g}",
         f"batches of {training.batch_size}",
         "augmented" if training.augmentation.enabled else "not augmented",
-        f"{num_epochs} of at most {training.epochs} epochs (patience "
+        f"{num_epochs} of at most {_most_epochs(training)} epochs (patience "
         f"{training.patience_epochs}), the weights of epoch {kept_epoch} kept",
         f"trained in {training_s:,.0f} s",
     ]
     if is_pretrained:
         # Of a file the name says enough: a page that is passed on tells no folders.
-        parts.insert(1, f"backbone's weights: {Path(candidate.weights).name}")
+        parts[1:1] = [f"backbone's weights: {Path(candidate.weights).name}", _tuning(training)]
     return "; ".join(parts)
+
+
+def _most_epochs(training: TrainingSettings) -> int:
+    tuning = training.fine_tuning
+    return training.head_epochs + training.epochs + (tuning.epochs if tuning.num_layers else 0)
+
+
+def _tuning(training: TrainingSettings) -> str:
+    """Say how much of a backbone was trained."""
+    decay = f"rates falling by {training.layer_decay:g} from stage to stage"
+    slowed = f", {decay}" if training.layer_decay < 1.0 else ""
+    if training.backbone == "whole":
+        epochs = f"{training.head_epochs} epoch{'s' if training.head_epochs > 1 else ''}"
+        first = f" after {epochs} of the head alone" if training.head_epochs else ""
+        return f"backbone trained as a whole{first}{slowed}"
+    if training.fine_tuning.num_layers:
+        return f"its last {training.fine_tuning.num_layers} layers trained after the head{slowed}"
+    return "backbone frozen"

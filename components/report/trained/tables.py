@@ -97,6 +97,33 @@ def stresses_table(report: TrainingReport) -> Table:
     )
 
 
+def sites_table(report: TrainingReport) -> Table:
+    """Return a candidate's figures on each pseudo-site of validation; it has at least one."""
+    return Table(
+        f"{report.name} on parts of validation, with 95% intervals. Left out: with a threshold "
+        "that the same rule chose on the other parts.",
+        (
+            "Pseudo-site",
+            "Recall",
+            "Specificity",
+            "Left out: threshold",
+            "Left out: recall",
+            "Left out: specificity",
+        ),
+        tuple(
+            (
+                Cell(in_words(site.group), site.scheme),
+                estimate_cell(site.recall, site.positives),
+                estimate_cell(site.specificity, site.negatives),
+                format_figure(site.held_out_threshold),
+                estimate_cell(site.held_out_recall),
+                estimate_cell(site.held_out_specificity),
+            )
+            for site in report.pseudo_sites
+        ),
+    )
+
+
 def trials_table(name: str, trials: Sequence[Trial]) -> Table:
     """Return a candidate's trials, in their order; at most `MAX_TRIALS`.
 

@@ -47,6 +47,8 @@ def make_report(name="first", tune=False, restore_best_weights=True, **changes):
         "calibration": Calibration(),
         "calibration_error_before": 0.15,
         "calibration_error_after": 0.05,
+        "pseudo_sites": (),
+        "exposure_cuts": (85.0, 170.0),
         "validation": {"overall": metrics_of()},
         "stressed": {"darker": metrics_of(tn=11, auc=0.8), "noise": metrics_of(tn=13, auc=0.7)},
     }

@@ -9,6 +9,7 @@ from components.report.trained.tables import MAX_TRIALS, format_duration
 from components.report.trained.trials import RESULTS_FILE
 from components.selector import SELECTION_FILE
 from models.selection import select
+from models.site_holdout import judge_sites
 from models.training_report import REPORT_FILE
 from tests.components.report.made_reports import HISTORY, make_ensemble, make_report, metrics_of
 from tests.components.report.made_sources import flatten, make_sources, texts_of
@@ -121,6 +122,25 @@ def test_stresses_are_folded_away(reports, tmp_path):
     (table,) = group.parts
     assert [row[0] for row in texts_of(table)] == ["darker", "noise"]
     assert [row[2:] for row in texts_of(table)] == [["0.550", "0.800"], ["0.650", "0.700"]]
+
+
+def test_pseudo_sites_show_what_a_threshold_does_that_has_not_seen_them(reports, tmp_path):
+    names = ["IM"] * 90 + ["NORMAL2-IM"] * 30
+    sites = judge_sites(
+        [1, 0] * 45 + [0] * 30, [0.9, 0.4] * 45 + [0.7] * 30, 0.8, {"file name": names},
+        lambda members: None if members.sum() == 30 else 0.5,
+    )  # fmt: skip
+    section, _ = build_section(
+        tmp_path, [reports[0].model_copy(update={"pseudo_sites": sites}), *reports[1:]]
+    )
+    group = group_of(section, "first by pseudo-site")
+    assert group.folded
+    _, table = group.parts
+    assert texts_of(table) == [
+        ["IM", "1.000", "1.000", "–", "–", "–"],
+        ["NORMAL2-IM", "–", "1.000", "0.500", "–", "0.000"],
+    ]
+    assert [row[0].detail for row in table.rows] == ["file name", "file name"]
 
 
 @pytest.mark.parametrize(("num_trials", "is_folded"), [(2, False), (MAX_TRIALS + 7, True)])

@@ -13,6 +13,7 @@ from components.report.page import render_page
 from components.report.parts import Failure, Gallery, Table, Text
 from components.report.sections.data import build
 from components.shortcuts.separation import find_shortcuts
+from components.shortcuts.split_differences import SplitDifference, SplitDifferences
 from models import features
 from tests.components.report.dataset.made_cards import make_data_card
 from tests.components.report.made_records import make_facts, write_split
@@ -32,12 +33,24 @@ def make_splits():
     }
 
 
+ALIKE = (
+    SplitDifference(
+        first="train", second="validation", label="normal", n_first=957, n_second=202,
+        auc=0.476, low=0.432, high=0.52, leading_feature="contrast", leading_auc=0.534,
+    ),
+    SplitDifference(
+        first="train", second="test", label="normal", n_first=957, n_second=12
+    ),
+)  # fmt: skip
+
+
 @pytest.fixture
 def write_run(tmp_path):
     """Write what the section reads; the card only where one is given."""
 
     def write(splits=None, card=None, anomaly="", **options):
         replaced = options.pop("replaced", {})
+        differences = options.pop("differences", ALIKE)
         sources = make_sources(tmp_path, **options)
         for split, records in (splits or make_splits()).items():
             write_split(sources.records(split), records, **replaced)
@@ -55,6 +68,7 @@ def write_run(tmp_path):
         sources.data_audit.mkdir()
         measured = [{"contrast": value, "mean_grey": 1.0} for value in (1.0, 2.0, 3.0, 4.0)]
         find_shortcuts(measured, [0, 0, 1, 1], 0.75).write(sources.data_audit)
+        SplitDifferences(warning_auc=0.65, differences=differences).write(sources.data_audit)
         if card is not None:
             sources.records_dir.mkdir()
             write_card(card, sources.records_dir)
@@ -160,6 +174,30 @@ def test_strong_shortcuts_are_warned_of(write_run):
         ["contrast", "1.000", "higher", "strong"],
         ["mean grey", "0.500", "the same", "weak"],
     ]
+
+
+def test_splits_that_look_alike_are_said_to(write_run):
+    section = build(write_run())
+    assert "No AUC reaches 0.65: the splits were made alike." in texts_in(section)
+    assert texts_of(tables_of(section)["Compared"]) == [
+        ["train and validation", "normal", "957 and 202", "0.476", "contrast", "alike"],
+        ["train and test", "normal", "957 and 12", "–", "", "too few patients"],
+    ]
+
+
+def test_too_few_patients_are_no_sign_of_likeness(write_run):
+    told = texts_in(build(write_run(differences=ALIKE[1:])))
+    assert "Too few patients to tell whether the splits were made alike." in told
+    assert not any("were made alike." in text and "No AUC" in text for text in told)
+
+
+def test_a_split_that_was_made_differently_is_warned_of(write_run):
+    changed = {"second": "test", "auc": 0.912, "low": 0.9, "high": 0.93, "strong": True}
+    section = build(write_run(differences=(ALIKE[0].model_copy(update=changed),)))
+    assert any(
+        text.startswith("Made differently, AUC of 0.65 or more: train and test (normal).")
+        for text in texts_in(section)
+    )
 
 
 def test_statistics_are_folded_and_anomalies_are_told(write_run):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from components.report.outcomes import find_outcomes
-from components.report.parts import Failure, Gallery, Group, Text
+from components.report.parts import Failure, Gallery, Group, Table, Text
 from components.report.sections.errors import build
 from components.report.served_predictions import Predictions
 from models import features
@@ -28,7 +28,11 @@ def make_predictions(probabilities=PROBABILITIES):
         probabilities=probabilities,
         threshold=0.4,
         decisions=probabilities >= 0.4,
-        facts={features.SUBTYPE: SUBTYPES},
+        facts={
+            features.SUBTYPE: SUBTYPES,
+            features.SHARPNESS_GROUP: ["soft"] * 5 + ["sharp"] * 3,
+            features.SIZE_GROUP: ["under_500_px"] * 8,
+        },
     )
 
 
@@ -50,6 +54,13 @@ def make_section(tmp_path):
     return make
 
 
+GROUPS = "Errors by the naming and the look of images"
+
+
+def texts_of_row(row):
+    return [getattr(cell, "text", cell) for cell in row[1:]]
+
+
 def captions_of(part):
     (gallery,) = (each for each in flatten([part]) if isinstance(each, Gallery))
     return [picture.caption for picture in gallery.pictures]
@@ -65,7 +76,7 @@ def test_outcomes_are_farthest_from_the_threshold_first():
 def test_errors_are_shown_with_id_subtype_and_score(make_section):
     section = make_section()
     assert (section.anchor, section.title) == ("errors", "Worst errors")
-    _, misses, false_alarms = section.parts
+    _, _, misses, false_alarms = section.parts
     assert (misses.title, false_alarms.title) == ("Misses: 3", "False alarms: 2")
     assert captions_of(misses) == [
         "d: bacterial pneumonia, probability 0.050",
@@ -86,7 +97,7 @@ def test_pictures_are_small_and_tell_what_they_show(make_section):
 
 
 def test_no_more_than_asked_for_and_the_heading_says_so(make_section):
-    _, misses, _ = make_section(worst_errors=1).parts
+    _, _, misses, _ = make_section(worst_errors=1).parts
     assert misses.title == "Misses: 1 of 3"
     assert captions_of(misses) == ["d: bacterial pneumonia, probability 0.050"]
 
@@ -94,20 +105,37 @@ def test_no_more_than_asked_for_and_the_heading_says_so(make_section):
 def test_none_is_told(make_section):
     section = make_section(np.where(LABELS == 1, 0.9, 0.1))
     assert [part.title for part in section.parts if isinstance(part, Group)] == [
+        GROUPS,
         "Misses: none",
         "False alarms: none",
     ]
     assert not [part for part in flatten(section.parts) if isinstance(part, Gallery)]
 
 
-def test_switched_off_is_told(make_section):
-    (part,) = make_section(worst_errors=0).parts
-    assert isinstance(part, Text)
-    assert "switched off" in part.text
+def test_switched_off_pictures_leave_the_groups(make_section):
+    groups, off = make_section(worst_errors=0).parts
+    assert groups.title == GROUPS
+    assert isinstance(off, Text)
+    assert "switched off" in off.text
+
+
+def test_errors_are_grouped_by_name_sharpness_exposure_and_size(make_section):
+    words, table, note = make_section().parts[0].parts
+    assert "No group that is large enough" in words.text
+    assert isinstance(table, Table)
+    assert "fewer than 30 images" in note.text
+    rows = {(row[0].detail, row[0].text): [*texts_of_row(row)] for row in table.rows}
+    assert rows["file name", "other names"] == ["8", "3", "2", "0.333", "5", "3", "0.400"]
+    assert rows["sharpness", "soft"] == ["5", "0", "–", "–", "5", "3", "0.400"]
+    assert rows["sharpness", "sharp"] == ["3", "3", "2", "0.333", "0", "–", "–"]
+    assert rows["size", "under 500 px"] == rows["file name", "other names"]
+    # All pictures are the same one: there is no darker and no brighter third.
+    assert [group for scheme, group in rows if scheme == "exposure"] == ["bright"]
 
 
 def test_a_missing_record_is_reported_in_its_place(make_section):
-    _, misses, false_alarms = make_section(records=["f", "g"]).parts
+    groups, _, misses, false_alarms = make_section(records=["f", "g"]).parts
+    assert isinstance(groups, Failure)
     assert isinstance(misses, Failure)
     assert "['c', 'd', 'e']" in misses.cause
     assert isinstance(false_alarms, Group)

@@ -76,18 +76,19 @@ def refused():
 def test_a_blessed_model_is_said_to_be_blessed(blessed):
     first = build(_sources(blessed)).parts[0]
     assert first.tone == "good"
-    assert first.text.startswith("Blessed: the model passed 5 of 5 checks")
+    assert first.text.startswith("Blessed: the model passed 6 of 6 checks")
     assert "further checks had too few images" in first.text
 
 
 def test_a_refused_model_has_every_failed_check_with_value_and_bound(refused):
     section = build(_sources(refused))
     assert section.parts[0].tone == "bad"
-    assert section.parts[0].text.startswith("Refused: the model failed 2 of")
+    assert section.parts[0].text.startswith("Refused: the model failed 3 of")
     (listing,) = _texts(section, Listing)
     assert listing.items == (
         "Specificity: 0.400, expected at least 0.800, n = 100.",
         "Change of AUC: -0.020, expected at least -0.010, n = 1,100, before 0.990.",
+        "Lower 95% bound of specificity: 0.309, expected at least 0.750, n = 100.",
     )
 
 

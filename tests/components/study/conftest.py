@@ -55,6 +55,8 @@ def make_report():
             "calibration": Calibration(),
             "calibration_error_before": 0.1,
             "calibration_error_after": 0.1,
+            "pseudo_sites": (),
+            "exposure_cuts": (85.0, 170.0),
             "validation": {"overall": validation},
             "stressed": {},
         }

@@ -59,6 +59,13 @@ def test_a_random_backbone_is_no_row_of_the_study(row_of):
     assert row_of("cnn_deep", "cnn_deep").note == ""
 
 
+def test_a_network_in_place_of_the_studys_is_marked_as_such(row_of):
+    row = row_of("efficientnet_lite0", "efficientnet_lite0", "package")
+    assert "stands in for the study's networks with ImageNet weights" in row.note
+    assert row.published is None
+    assert "not comparable" in row_of("mine", "efficientnet_lite0", "none").note
+
+
 def test_an_ensemble_is_no_row(make_report):
     with pytest.raises(ValueError, match="got the ensemble 'ann_deep'"):
         make_row(make_report(candidate=None), LABELS, PROBABILITIES)

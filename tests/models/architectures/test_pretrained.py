@@ -32,6 +32,12 @@ def test_preprocessing_is_the_one_that_the_backbone_was_trained_with(application
     np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
+def test_preprocessing_of_efficientnet_lite_is_the_originals():
+    images = np.array([0.0, 127.0, 255.0], np.float32).reshape(1, 1, 3, 1).repeat(3, -1) / 255.0
+    ours = preprocessing_of("EfficientNetLite0", (1, 3, 3))(images).numpy()
+    np.testing.assert_allclose(ours[0, 0, :, 0], [-127 / 128, 0.0, 1.0], atol=1e-6)
+
+
 def test_only_the_head_is_trained(tiny_applications, images):
     network = build("efficientnet_v2_b0")
     backbone, head = network.get_layer("backbone"), network.get_layer("head")
@@ -81,7 +87,9 @@ def test_networks_survive_saving(architecture, tiny_applications, images, tmp_pa
     np.testing.assert_allclose(exported.predict(images), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("architecture", ["efficientnet_v2_b0", "convnext_tiny"])
+@pytest.mark.parametrize(
+    "architecture", ["efficientnet_v2_b0", "convnext_tiny", "efficientnet_lite0"]
+)
 def test_layers_of_the_modern_backbones_are_read_back(architecture, images, tmp_path):
     # Their own layer classes must be found again without being named.
     network = build(architecture)

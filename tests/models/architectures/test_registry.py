@@ -23,6 +23,9 @@ COUNTS = {
     "resnet101": (42_660_225, 2_049),
     "efficientnet_v2_b0": (5_920_593, 1_281),
     "convnext_tiny": (27_820_897, 769),
+    "efficientnet_lite0": (3_414_305, 1_281),
+    "efficientnet_lite1": (4_190_625, 1_281),
+    "efficientnet_lite2": (4_870_449, 1_281),
 }
 TRAINED_WHOLE = [name for name, family in FAMILIES.items() if family != "pretrained"]
 
@@ -98,6 +101,25 @@ def test_networks_without_a_backbone_take_no_weights(architecture):
     candidate = CandidateSettings(architecture=architecture, weights="imagenet")
     with pytest.raises(InputError, match=f"weights: none for {architecture}"):
         build_network(candidate, 64)
+
+
+@pytest.mark.parametrize("architecture", TRAINED_WHOLE)
+def test_networks_without_a_backbone_have_none_to_train(architecture):
+    with pytest.raises(InputError, match=rf"training\.backbone: frozen for {architecture}"):
+        build(architecture, 64, backbone="whole")
+
+
+def test_a_whole_backbone_is_trained_with_all_its_norms():
+    frozen = build("efficientnet_lite0", 64)
+    whole = build("efficientnet_lite0", 64, backbone="whole")
+    norms = [
+        layer
+        for layer in whole.get_layer("backbone").layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    statistics = sum(2 * layer.gamma.shape[0] for layer in norms)
+    assert trained_parameters(whole) == whole.count_params() - statistics
+    assert trained_parameters(frozen) == 1_281
 
 
 @pytest.mark.parametrize("architecture", sorted(FAMILIES))

@@ -6,7 +6,7 @@ import pytest
 
 from components.errors import InputError
 from models.architectures.pretrained import build_pretrained
-from models.architectures.weights import check_weights
+from models.architectures.weights import PACKAGES, check_weights, packaged_file
 
 SHAPE = (32, 32, 3)
 
@@ -83,3 +83,60 @@ def test_a_defect_is_not_taken_for_a_failed_download(monkeypatch):
     monkeypatch.setattr(keras.applications, "Xception", break_down)
     with pytest.raises(TypeError, match="a defect"):
         build_pretrained("xception", SHAPE, "imagenet", None, None)
+
+
+def weights_of(network: keras.Model) -> list[np.ndarray]:
+    return network.get_layer("backbone").get_weights()
+
+
+def test_a_package_its_file_and_a_file_of_keras_give_the_same_weights(tmp_path):
+    of_package = build_pretrained("efficientnet_lite0", SHAPE, "package", None, None)
+    path = packaged_file("efficientnet_lite0")
+    of_torch = build_pretrained("efficientnet_lite0", SHAPE, str(path), None, None)
+    of_package.get_layer("backbone").save_weights(tmp_path / "lite.weights.h5")
+    saved = str(tmp_path / "lite.weights.h5")
+    of_keras = build_pretrained("efficientnet_lite0", SHAPE, saved, None, None)
+    for others in (of_torch, of_keras):
+        for value, expected in zip(weights_of(others), weights_of(of_package), strict=True):
+            np.testing.assert_array_equal(value, expected)
+
+
+def test_a_file_of_keras_of_another_size_is_refused(tmp_path):
+    saved = tmp_path / "lite.weights.h5"
+    network = build_pretrained("efficientnet_lite0", SHAPE, "none", None, None)
+    network.get_layer("backbone").save_weights(saved)
+    with pytest.raises(InputError, match=r"the weights of EfficientNetLite1 without its top"):
+        build_pretrained("efficientnet_lite1", SHAPE, str(saved), None, None)
+
+
+@pytest.mark.parametrize("architecture", PACKAGES)
+def test_keras_has_no_weights_of_efficientnet_lite(architecture):
+    with pytest.raises(InputError, match=r"`package` .* got `imagenet`: Keras has none of it"):
+        check_weights(architecture, "imagenet", has_backbone=True)
+    check_weights(architecture, "package", has_backbone=True)
+
+
+def test_networks_without_a_package_say_so():
+    with pytest.raises(InputError, match=r"got `package`: no package of its weights is known"):
+        check_weights("xception", "package", has_backbone=True)
+
+
+def test_a_file_of_pytorch_is_for_networks_with_a_package(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"")
+    check_weights("efficientnet_lite0", str(path), has_backbone=True)
+    with pytest.raises(InputError, match=r"got the file .*weights\.pth"):
+        check_weights("xception", str(path), has_backbone=True)
+
+
+@pytest.mark.parametrize("found", ["none", "another one"])
+def test_a_missing_package_names_the_lock(monkeypatch, tmp_path, found):
+    name = "no_such_package" if found == "none" else "empty_package"
+    (tmp_path / "empty_package").mkdir()
+    (tmp_path / "empty_package" / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(PACKAGES, "efficientnet_lite0", name)
+    with pytest.raises(
+        InputError, match=rf"package {name} .* got {found}: .*requirements-weights\.txt"
+    ):
+        build_pretrained("efficientnet_lite0", SHAPE, "package", None, None)

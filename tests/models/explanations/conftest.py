@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from models.calibration import Calibration
 from models.explanations.explanation import ExplainedCandidate
-from models.predictor import Predictor
 from pipeline.config import CandidateSettings
 
 SIDE = 64
@@ -15,7 +15,7 @@ SIDE = 64
 TOP, BOTTOM, LEFT, RIGHT = 16, 32, 36, 52
 
 
-def square_network() -> keras.Model:
+def square_network(bias: float = -3.0) -> keras.Model:
     """Answer by how much is brighter than .6 in the square; nothing else reaches the output."""
     inputs = keras.Input((SIDE, SIDE, 3))
     convolution = keras.layers.Conv2D(1, 1, activation="relu")
@@ -25,16 +25,25 @@ def square_network() -> keras.Model:
     output = keras.layers.Dense(1, activation="sigmoid")
     network = keras.Model(inputs, output(keras.layers.GlobalAveragePooling2D()(maps)))
     convolution.set_weights([np.full((1, 1, 3, 1), 1.0 / 3.0), np.array([-0.6])])
-    # Black and white pixels give a mean of .4 * .5 * 16² / 64² = .0125: the logit is 3.
-    output.set_weights([np.array([[480.0]]), np.array([-3.0])])
+    # Black and white pixels give a mean of .4 * .5 * 16² / 64² = .0125: the logit is 6 + bias.
+    output.set_weights([np.array([[480.0]]), np.array([bias])])
     return network
+
+
+def candidate_of(network: keras.Model) -> ExplainedCandidate:
+    settings = CandidateSettings(architecture="cnn_baseline", normalisation="none")
+    return ExplainedCandidate.of("square", network, settings, Calibration(), 0.5)
 
 
 @pytest.fixture(scope="session")
 def square_candidate() -> ExplainedCandidate:
-    network = square_network()
-    settings = CandidateSettings(architecture="cnn_baseline", normalisation="none")
-    return ExplainedCandidate("square", network, settings, Predictor(network, settings), 0.5)
+    return candidate_of(square_network())
+
+
+@pytest.fixture(scope="session")
+def saturated_candidate() -> ExplainedCandidate:
+    """Logits of 37 for what is blurred to 43: a probability of 1.0 for all, to float32."""
+    return candidate_of(square_network(bias=37.0))
 
 
 @pytest.fixture

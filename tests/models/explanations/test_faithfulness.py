@@ -4,19 +4,16 @@ import pytest
 from models.explanations.faithfulness import (
     NUM_RANDOM_ORDERS,
     NUM_STEPS,
+    SMALLEST_MOVE,
     Faithfulness,
     FaithfulnessCheck,
     blurred,
 )
 from models.explanations.superpixels import mean_by_region, segment
-from models.predictor import predict_probabilities
 
 
 def check_of(candidate, image, seed=1):
-    def answer(images):
-        return predict_probabilities(candidate.predictor, images)
-
-    return FaithfulnessCheck.prepare(answer, image, segment(image), seed)
+    return FaithfulnessCheck.prepare(candidate.log_odds, image, segment(image), seed)
 
 
 def test_the_square_is_faithful_and_its_opposite_is_not(square_candidate, texture, in_square):
@@ -28,14 +25,16 @@ def test_the_square_is_faithful_and_its_opposite_is_not(square_candidate, textur
     assert right.deletion_area < right.random_areas.min()
     assert right.insertion_area > right.random_areas.max()
     assert wrong.deletion_area > wrong.insertion_area
+    assert min(right.deletion_gain, right.insertion_gain) > 0.5
+    assert max(wrong.deletion_gain, wrong.insertion_gain) < 0.0
 
 
 def test_curves_go_from_the_image_to_the_blurred_one_and_back(square_candidate, texture, in_square):
     check = check_of(square_candidate, texture)
     found = check.judge(mean_by_region(in_square.astype(float), check.regions))
-    ends = predict_probabilities(square_candidate.predictor, np.stack([texture, blurred(texture)]))
-    np.testing.assert_allclose(found.deletion[[0, -1]], ends, atol=1e-6)
-    np.testing.assert_allclose(found.insertion[[0, -1]], ends[::-1], atol=1e-6)
+    ends = square_candidate.log_odds(np.stack([texture, blurred(texture)]))
+    np.testing.assert_allclose(found.deletion[[0, -1]], ends, atol=1e-5)
+    np.testing.assert_allclose(found.insertion[[0, -1]], ends[::-1], atol=1e-5)
     for shares in (found.deleted_shares, found.inserted_shares):
         assert (shares[0], shares[-1]) == (0.0, 1.0)
         assert len(shares) == NUM_STEPS + 1
@@ -43,14 +42,20 @@ def test_curves_go_from_the_image_to_the_blurred_one_and_back(square_candidate, 
     assert len(found.random_areas) == NUM_RANDOM_ORDERS
 
 
-def test_an_answer_that_never_moves_tells_nothing(texture):
+@pytest.mark.parametrize("log_odds", [-20.0, 0.0, 9.0])
+def test_an_answer_that_never_moves_is_inconclusive(texture, log_odds):
     regions = segment(texture)
     check = FaithfulnessCheck.prepare(
-        lambda images: np.full(len(images), 0.97), texture, regions, 0
+        lambda images: np.full(len(images), log_odds), texture, regions, 0
     )
     found = check.judge(np.arange(regions.max() + 1.0))
-    assert found.verdict == "cannot be told"
-    assert found.deletion_area == pytest.approx(0.97)
+    assert found.verdict == "inconclusive"
+    assert found.deletion_area == pytest.approx(log_odds)
+
+
+def test_around_one_half_as_much_must_move_as_a_tenth_of_probability():
+    move = np.log(0.55 / 0.45) - np.log(0.45 / 0.55)
+    assert move == pytest.approx(SMALLEST_MOVE, abs=0.002)
 
 
 @pytest.mark.parametrize(
@@ -60,18 +65,19 @@ def test_an_answer_that_never_moves_tells_nothing(texture):
         ([1.0, 0.0, 0.0], [0.0, 0.5, 1.0], "partly faithful"),
         ([1.0, 0.5, 0.0], [0.0, 1.0, 1.0], "partly faithful"),
         ([1.0, 0.5, 0.0], [0.0, 0.5, 1.0], "not faithful"),
-        ([0.95, 0.9, 0.9], [0.9, 0.95, 0.95], "cannot be told"),
+        ([0.8, 0.5, 0.5], [0.5, 0.8, 0.8], "inconclusive"),
     ],
 )
-def test_the_verdict_needs_both_to_beat_every_random_order(deletion, insertion, verdict):
+@pytest.mark.parametrize("sureness", [-30.0, 0.0, 30.0])
+def test_the_verdict_needs_both_to_beat_every_random_order(deletion, insertion, verdict, sureness):
     shares = np.array([0.0, 0.5, 1.0])
     found = Faithfulness(
         deleted_shares=shares,
-        deletion=np.array(deletion),
+        deletion=sureness + np.array(deletion),
         inserted_shares=shares,
-        insertion=np.array(insertion),
-        random_areas=np.array([0.4, 0.5, 0.6]),
-        random_mean=np.array(deletion),
+        insertion=sureness + np.array(insertion),
+        random_areas=sureness + np.array([0.4, 0.5, 0.6]),
+        random_mean=sureness + np.array(deletion),
     )
     assert found.verdict == verdict
 

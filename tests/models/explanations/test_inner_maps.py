@@ -17,7 +17,8 @@ def build(architecture):
 
 
 @pytest.mark.parametrize(
-    "architecture", ["cnn_baseline", "cnn_deep", "compact_resnet", "efficientnet_v2_b0"]
+    "architecture",
+    ["cnn_baseline", "cnn_deep", "compact_resnet", "efficientnet_v2_b0", "efficientnet_lite0"],
 )
 def test_a_tapped_network_answers_as_before_and_gives_its_last_maps(architecture):
     network = build(architecture)
@@ -58,10 +59,20 @@ def test_a_dense_network_has_no_maps():
     assert last_maps(network) is None
 
 
-def test_a_network_of_two_outputs_is_refused():
+def test_logits_alone_can_be_asked_for():
+    network = build("cnn_deep")
+    images = np.random.default_rng(0).random((2, 32, 32, 3)).astype(np.float32)
+    maps, logits = tap(network, []).maps_and_logits(tf.constant(images))
+    assert maps == []
+    expected = network(images, training=False).numpy()[:, 0]
+    np.testing.assert_allclose(tf.sigmoid(logits).numpy(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("units", "activation"), [(2, "sigmoid"), (1, "linear"), (1, "softplus")])
+def test_a_network_without_one_logit_is_refused(units, activation):
     inputs = keras.Input((8, 8, 3))
     maps = keras.layers.Conv2D(2, 3)(inputs)
-    outputs = keras.layers.Dense(2)(keras.layers.Flatten()(maps))
-    network = keras.Model(inputs, outputs, name="two")
-    with pytest.raises(ValueError, match="ends in one dense unit, got 'two'"):
+    output = keras.layers.Dense(units, activation=activation)
+    network = keras.Model(inputs, output(keras.layers.Flatten()(maps)), name="other")
+    with pytest.raises(ValueError, match="one dense unit with a sigmoid, got 'other'"):
         tap(network, [last_maps(network)])

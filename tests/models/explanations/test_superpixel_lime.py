@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.explanations.superpixel_lime import explain_by_lime
+from models.explanations.superpixel_lime import SMALLEST_WEIGHT, explain_by_lime
 
 SIDE, TILE = 32, 8
 
@@ -23,24 +23,26 @@ def contrast(images, regions, region):
     return np.minimum(pixels.std(axis=(1, 2)) / 100.0, 1.0)
 
 
-def make_predict(regions):
+def make_log_odds(regions, sureness=0.0):
     """Patch 5 speaks for pneumonia, patch 10 half as much against it."""
     return lambda images: (
-        0.4 + 0.4 * contrast(images, regions, 5) - 0.2 * contrast(images, regions, 10)
+        sureness + 4.0 * contrast(images, regions, 5) - 2.0 * contrast(images, regions, 10)
     )
 
 
-def explain(image, regions, **changes):
+def explain(image, regions, sureness=0.0, **changes):
     arguments = {"num_samples": 300, "seed": 3, "is_pneumonia": True} | changes
-    return explain_by_lime(make_predict(regions), image, regions, **arguments)
+    return explain_by_lime(make_log_odds(regions, sureness), image, regions, **arguments)
 
 
-def test_a_linear_answer_is_found_again_with_its_signs(image, regions):
-    found = explain(image, regions)
-    assert found.weights[5] == pytest.approx(0.4, abs=0.03)
-    assert found.weights[10] == pytest.approx(-0.2, abs=0.03)
-    assert np.abs(np.delete(found.weights, [5, 10])).max() < 0.03
+@pytest.mark.parametrize("sureness", [-40.0, 0.0, 40.0])
+def test_a_linear_answer_is_found_again_with_its_signs_however_sure(image, regions, sureness):
+    found = explain(image, regions, sureness)
+    assert found.weights[5] == pytest.approx(4.0, abs=0.3)
+    assert found.weights[10] == pytest.approx(-2.0, abs=0.3)
+    assert np.abs(np.delete(found.weights, [5, 10])).max() < 0.3
     assert found.fit > 0.95
+    assert found.mask[regions == 5].all()
 
 
 @pytest.mark.parametrize(("is_pneumonia", "region"), [(True, 5), (False, 10)])
@@ -52,12 +54,35 @@ def test_the_mask_shows_what_speaks_for_the_answer(image, regions, is_pneumonia,
     assert len(np.unique(regions[mask])) <= 5
 
 
-def test_an_answer_that_never_moves_has_no_mask(image, regions):
-    def predict(images):
-        return 0.999 + 0.001 * contrast(images, regions, 5)
+def test_an_answer_that_hardly_moves_has_no_mask(image, regions):
+    def log_odds(images):
+        return 9.0 + 0.05 * contrast(images, regions, 5)
 
-    found = explain_by_lime(predict, image, regions, num_samples=99, seed=0, is_pneumonia=True)
+    found = explain_by_lime(log_odds, image, regions, num_samples=99, seed=0, is_pneumonia=True)
     assert not found.mask.any()
+    assert found.smallest == SMALLEST_WEIGHT
+
+
+def noisy_log_odds(images):
+    """A large number that has nothing to do with any patch."""
+    return 40.0 + 8.0 * np.array(
+        [np.random.default_rng(int(image.sum())).standard_normal() for image in images]
+    )
+
+
+def test_noise_is_not_outlined_however_large(image, regions):
+    masks, errors = [], []
+    for seed in range(20):
+        found = explain_by_lime(
+            noisy_log_odds, image, regions, num_samples=150, seed=seed, is_pneumonia=True
+        )
+        masks.append(found.mask.any())
+        errors.append(found.weights.std() / found.noise)
+        assert found.smallest == pytest.approx(3.0 * found.noise)
+        assert np.abs(found.weights).max() > 10.0 * SMALLEST_WEIGHT
+    assert np.mean(masks) <= 0.1
+    # The spread of weights that are all noise is what their standard error says.
+    assert np.mean(errors) == pytest.approx(1.0, abs=0.15)
 
 
 def test_the_same_seed_gives_the_same_and_another_another(image, regions):
@@ -72,12 +97,12 @@ def test_as_many_answers_as_asked_for_and_nothing_on_the_terminal(
 ):
     asked = []
 
-    def predict(images):
+    def log_odds(images):
         assert images.dtype == np.uint8
         assert images.shape[1:] == (SIDE, SIDE, 1)
         asked.append(len(images))
-        return make_predict(regions)(images)
+        return make_log_odds(regions)(images)
 
-    explain_by_lime(predict, image, regions, num_samples=num_samples, seed=0, is_pneumonia=True)
+    explain_by_lime(log_odds, image, regions, num_samples=num_samples, seed=0, is_pneumonia=True)
     assert sum(asked) == num_samples
     assert capfd.readouterr() == ("", "")

@@ -52,6 +52,7 @@ LENIENT: Mapping[str, float | bool] = {
     "gate_min_recall_lower_bound": 0.0,
     "gate_min_slice_recall": 0.0,
     "gate_min_specificity": 0.0,
+    "gate_min_specificity_lower_bound": 0.0,
     "gate_min_auc": 0.0,
 }
 UNCHANGED = (

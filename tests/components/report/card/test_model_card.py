@@ -21,6 +21,7 @@ from components.shortcuts.separation import find_shortcuts
 from models import features
 from models.calibration import Calibration
 from models.selection import select
+from models.site_holdout import judge_sites
 from models.slice_metrics import OVERALL, slice_metrics_from_counts
 from models.training_report import TrainingReport
 from pipeline.config import CandidateSettings, GateSettings
@@ -67,6 +68,8 @@ def make_report(name, **changes):
         calibration=Calibration(),
         calibration_error_before=0.15,
         calibration_error_after=0.05,
+        pseudo_sites=(),
+        exposure_cuts=(85.0, 170.0),
         validation={OVERALL: metrics_of(tp=99, fp=2, tn=38, fn=1, auc=0.987)},
         stressed={
             "low_resolution_2x": metrics_of(tp=98, fp=10, tn=30, fn=2, auc=0.943),
@@ -131,7 +134,9 @@ def make_sources(folder, reports, *, names=PUBLIC_NAMES, site="not stated", synt
         report.write(runs[report.name] / "training_report.json")
     selection = select(reports[:1])
     (places["model_run"] / "selection.json").write_text(selection.model_dump_json())
-    gate = judge(Evaluation(candidate=TEST_SLICES, baseline=None, tfma_ok=True), GateSettings())
+    # Forty normal images leave a wide interval.
+    lenient = GateSettings(min_specificity_lower_bound=0.6)
+    gate = judge(Evaluation(candidate=TEST_SLICES, baseline=None, tfma_ok=True), lenient)
     (places["blessing"] / "gate.json").write_text(gate.model_dump_json())
     write_evaluation(places["evaluation"])
     return Sources(
@@ -179,6 +184,17 @@ def test_what_is_known_of_other_sites_has_this_runs_figures(card):
     assert "noise: recall 0.960" in text
 
 
+def test_the_worst_pseudo_sites_are_named(tmp_path):
+    groups = {"sharpness": ["soft"] * 90 + ["sharp"] * 90}
+    sites = judge_sites([1, 0] * 90, [0.9, 0.4] * 45 + [0.6, 0.1] * 45, 0.3, groups, lambda _: 0.7)
+    card = make_model_card(make_sources(tmp_path, [make_report("small", pseudo_sites=sites)]))
+    told = card.shift[-1]
+    assert "specificity 0.000 (0.000 to 0.079) on the images of sharpness soft" in told
+    assert "recall with a threshold chosen without it 0.000 (0.000 to 0.079) on" in told
+    assert "chosen without it 0.000 (0.000 to 0.079) on the images of sharpness sharp" in told
+    assert "specificity with a threshold chosen without it 1.000" in told
+
+
 def test_limits_say_what_the_figures_rest_on(card):
     text = " ".join(card.limits)
     assert "140 images of 131 patients, 100 of them with pneumonia" in text
@@ -217,6 +233,28 @@ def test_an_ensembles_members_are_described(tmp_path):
     card = make_model_card(make_sources(tmp_path, [ensemble, *members]))
     assert list(card.training.recipes) == ["one", "two"]
     assert "not tried on degraded images" in card.shift[-1]
+
+
+def test_the_licence_of_pretrained_weights_is_told(tmp_path):
+    network = CandidateSettings(architecture="efficientnet_lite0", weights="package")
+    members = [make_report("own"), make_report("tuned", candidate=network)]
+    ensemble = make_report(
+        "ensemble", architecture="ensemble", candidate=None, members=("own", "tuned")
+    )
+    sources = make_sources(tmp_path, [ensemble, *members])
+    card = make_model_card(sources)
+    (told,) = card.data.weights
+    assert "Apache License 2.0" in told
+    assert "Pretrained weights: efficientnet" in render_markdown(card).replace("\\", "")
+    groups = {part.title: part for part in build(sources).parts if isinstance(part, Group)}
+    assert card.data.weights in [
+        getattr(part, "items", None) for part in groups["Data and licence"].parts
+    ]
+
+
+def test_a_model_from_scratch_has_no_weights_of_others(card):
+    assert card.data.weights == ()
+    assert "Pretrained weights" not in render_markdown(card)
 
 
 def test_the_card_tells_no_folder_of_the_machine_that_made_it(card, tmp_path):

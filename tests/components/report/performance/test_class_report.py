@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
 from components.report.performance.class_report import MEAN, report_classes
-from components.report.performance.resampling import create_resampler
 from models.intervals import wilson_interval
+from models.resampling import create_resampler
 
 
 def _report(labels, decisions, num_samples=500):

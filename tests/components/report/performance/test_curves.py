@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_curve
 
 from components.report.performance.curves import GRID, measure_curves
-from components.report.performance.resampling import create_resampler
+from models.resampling import create_resampler
 
 
 def _split(n=200, seed=3, decimals=None):
@@ -90,7 +90,7 @@ def test_resamples_without_a_class_are_left_out():
 
 def test_chunks_do_not_change_what_is_drawn(monkeypatch):
     whole = list(create_resampler([0, 1, 1, 0], [*"abcd"], 50, 4).weights())
-    monkeypatch.setattr("components.report.performance.resampling._CHUNK", 7)
+    monkeypatch.setattr("models.resampling._CHUNK", 7)
     parts = list(create_resampler([0, 1, 1, 0], [*"abcd"], 50, 4).weights())
     assert len(parts) == 8
     np.testing.assert_array_equal(np.concatenate(parts), np.concatenate(whole))

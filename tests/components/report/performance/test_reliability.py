@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from components.report.performance.reliability import measure_reliability
-from components.report.performance.resampling import create_resampler
 from models.calibration import NUM_BINS, expected_calibration_error
 from models.intervals import wilson_interval
+from models.resampling import create_resampler
 
 
 def _measure(labels, probabilities, seed=1):

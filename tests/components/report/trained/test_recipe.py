@@ -40,3 +40,31 @@ def test_weights_are_told_without_their_folder():
     recipe = recipe_of(candidate, is_pretrained=True)
     assert "backbone's weights: weights.h5" in recipe
     assert "/home/me" not in recipe
+
+
+@pytest.mark.parametrize(
+    ("training", "words", "most_epochs"),
+    [
+        ({}, "backbone frozen", 20),
+        (
+            {"backbone": "whole", "head_epochs": 2, "layer_decay": 0.7},
+            "backbone trained as a whole after 2 epochs of the head alone, rates falling by 0.7 "
+            "from stage to stage",
+            22,
+        ),
+        ({"backbone": "whole"}, "; backbone trained as a whole;", 20),
+        ({"backbone": "whole", "head_epochs": 1}, "after 1 epoch of the head alone;", 21),
+        (
+            {"fine_tuning": {"num_layers": 30, "epochs": 5}},
+            "its last 30 layers trained after the head",
+            25,
+        ),
+    ],
+)
+def test_how_much_of_a_backbone_was_trained_is_told(training, words, most_epochs):
+    settings = TrainingSettings(epochs=20, **training)
+    recipe = recipe_of(
+        CandidateSettings(architecture="efficientnet_lite0", training=settings), is_pretrained=True
+    )
+    assert words in recipe
+    assert f"4 of at most {most_epochs} epochs" in recipe

@@ -1,4 +1,4 @@
-"""Bootstrap over patients: how far the curves of a test split could differ by chance."""
+"""Bootstrap over patients: how far figures of a split could differ by chance."""
 
 from __future__ import annotations
 
@@ -12,23 +12,6 @@ Floats = npt.NDArray[np.float64]
 
 CONFIDENCE_PERCENTILES = (2.5, 97.5)  # of a two-sided 95% interval
 _CHUNK = 1000  # resamples at once: some 10 MB of weights for 1,000 images
-
-
-@dataclasses.dataclass(frozen=True)
-class Band:
-    """A curve and its pointwise 95% band.
-
-    Attributes:
-        x: float64 [k], ascending.
-        value: float64 [k], the curve of the split itself.
-        low: float64 [k].
-        high: float64 [k].
-    """
-
-    x: Floats
-    value: Floats
-    low: Floats
-    high: Floats
 
 
 @dataclasses.dataclass(frozen=True)

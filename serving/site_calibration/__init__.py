@@ -1,0 +1,1 @@
+"""A threshold for another site: see docs/site-calibration.md."""

@@ -1,0 +1,101 @@
+"""An exported model with another threshold: the same graph and weights, another variable."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from components.errors import InputError
+from models import features
+from models.export import information_function
+from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
+from models.session_model import SessionModel
+from models.warmup import read_warm_up
+
+
+class WrongVersionError(RuntimeError):
+    """The new version does not answer as it must; nothing of it is pushed."""
+
+
+def write_version(base_dir: Path, new_dir: Path, provenance: Provenance) -> None:
+    """Write a copy of a SavedModel with the threshold and the origin of `provenance`.
+
+    What lies beside the graph (warm-up requests, validation scores) is copied.
+
+    Args:
+        base_dir: Folder with `saved_model.pb`.
+        new_dir: A new folder.
+        provenance: Of the new version.
+
+    Raises:
+        InputError: The model has no threshold of its own.
+    """
+    model = tf.saved_model.load(str(base_dir))
+    threshold = getattr(model, features.THRESHOLD, None)
+    if not isinstance(threshold, tf.Variable):
+        raise InputError(
+            f"expected a model whose threshold is a variable, got {base_dir}; give one that this "
+            "pipeline exported"
+        )
+    threshold.assign(provenance.threshold)
+    signatures = {
+        **model.signatures,
+        # The origin is a constant of its function.
+        features.INFORMATION_SIGNATURE: information_function(provenance),
+    }
+    tf.saved_model.save(model, str(new_dir), signatures=signatures)
+    if (base_dir / ASSETS_EXTRA_DIR).is_dir():
+        shutil.copytree(base_dir / ASSETS_EXTRA_DIR, new_dir / ASSETS_EXTRA_DIR, dirs_exist_ok=True)
+    provenance.write(new_dir / ASSETS_EXTRA_DIR / PROVENANCE_FILE)
+
+
+def check_version(base: SessionModel, new_dir: Path, images: Sequence[bytes]) -> None:
+    """Ask a new version as TensorFlow Serving does, and compare it with the one that it came from.
+
+    Args:
+        base: The model before.
+        new_dir: The version.
+        images: JPEG or PNG each, that the model before can decode; at least one.
+
+    Raises:
+        WrongVersionError: A variable has no value, a warm-up request fails, a probability is
+            another one, or labels do not follow the threshold that it tells.
+    """
+    provenance = Provenance.read(new_dir / ASSETS_EXTRA_DIR / PROVENANCE_FILE)
+    new = SessionModel(new_dir)
+    try:
+        for name in new.signatures:
+            if missing := new.unrestored_variables(name):
+                raise WrongVersionError(f"{name} reads variables without values: {missing}")
+        _replay_warm_up(new, new_dir)
+        asked = {features.IMAGE_BYTES: list(images)}
+        before = base.run(features.SERVING_SIGNATURE, asked)
+        after = new.run(features.SERVING_SIGNATURE, asked)
+        told = new.run(features.INFORMATION_SIGNATURE, {features.INFORMATION_INPUT: [b""]})
+    finally:
+        new.close()
+    probabilities, threshold = after[features.PROBABILITY], np.float32(provenance.threshold)
+    if not np.array_equal(before[features.PROBABILITY], probabilities):
+        raise WrongVersionError("its probabilities are not those of the model that it came from")
+    if not np.all(after[features.THRESHOLD] == threshold):
+        raise WrongVersionError(f"it answers another threshold than {threshold}")
+    is_case = after[features.PREDICTED_LABEL] == features.PNEUMONIA.encode()
+    if not np.array_equal(is_case, probabilities >= threshold):
+        raise WrongVersionError("its labels do not follow its threshold")
+    if {name: text[0].decode() for name, text in told.items()} != provenance.facts():
+        raise WrongVersionError("its graph tells another origin than the file beside it")
+
+
+def _replay_warm_up(model: SessionModel, folder: Path) -> None:
+    try:
+        for request in read_warm_up(folder):
+            inputs = {key: tf.make_ndarray(tensor) for key, tensor in request.inputs.items()}
+            model.run(request.model_spec.signature_name or features.SERVING_SIGNATURE, inputs)
+    except tf.errors.NotFoundError:
+        return
+    except (KeyError, tf.errors.OpError) as error:
+        raise WrongVersionError(f"a warm-up request fails: {error}") from error

@@ -1,0 +1,91 @@
+"""An exported model that answers by an image's brightness, so that a test can draw any scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from PIL import Image
+
+from models.export import ServedModel, export_model
+from models.provenance import Provenance
+from tests.serving.contract.model import SIZE_PX
+from tests.serving.site_calibration.simulation import Model
+
+LOG_ODDS_PER_LEVEL = 0.1
+MIDDLE_LEVEL = 128.0
+
+
+class BrightnessPredictor(tf.Module):
+    """uint8 [n, s, s, 1] -> float32 [n]: raw log-odds are the brightness, then calibrated."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._slope = tf.Variable(model.slope, dtype=tf.float32)
+        self._intercept = tf.Variable(model.intercept, dtype=tf.float32)
+
+    def raw_variables(self) -> list[tf.Variable]:
+        return [self._slope, self._intercept]
+
+    @tf.function(reduce_retracing=True)
+    def __call__(self, pixels):
+        level = tf.reduce_mean(tf.cast(pixels, tf.float32), axis=[1, 2, 3])
+        raw = LOG_ODDS_PER_LEVEL * (level - MIDDLE_LEVEL)
+        return tf.sigmoid(self._slope * raw + self._intercept)
+
+
+def export_brightness_model(
+    directory: Path, transform_output: tft.TFTransformOutput, model: Model
+) -> Provenance:
+    provenance = Provenance(
+        model_version="ba5e",
+        name="brightness",
+        architecture="brightness",
+        members={},
+        data_sha256={"train": "1f", "validation": "2f"},
+        weights_sha256="3f",
+        code_version="4f",
+        project_version="5",
+        seed=6,
+        threshold=model.threshold,
+        target_sensitivity=0.955,
+        reaches_target=True,
+    )
+    served = ServedModel(BrightnessPredictor(model), transform_output, SIZE_PX, model.threshold)
+    export_model(served, directory, provenance)
+    model.reference.write(directory)
+    return provenance
+
+
+def encode(raw_log_odds: float) -> bytes:
+    """Draw the image that the model gives these log-odds, before its calibration."""
+    level = np.clip(MIDDLE_LEVEL + raw_log_odds / LOG_ODDS_PER_LEVEL, 0.0, 254.9)
+    pixels = np.full(SIZE_PX * SIZE_PX, int(level), np.uint8)
+    pixels[: round((level - int(level)) * pixels.size)] += 1
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.reshape(SIZE_PX, SIZE_PX)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_folder(folder: Path, raw_log_odds: np.ndarray) -> Path:
+    """Write a plain folder of images without labels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, value in enumerate(raw_log_odds):
+        (folder / f"{index:04}.png").write_bytes(encode(value))
+    return folder
+
+
+def write_manifest(folder: Path, raw_log_odds: np.ndarray, labels: np.ndarray) -> Path:
+    """Write images with a manifest that labels them."""
+    write_folder(folder, raw_log_odds)
+    path = folder / "manifest.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "patient_id"])
+        for index, label in enumerate(labels):
+            writer.writerow([f"{index:04}.png", "pneumonia" if label else "normal", f"p{index}"])
+    return path
