@@ -59,7 +59,7 @@ def whole(image: bytes) -> bytes:
 
 def split_of(images: list[bytes], labels: list[int]) -> SplitData:
     words = ["unused"] * len(labels)
-    return SplitData(transform(images), np.array(labels), words, words, words)
+    return SplitData(transform(images), np.array(labels), *[words] * 5)
 
 
 def train(images: list[bytes], labels: list[int]) -> Predictor:
