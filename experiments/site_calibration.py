@@ -43,6 +43,7 @@ EXIT_BAD_INPUT = 2
 _SEED = 7
 _PREVALENCES = (0.2, 0.4, 0.9)
 _NUM_LABELLED = 200  # that the threshold is chosen on again
+_MIN_OTHERS = 20  # of each class, to measure it on
 _SIDE_PX = 224  # of degraded images
 _TARGET_SENSITIVITY = 0.955  # of the simulated model
 
@@ -89,7 +90,8 @@ class Judge:
         }
         order = np.random.default_rng(_SEED).permutation(labels.size)
         some, others = order[:_NUM_LABELLED], order[_NUM_LABELLED:]
-        if others.size and 0 < labels[others].sum() < others.size:
+        num_cases = int(labels[others].sum())
+        if min(num_cases, others.size - num_cases) >= _MIN_OTHERS:
             choice = choose_for_site(
                 labels[some],
                 scores[some],
