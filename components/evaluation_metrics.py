@@ -69,7 +69,7 @@ def _slice_metrics(figures: _Figures, where: str) -> SliceMetrics:
         return _finite(figures.get((features.PROBABILITY, metric)))
 
     def count(metric: str) -> int:
-        return round(figures[(features.DECISION, metric)])
+        return round(figures[(features.CALLED_PNEUMONIA, metric)])
 
     metrics = slice_metrics_from_counts(
         tp=count(names.TRUE_POSITIVES),

@@ -97,7 +97,7 @@ class ServedModel(tf.Module):
         """
         scored = self.score(_images_of(examples))
         decision = tf.cast(scored[features.PREDICTED_LABEL] == features.PNEUMONIA, tf.float32)
-        return {**scored, features.DECISION: decision}
+        return {**scored, features.CALLED_PNEUMONIA: decision}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

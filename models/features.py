@@ -99,14 +99,23 @@ TRANSFORMED_TEXTS = (SUBTYPE, SIZE_GROUP, SHARPNESS_GROUP, PATIENT_ID, IMAGE_ID)
 PROBABILITY = "probability"  # float32 in [0, 1]
 PREDICTED_LABEL = "label"  # string: one of LABELS
 THRESHOLD = "threshold"  # float32 in [0, 1]: pneumonia at or above it
-DECISION = "decision"  # float32, 0 or 1: probability >= threshold
+CALLED_PNEUMONIA = "called_pneumonia"  # float32, 0 or 1: probability >= threshold
+FAMILIARITY = "familiarity"  # float32 in (0, 1]: part of the known images that are as unusual
+FAMILIARITY_THRESHOLD = "familiarity_threshold"  # float32: unfamiliar below it
+DECISION = "decision"  # string: PNEUMONIA, NORMAL, or REFER to a person
+REFER = "refer"
+# Of the signature `CASE_SIGNATURE`, for TFMA's slices.
+CASE = "case"  # string: one of CASES
+DECIDED, REFERRED = "decided", "referred"
+CASES = (DECIDED, REFERRED)
 
 # The name's end makes TF Serving's JSON carry it as base64.
 TRANSFORMED_IMAGE_BYTES = "image_png_bytes"  # string: TRANSFORMED_IMAGE as 8-bit grey PNG
 
 # Signatures of the exported model.
-SERVING_SIGNATURE = "serving_default"  # image bytes -> PROBABILITY, PREDICTED_LABEL, THRESHOLD
-EXAMPLES_SIGNATURE = "serving_examples"  # serialized raw tf.Example -> PROBABILITY, DECISION, ...
+SERVING_SIGNATURE = "serving_default"  # image bytes -> PROBABILITY, PREDICTED_LABEL, DECISION, ...
+EXAMPLES_SIGNATURE = "serving_examples"  # raw tf.Example -> the same, and CALLED_PNEUMONIA
+CASE_SIGNATURE = "cases"  # serialized raw tf.Example -> CASE
 TRANSFORM_SIGNATURE = "transform_features"  # serialized raw tf.Example -> TRANSFORMED_IMAGE_BYTES
 INFORMATION_SIGNATURE = "model_information"  # anything -> facts of `models.provenance`
 EXAMPLES_INPUT = "examples"

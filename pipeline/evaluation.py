@@ -1,7 +1,7 @@
 """What TFMA measures on the test split, per slice, and the bounds that it checks.
 
 The model answers both questions itself: AUC and calibration are taken from its `probability`,
-recall and its kin from its `decision`, the comparison with the threshold that it ships. TFMA's
+recall and its kin from `called_pneumonia`, the comparison with the threshold that it ships. TFMA's
 own threshold of 0.5 then only tells a decision of 0 from a decision of 1.
 
 Only the whole test split has bounds here. A bound without a slicing spec would also be asked of
@@ -79,7 +79,7 @@ def create_eval_config(settings: GateSettings) -> config_pb2.EvalConfig:
                 ],
             ),
             config_pb2.MetricsSpec(
-                output_names=[features.DECISION],
+                output_names=[features.CALLED_PNEUMONIA],
                 metrics=[
                     _bounded(
                         _at_decision("Recall", RECALL),

@@ -78,7 +78,7 @@ def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions
     for name in _NUMBERS:
         facts[name] = [int(value) for part in parsed for value in part[name].numpy()]
     probabilities = np.concatenate([answer[features.PROBABILITY].numpy() for answer in answers])
-    decisions = np.concatenate([answer[features.DECISION].numpy() for answer in answers])
+    decisions = np.concatenate([answer[features.CALLED_PNEUMONIA].numpy() for answer in answers])
     return Predictions(
         image_ids=[str(name) for name in facts[features.IMAGE_ID]],
         labels=np.asarray(facts[features.LABEL], dtype=np.int64),

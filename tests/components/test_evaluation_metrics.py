@@ -24,11 +24,11 @@ def _figures(tp: float, fp: float, tn: float, fn: float, **others: float) -> Fig
     probability = {"auc": 0.97, "mean_prediction": 0.6, "brier": 0.05, "log_loss": 0.2} | others
     return {
         ("", "example_count"): tp + fp + tn + fn,
-        ("decision", "true_positives"): tp,
-        ("decision", "false_positives"): fp,
-        ("decision", "true_negatives"): tn,
-        ("decision", "false_negatives"): fn,
-        ("decision", "recall"): tp / (tp + fn) if tp + fn else NAN,
+        ("called_pneumonia", "true_positives"): tp,
+        ("called_pneumonia", "false_positives"): fp,
+        ("called_pneumonia", "true_negatives"): tn,
+        ("called_pneumonia", "false_negatives"): fn,
+        ("called_pneumonia", "recall"): tp / (tp + fn) if tp + fn else NAN,
         **{("probability", name): value for name, value in probability.items()},
     }
 

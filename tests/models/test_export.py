@@ -43,7 +43,7 @@ def test_both_signatures_answer_the_same_for_the_same_bytes(loaded, tiny_set):
     for name, values in served.items():
         np.testing.assert_array_equal(values.numpy(), judged[name].numpy())
     expected = (judged[features.PREDICTED_LABEL].numpy() == b"pneumonia").astype(np.float32)
-    np.testing.assert_array_equal(judged[features.DECISION].numpy(), expected)
+    np.testing.assert_array_equal(judged[features.CALLED_PNEUMONIA].numpy(), expected)
 
 
 def test_the_export_answers_what_the_predictor_says_of_the_transformed_image(

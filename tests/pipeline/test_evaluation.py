@@ -30,9 +30,9 @@ def _bounds(config: config_pb2.EvalConfig) -> dict[tuple[str, str, bool], float]
 
 def test_every_bound_is_asked_of_the_whole_split_only_and_of_what_is_served() -> None:
     assert _bounds(create_eval_config(SETTINGS)) == {
-        ("decision", "recall", False): 0.91,
-        ("decision", "recall", True): -0.04,
-        ("decision", "specificity", False): 0.82,
+        ("called_pneumonia", "recall", False): 0.91,
+        ("called_pneumonia", "recall", True): -0.04,
+        ("called_pneumonia", "specificity", False): 0.82,
         ("probability", "auc", False): 0.93,
         ("probability", "auc", True): -0.05,
     }

@@ -56,7 +56,7 @@ class ToyModel(tf.Module):
         is_called = probability >= self.threshold
         return {
             features.PROBABILITY: probability,
-            features.DECISION: tf.cast(is_called, tf.float32),
+            features.CALLED_PNEUMONIA: tf.cast(is_called, tf.float32),
             features.THRESHOLD: tf.fill(tf.shape(probability), self.threshold),
             features.PREDICTED_LABEL: tf.where(is_called, features.PNEUMONIA, features.NORMAL),
         }

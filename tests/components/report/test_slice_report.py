@@ -28,10 +28,10 @@ def _slice(counts, **where):
         key.column, key.bytes_value = column, value.encode()
     figures = {
         ("", "example_count"): tp + fp + tn + fn,
-        ("decision", "true_positives"): tp,
-        ("decision", "false_positives"): fp,
-        ("decision", "true_negatives"): tn,
-        ("decision", "false_negatives"): fn,
+        ("called_pneumonia", "true_positives"): tp,
+        ("called_pneumonia", "false_positives"): fp,
+        ("called_pneumonia", "true_negatives"): tn,
+        ("called_pneumonia", "false_negatives"): fn,
         ("probability", "auc"): 0.97,
     }
     for (output, name), value in figures.items():

@@ -20,11 +20,11 @@ from tests.pipeline.kubeflow.gate_reports import servability_report
 
 FIGURES = {
     ("", "example_count"): 600.0,
-    ("decision", "true_positives"): 370.0,
-    ("decision", "false_positives"): 20.0,
-    ("decision", "true_negatives"): 180.0,
-    ("decision", "false_negatives"): 30.0,
-    ("decision", "recall"): 0.925,
+    ("called_pneumonia", "true_positives"): 370.0,
+    ("called_pneumonia", "false_positives"): 20.0,
+    ("called_pneumonia", "true_negatives"): 180.0,
+    ("called_pneumonia", "false_negatives"): 30.0,
+    ("called_pneumonia", "recall"): 0.925,
     ("probability", "auc"): 0.98,
     ("probability", "mean_prediction"): 0.6,
     ("probability", "brier"): 0.04,
@@ -146,8 +146,8 @@ def test_a_blessed_model_without_an_earlier_one(tmp_path: Path) -> None:
 def test_undefined_figures_are_left_out(task: GateTask) -> None:
     only_pneumonia = FIGURES | {
         ("", "example_count"): 400.0,
-        ("decision", "false_positives"): 0.0,
-        ("decision", "true_negatives"): 0.0,
+        ("called_pneumonia", "false_positives"): 0.0,
+        ("called_pneumonia", "true_negatives"): 0.0,
     }
     _write_evaluation(task.inputs["evaluation"], ("",), only_pneumonia)
     metadata, page = task.fill()

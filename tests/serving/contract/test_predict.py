@@ -60,9 +60,9 @@ def test_records_are_answered_as_their_images(api, predictions):
     response = api.post({"signature_name": "serving_examples", "instances": records})
     rows = response.json()["predictions"]
     for got, row in zip(rows, predictions, strict=True):
-        assert set(got) == OUTPUTS | {"decision"}
+        assert set(got) == OUTPUTS | {"called_pneumonia"}
         assert got["probability"] == pytest.approx(row["probability"], abs=1e-5)
-        assert got["decision"] == float(row["label"] == "pneumonia")
+        assert got["called_pneumonia"] == float(row["label"] == "pneumonia")
 
 
 def test_a_version_can_be_named(api, predictions):

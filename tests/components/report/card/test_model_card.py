@@ -90,10 +90,10 @@ def write_evaluation(folder):
                 key.column, key.bytes_value = column, value.encode()
             figures = {
                 ("", "example_count"): metrics.n,
-                ("decision", "true_positives"): metrics.tp,
-                ("decision", "false_positives"): metrics.fp,
-                ("decision", "true_negatives"): metrics.tn,
-                ("decision", "false_negatives"): metrics.fn,
+                ("called_pneumonia", "true_positives"): metrics.tp,
+                ("called_pneumonia", "false_positives"): metrics.fp,
+                ("called_pneumonia", "true_negatives"): metrics.tn,
+                ("called_pneumonia", "false_negatives"): metrics.fn,
                 ("probability", "auc"): metrics.auc.value or 0.0,
             }
             for (output, metric), value in figures.items():
