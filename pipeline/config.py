@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.architecture_names import Architecture
+from pipeline.external_settings import ExternalBounds, ExternalName, ExternalSettings
 from pipeline.kubeflow_settings import KubeflowSettings
 from pipeline.report_settings import ReportSettings
 from pipeline.serving_settings import ServingSettings
@@ -240,6 +241,8 @@ class GateSettings(Settings):
     max_recall_drop: Fraction = 0.01  # against the last blessed model
     max_auc_drop: Fraction = 0.01
     require_baseline: bool = False  # fail where no earlier model is found
+    # On sets of the section `external`, by name; without an entry a set decides nothing.
+    external: dict[ExternalName, ExternalBounds] = {}
 
 
 class StudySettings(Settings):
@@ -292,6 +295,7 @@ class PipelineSettings(Settings):
     ensemble: EnsembleSettings = EnsembleSettings()
     operating_point: OperatingPointSettings = OperatingPointSettings()
     gate: GateSettings = GateSettings()
+    external: dict[ExternalName, ExternalSettings] = {}  # judged after the choice: docs/external.md
     serving: ServingSettings = ServingSettings()
     site_calibration: SiteCalibrationSettings = SiteCalibrationSettings()
     report: ReportSettings = ReportSettings()
@@ -311,6 +315,17 @@ class PipelineSettings(Settings):
                 "candidate that is made of the others: see the section `ensemble`"
             )
         return candidates
+
+    @model_validator(mode="after")
+    def _gate_knows_the_external_sets(self) -> PipelineSettings:
+        unknown = sorted(self.gate.external.keys() - self.external.keys())
+        if unknown:
+            raise ValueError(
+                "expected gate.external to name sets of the section `external`, which are "
+                f"{', '.join(sorted(self.external)) or '(none)'}, got {', '.join(unknown)}; give "
+                "the set, e.g. by --external NAME=SOURCE, or remove its bounds"
+            )
+        return self
 
 
 class CandidateRun(Settings):

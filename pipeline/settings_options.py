@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
+from collections.abc import Sequence
+
+from components.errors import InputError
+from pipeline.external_settings import NAME_PATTERN
 
 
 def add_settings_options(
@@ -31,3 +37,48 @@ def add_settings_options(
         default=[],
         help=f"settings by dotted name, {set_help}",
     )
+
+
+def add_external_option(parser: argparse.ArgumentParser, *, source_help: str) -> None:
+    """Add `--external`, which `external_overrides` turns into settings.
+
+    Args:
+        parser: Gets `external`, a list of texts.
+        source_help: What `--help` says that SOURCE is.
+    """
+    parser.add_argument(
+        "--external",
+        metavar="NAME=SOURCE",
+        action="append",
+        default=[],
+        help="also judge the final model on this set from outside the training data; SOURCE is "
+        f"{source_help}; any number of times",
+    )
+
+
+def external_overrides(given: Sequence[str]) -> list[str]:
+    """Return the values of `--external` as overrides for `pipeline.load_config.load_settings`.
+
+    Args:
+        given: Texts `NAME=SOURCE`.
+
+    Raises:
+        InputError: A text has another form, or a name is not legal or given twice.
+    """
+    sources: dict[str, str] = {}
+    for text in given:
+        name, _, source = text.partition("=")
+        if not source or not re.fullmatch(NAME_PATTERN, name):
+            raise InputError(
+                "--external: expected NAME=SOURCE with a name of small letters, digits and _ that "
+                f"begins with a letter, got {text!r}. "
+                "How to fix: write it like --external other_hospital=other_hospital.zip."
+            )
+        if name in sources:
+            raise InputError(
+                f"--external: expected each name once, got {name} for {sources[name]} and for "
+                f"{source}. How to fix: give one of them another name."
+            )
+        sources[name] = source
+    # As JSON, which is YAML: a path may hold what YAML reads as something else.
+    return [f"external.{name}.source={json.dumps(source)}" for name, source in sources.items()]

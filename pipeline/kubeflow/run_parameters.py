@@ -96,6 +96,7 @@ def _gate_parameters(gate: GateSettings) -> list[RunParameter]:
             f"The gate's {name.replace('_', ' ')}",
         )
         for name, value in gate.model_dump().items()
+        if type(value) in types  # bounds on external sets are compiled in
     ]
 
 
