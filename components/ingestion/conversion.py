@@ -36,7 +36,12 @@ _REASONS_NAMED = 5
 
 
 def convert(
-    source: Source, settings: DataSettings, output_dir: Path, beam_pipeline_args: Sequence[str]
+    source: Source,
+    settings: DataSettings,
+    output_dir: Path,
+    beam_pipeline_args: Sequence[str],
+    *,
+    filled_splits: Sequence[str] = features.SPLITS,
 ) -> DatasetCard:
     """Convert a source into `{train,validation,test}/part-*.tfrecord.gz` and a dataset card.
 
@@ -55,6 +60,7 @@ def convert(
         output_dir: The conversion's folder; made with its parents, replaced if
             it holds an older conversion.
         beam_pipeline_args: Arguments for Beam, e.g. "--runner=...".
+        filled_splits: The splits that must hold images.
 
     Returns:
         The card, as it stands in `output_dir`.
@@ -81,7 +87,7 @@ def convert(
         plans, changed = without(plans, frozenset(duplicates.dropped))
         _write_shards(changed, partial, settings.max_image_pixels, beam_pipeline_args)
         images, rejected = _read_reports(plans, partial)
-    _check_splits(images)
+    _check_splits(images, filled_splits)
     files = {plan.name: (partial / plan.name).stat().st_size for plan in plans}
     card = make_card(source, settings, fingerprint, images, rejected, duplicates, files)
     for folder in (PLANS, REPORTS):
@@ -157,12 +163,12 @@ def _check_rejected(
     )
 
 
-def _check_splits(images: Collection[ImageFacts]) -> None:
+def _check_splits(images: Collection[ImageFacts], expected: Sequence[str]) -> None:
     filled = {image.split for image in images}
-    empty = [split for split in features.SPLITS if split not in filled]
+    empty = [split for split in expected if split not in filled]
     if empty:
         raise InputError(
-            f"expected images in each of {', '.join(features.SPLITS)}, got none in "
+            f"expected images in each of {', '.join(expected)}, got none in "
             f"{' and '.join(empty)} ({len(images)} images of "
             f"{len({image.patient_id for image in images})} patients in all); add patients, or "
             "change data.validation_fraction, data.test_fraction or data.split_salt"

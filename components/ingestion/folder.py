@@ -19,7 +19,7 @@ _MAX_DEPTH = 4  # folders around the layout, e.g. download/chest_xray/chest_xray
 _LAYOUT = "{train,val,test}/{NORMAL,PNEUMONIA}/ or {NORMAL,PNEUMONIA}/"
 
 
-def read_folder(folder: Path) -> Source:
+def read_folder(folder: Path, *, one_class: bool = False) -> Source:
     """List the images of a folder in the well-known layout.
 
     The layout is `{train,val,test}/{NORMAL,PNEUMONIA}/*`, where `val` and
@@ -34,6 +34,7 @@ def read_folder(folder: Path) -> Source:
 
     Args:
         folder: An existing folder.
+        one_class: Whether one class folder is enough.
 
     Raises:
         InputError: The folder holds nothing, has not this layout, or a class
@@ -45,11 +46,11 @@ def read_folder(folder: Path) -> Source:
     split_folders = _named_folders(root, SPLIT_NAMES)
     if split_folders:
         for split_name, split_folder in split_folders.items():
-            images.extend(_read_classes(root, split_folder, SPLIT_NAMES[split_name]))
+            images.extend(_read_classes(root, split_folder, SPLIT_NAMES[split_name], one_class))
             warnings += _passed_over(root, split_folder, features.LABELS)
         warnings = _passed_over(root, root, SPLIT_NAMES) + warnings
     else:
-        images.extend(_read_classes(root, root, ""))
+        images.extend(_read_classes(root, root, "", one_class))
         warnings += _passed_over(root, root, features.LABELS)
     warnings += _patient_warnings(images)
     return Source("folder", str(folder), tuple(images), tuple(warnings))
@@ -130,10 +131,12 @@ def _passed_over(root: Path, folder: Path, names: Collection[str]) -> list[str]:
     return [f"outside the expected layout and not used: {', '.join(others[:8])}"]
 
 
-def _read_classes(root: Path, folder: Path, split: str) -> Iterator[SourceImage]:
+def _read_classes(root: Path, folder: Path, split: str, one_class: bool) -> Iterator[SourceImage]:
     class_folders = _named_folders(folder, features.LABELS)
     for label, label_name in enumerate(features.LABELS):
         if label_name not in class_folders:
+            if one_class and class_folders:
+                continue
             raise InputError(
                 f"expected a class folder {label_name.upper()} in {folder}, got none; "
                 "each split needs images of both classes"

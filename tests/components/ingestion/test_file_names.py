@@ -17,6 +17,7 @@ from components.ingestion.file_names import NameFacts, parse_file_name
         ("IM-0429-0001-0002.jpeg", "IM-0429", ""),
         ("NORMAL2-IM-0381-0001.jpeg", "NORMAL2-IM-0381", ""),
         ("NORMAL2-IM-1406-0001-0002.png", "NORMAL2-IM-1406", ""),
+        ("00000013_005.jpeg", "00000013", ""),
     ],
 )
 def test_well_known_names_tell_patient_and_subtype(name, patient_id, subtype):
@@ -34,6 +35,8 @@ def test_well_known_names_tell_patient_and_subtype(name, patient_id, subtype):
         "IM-0115.jpeg",
         "xIM-0115-0001.jpeg",
         "person1_bacteria_1_copy.jpeg",
+        "00000013.png",
+        "20261123_1.png",
     ],
 )
 def test_other_names_tell_nothing(name):

@@ -128,6 +128,20 @@ def test_missing_class_folder_is_refused(tmp_path, write_pictures, split):
         read_folder(tmp_path)
 
 
+def test_one_class_folder_is_enough_where_that_is_asked_for(tmp_path, write_pictures):
+    write_pictures(tmp_path, ["NORMAL/a.png"])
+    assert [image.label for image in read_folder(tmp_path, one_class=True).images] == [0]
+    (tmp_path / "PNEUMONIA").mkdir()
+    with pytest.raises(InputError, match="empty class folder"):
+        read_folder(tmp_path, one_class=True)
+
+
+def test_a_split_without_any_class_folder_is_refused_in_any_case(tmp_path, write_pictures):
+    write_pictures(tmp_path, ["train/NORMAL/a.png", "val/other/b.png"])
+    with pytest.raises(InputError, match="expected a class folder NORMAL"):
+        read_folder(tmp_path, one_class=True)
+
+
 def test_empty_class_folder_is_refused(tmp_path, write_pictures):
     write_pictures(tmp_path, _in("train"))
     (tmp_path / "train/PNEUMONIA/person1_virus_6.jpeg").unlink()
