@@ -12,6 +12,8 @@ from tfx.types import Artifact
 from tfx.types.standard_artifacts import ModelBlessing, ModelEvaluation
 
 from components.evaluation_metrics import read_evaluation
+from components.external.artifact import ExternalEvaluationReport
+from components.external.record import ExternalReport
 from components.gate_checks import FAILED, TOO_SMALL, GateReport, describe, judge
 from pipeline.config import GateSettings
 
@@ -32,7 +34,11 @@ _PASSED_ON_NUMBERS = (
 
 
 def decide(
-    evaluation: Artifact, evaluator_blessing: Artifact, blessing: Artifact, settings: GateSettings
+    evaluation: Artifact,
+    evaluator_blessing: Artifact,
+    blessing: Artifact,
+    settings: GateSettings,
+    external: ExternalReport | None = None,
 ) -> GateReport:
     """Judge an evaluation and write the verdict into `blessing`.
 
@@ -43,6 +49,7 @@ def decide(
         blessing: ModelBlessing to fill: the custom property `blessed`, TFX's BLESSED or
             NOT_BLESSED file, and `gate.json`.
         settings: The bounds.
+        external: Figures on external sets, where there are bounds for one.
 
     Returns:
         What stands in `gate.json`.
@@ -51,6 +58,7 @@ def decide(
         read_evaluation(evaluation.uri),
         settings,
         evaluator_blessed=evaluator_blessing.get_custom_property(BLESSED_PROPERTY) == 1,
+        external={name: each.metrics for name, each in external.sets.items()} if external else None,
     )
     folder = Path(blessing.uri)
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,6 +99,7 @@ def ModelGate(  # noqa: N802 - TFX names the node after the function
     blessing: OutputArtifact[ModelBlessing],
     settings: Parameter[str],
     code_version: Parameter[str],
+    external_evaluation: InputArtifact[ExternalEvaluationReport] = None,
 ) -> None:
     """Bless a model, or not; see `decide`.
 
@@ -100,6 +109,13 @@ def ModelGate(  # noqa: N802 - TFX names the node after the function
         blessing: The gate's verdict, for the Pusher.
         settings: `GateSettings.model_dump_json()`.
         code_version: Version of the project's code, in the cache key.
+        external_evaluation: The model on external sets, where there are bounds for one.
     """
     del code_version
-    decide(evaluation, evaluator_blessing, blessing, GateSettings.model_validate_json(settings))
+    decide(
+        evaluation,
+        evaluator_blessing,
+        blessing,
+        GateSettings.model_validate_json(settings),
+        ExternalReport.read(Path(external_evaluation.uri)) if external_evaluation else None,
+    )

@@ -6,6 +6,7 @@ an evaluation, `components.gate` is the node.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from models import features
@@ -14,6 +15,8 @@ from pipeline.config import GateSettings
 
 PASSED, FAILED, TOO_SMALL = "passed", "failed", "too_small"
 Verdict = Literal["passed", "failed", "too_small"]
+
+EXTERNAL = "external"  # of names of checks and slices: sets from outside the training data
 
 # A drop of exactly the margin passes, whatever the last bit of a difference says.
 CHANGE_TOLERANCE = 1e-9
@@ -88,7 +91,11 @@ class GateReport(Record):
 
 
 def judge(
-    evaluation: Evaluation, settings: GateSettings, *, evaluator_blessed: bool = True
+    evaluation: Evaluation,
+    settings: GateSettings,
+    *,
+    evaluator_blessed: bool = True,
+    external: Mapping[str, SliceMetrics] | None = None,
 ) -> GateReport:
     """Apply every rule to an evaluation.
 
@@ -98,6 +105,8 @@ def judge(
         evaluation: What was measured.
         settings: The bounds.
         evaluator_blessed: Whether the Evaluator's own blessing says so.
+        external: Figures on sets from outside the training data, by name; those without bounds
+            in `settings.external` decide nothing.
 
     Returns:
         The verdict with all checks, also the passed ones and those of slices too small to judge.
@@ -112,6 +121,7 @@ def judge(
         _low_at_least("specificity", overall, settings.min_specificity_lower_bound),
     ]
     checks += _slice_recalls(evaluation.candidate, settings)
+    checks += _external(external or {}, settings)
     checks.append(_tfma(evaluation, evaluator_blessed))
     return GateReport(
         blessed=all(check.verdict != FAILED for check in checks),
@@ -216,6 +226,21 @@ def _slice_recalls(slices: dict[str, SliceMetrics], settings: GateSettings) -> l
             check = check.model_copy(update={"verdict": TOO_SMALL, "note": note})
         checks.append(check)
     return checks
+
+
+def _external(sets: Mapping[str, SliceMetrics], settings: GateSettings) -> list[Check]:
+    return [
+        _at_least(
+            f"{EXTERNAL}_{metric}", metric, sets.get(name), bound, where=slice_name(EXTERNAL, name)
+        )
+        for name, bounds in settings.external.items()
+        for metric, bound in (
+            ("recall", bounds.min_recall),
+            ("specificity", bounds.min_specificity),
+            ("auc", bounds.min_auc),
+        )
+        if bound is not None
+    ]
 
 
 def _with_tfma_failures(check: Check, failures: tuple[ThresholdFailure, ...]) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow_data_validation as tfdv
@@ -19,6 +20,11 @@ from components.baseline import Baseline
 from components.candidate_inputs import MODEL, MODEL_RUN
 from components.ensemble import create_ensemble
 from components.evaluator import create_evaluator
+from components.external.node import (
+    EVALUATION,
+    ExternalRecords,
+    create_external_evaluation,
+)
 from components.gate import ModelGate
 from components.push_folder import push_fingerprint
 from components.pusher import create_pusher
@@ -58,6 +64,7 @@ class Places:
         push_dir: Numbered versions of the served model.
         trials_dir: Searches that have not ended, to go on with; "" keeps none.
         schema_file: The schema of the records.
+        external: Converted records of each set of the section `external`.
     """
 
     records_dir: str
@@ -65,6 +72,7 @@ class Places:
     push_dir: str
     trials_dir: str = ""
     schema_file: str = str(SCHEMA_FILE)
+    external: Mapping[str, ExternalRecords] = dataclasses.field(default_factory=dict)
 
 
 def create_pipeline(
@@ -167,6 +175,17 @@ def create_pipeline(
     selector = create_selector(candidates, all_code)
     model = selector.outputs["model"]
 
+    external_nodes: list[BaseNode] = []
+    external: dict[str, BaseChannel] = {}
+    if places.external:
+        # After the choice, and on its way to no training: only Report takes it, and the gate where
+        # it has bounds for a set.
+        external_evaluation = create_external_evaluation(
+            places.external, model=model, examples=examples, code_version=all_code
+        )
+        external_nodes.append(external_evaluation)
+        external = {"external_evaluation": external_evaluation.outputs[EVALUATION]}
+
     baseline = Baseline(
         push_dir=places.push_dir,
         pushed_version=push_fingerprint(places.push_dir),
@@ -187,6 +206,7 @@ def create_pipeline(
         evaluator_blessing=evaluator.outputs["blessing"],
         settings=settings.gate.model_dump_json(),
         code_version=all_code,
+        **(external if settings.gate.external else {}),
     )
     serving_nodes, infra_blessings = create_serving_nodes(
         settings,
@@ -216,6 +236,7 @@ def create_pipeline(
                 "baseline_model": baseline.outputs["model"],
                 "evaluation": evaluator.outputs["evaluation"],
                 "blessing": gate.outputs["blessing"],
+                **external,
             },
             records_dir=places.records_dir,
             metadata_file=_metadata_file(metadata_connection),
@@ -251,6 +272,7 @@ def create_pipeline(
         selector,
         baseline,
         evaluator,
+        *external_nodes,
         gate,
         *serving_nodes,
         *report_nodes,

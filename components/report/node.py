@@ -24,6 +24,7 @@ NODE_ID = "Report"
 REPORT = "report"
 TUNER_RESULTS = "tuner_results"  # the Tuner's own name
 BASELINE, SELECTED_MODEL, SELECTED_RUN = "baseline_model", "selected_model", "selected_run"
+EXTERNAL_EVALUATION = "external_evaluation"  # only where there are external sets
 # Single inputs, by the names of the fields of `Sources`.
 _FOLDERS = (
     "examples", "schema", "statistics", "anomalies", "data_audit", "transform_graph", "evaluation",
@@ -74,6 +75,11 @@ def _read_sources(
         records_dir=Path(exec_properties[RECORDS_DIR]),
         metadata_file=Path(metadata_file) if metadata_file else None,
         tuner_results=folders_of(input_dict, TUNER_RESULTS),
+        external_evaluation=(
+            Path(artifact_utils.get_single_uri(input_dict[EXTERNAL_EVALUATION]))
+            if EXTERNAL_EVALUATION in input_dict
+            else None
+        ),
     )
 
 
@@ -92,7 +98,8 @@ def create_report(
         candidates: Outputs `model` and `model_run` of each candidate, and `tuner_results` of those
             that were tuned, by its name.
         inputs: Channels by the names of the single folders of `Sources`, and the selected model
-            and its run and the baseline under `SELECTED_MODEL`, `SELECTED_RUN` and `BASELINE`.
+            and its run and the baseline under `SELECTED_MODEL`, `SELECTED_RUN` and `BASELINE`;
+            `EXTERNAL_EVALUATION` where there are external sets.
         settings: Of the report and of the run.
         records_dir: Where ingestion wrote the records and their card.
         metadata_file: The metadata store, a SQLite file on this machine; "" elsewhere.

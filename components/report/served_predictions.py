@@ -38,6 +38,9 @@ class Predictions:
         threshold: In [0, 1]; at or above it an image is called pneumonia.
         decisions: bool [n], whether the model called it pneumonia.
         facts: Further raw features by name, [n] each: texts as str, sizes as int.
+        verdicts: [n] `features.PNEUMONIA`, `NORMAL` or `REFER`; None where the model has no such
+            output.
+        unfamiliar: bool [n], whether the image is unlike the training images; likewise.
     """
 
     image_ids: list[str]
@@ -46,6 +49,8 @@ class Predictions:
     threshold: float
     decisions: np.ndarray
     facts: dict[str, list[str] | list[int]]
+    verdicts: list[str] | None = None
+    unfamiliar: np.ndarray | None = None
 
 
 def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions:
@@ -79,6 +84,7 @@ def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions
         facts[name] = [int(value) for part in parsed for value in part[name].numpy()]
     probabilities = np.concatenate([answer[features.PROBABILITY].numpy() for answer in answers])
     decisions = np.concatenate([answer[features.CALLED_PNEUMONIA].numpy() for answer in answers])
+    outputs = answers[0].keys()
     return Predictions(
         image_ids=[str(name) for name in facts[features.IMAGE_ID]],
         labels=np.asarray(facts[features.LABEL], dtype=np.int64),
@@ -86,6 +92,22 @@ def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions
         threshold=float(answers[0][features.THRESHOLD].numpy()[0]),
         decisions=decisions > 0.5,
         facts=facts,
+        verdicts=(
+            [text.decode() for answer in answers for text in answer[features.DECISION].numpy()]
+            if features.DECISION in outputs
+            else None
+        ),
+        unfamiliar=(
+            np.concatenate(
+                [
+                    answer[features.FAMILIARITY].numpy()
+                    < answer[features.FAMILIARITY_THRESHOLD].numpy()
+                    for answer in answers
+                ]
+            )
+            if features.FAMILIARITY in outputs
+            else None
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tfx.utils import path_utils
 
 from components.evaluation_metrics import read_evaluation
+from components.external.record import ExternalReport, ExternalSet
 from components.gate import REPORT_FILE as GATE_FILE
 from components.gate_checks import Evaluation, GateReport
 from components.ingestion.dataset_card import JSON_NAME, DatasetCard
@@ -44,6 +45,7 @@ class Sources:
         records_dir: Where ingestion wrote the records and their card.
         metadata_file: The run's metadata store on this machine; None on a cluster.
         tuner_results: The Tuner's trials of each candidate that was tuned, by name.
+        external_evaluation: What was measured on external sets; None where there are none.
     """
 
     run: ReportRun
@@ -64,6 +66,7 @@ class Sources:
     records_dir: Path
     metadata_file: Path | None
     tuner_results: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    external_evaluation: Path | None = None
 
     @cached_property
     def training_reports(self) -> dict[str, TrainingReport]:
@@ -89,6 +92,13 @@ class Sources:
     def tfma(self) -> Evaluation:
         """TFMA's figures by slice, of the model and of the baseline."""
         return read_evaluation(str(self.evaluation))
+
+    @cached_property
+    def external(self) -> dict[str, ExternalSet]:
+        """The model on sets from outside the training data, by name; often none."""
+        if self.external_evaluation is None:
+            return {}
+        return ExternalReport.read(self.external_evaluation).sets
 
     @cached_property
     def card(self) -> DatasetCard | None:

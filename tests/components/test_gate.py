@@ -8,10 +8,13 @@ import pytest
 from tfx.types import Artifact, Channel, standard_artifacts
 
 from components import gate
+from components.external.artifact import ExternalEvaluationReport
+from components.external.record import ExternalReport
 from components.gate import ModelGate, decide
 from components.gate_checks import Evaluation, GateReport
 from models.slice_metrics import OVERALL, slice_metrics_from_counts
 from pipeline.config import GateSettings
+from tests.components.external.made_sets import make_set
 
 
 def _evaluation(tp: int) -> Evaluation:
@@ -95,3 +98,42 @@ def test_the_node_has_a_plain_id_and_its_settings_are_in_the_cache_key() -> None
     assert node.id == "ModelGate"
     assert '"min_recall":0.9' in node.exec_properties["settings"]
     assert node.exec_properties["code_version"] == "1"
+
+
+def test_the_node_reads_external_figures_where_it_is_given_some(
+    artifacts: tuple[Artifact, Artifact, Artifact],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(gate, "read_evaluation", lambda path: _evaluation(390))
+    external = ExternalEvaluationReport()
+    external.uri = str(tmp_path / "external")
+    ExternalReport(sets={"adults": make_set()}).write(tmp_path / "external")
+    evaluation, evaluator_blessing, blessing = artifacts
+
+    def run(**bounds: float) -> GateReport:
+        node = ModelGate(
+            evaluation=Channel(type=standard_artifacts.ModelEvaluation),
+            evaluator_blessing=Channel(type=standard_artifacts.ModelBlessing),
+            external_evaluation=Channel(type=ExternalEvaluationReport),
+            settings=GateSettings.model_validate(
+                {"external": {"adults": bounds}}
+            ).model_dump_json(),
+            code_version="1",
+        )
+        node.executor_spec.executor_class().Do(
+            {
+                "evaluation": [evaluation],
+                "evaluator_blessing": [evaluator_blessing],
+                "external_evaluation": [external],
+            },
+            {"blessing": [blessing]},
+            node.exec_properties,
+        )
+        return GateReport.model_validate_json((Path(blessing.uri) / "gate.json").read_text())
+
+    assert run(min_recall=0.5).blessed
+    refused = run(min_recall=0.9)
+    assert not refused.blessed
+    (check,) = refused.with_verdict("failed")
+    assert (check.name, check.slice, check.value) == ("external_recall", "external=adults", 0.75)

@@ -269,3 +269,48 @@ def test_a_line_for_people_tells_verdict_value_bound_and_number() -> None:
     assert line == "failed: slice_recall (subtype=viral); 0.8667, at least 0.9000, n = 30"
     absent = describe(_check(report, "slice_recall", "subtype=unknown"))
     assert absent.startswith("too small: slice_recall (subtype=unknown); undefined, at least")
+
+
+def test_an_external_set_decides_nothing_unless_it_has_bounds() -> None:
+    bad = {"adults": _slice(tp=1, fp=90, tn=10, fn=99)}
+    report = judge(_evaluation(), GateSettings(), external=bad)
+    assert report == judge(_evaluation(), GateSettings())
+    assert report.blessed
+
+
+def test_bounds_on_an_external_set_are_checks_of_their_own() -> None:
+    bounds = {"adults": {"min_recall": 0.9, "min_specificity": 0.5, "min_auc": 0.7}}
+    settings = GateSettings.model_validate({"external": bounds})
+    sets = {
+        "adults": _slice(tp=95, fp=60, tn=40, fn=5, auc=0.6),
+        "other": _slice(tp=0, fp=9, tn=1, fn=9),
+    }
+    report = judge(_evaluation(), settings, external=sets)
+    found = {
+        check.name: (check.verdict, check.value, check.bound, check.n)
+        for check in report.checks
+        if check.slice == "external=adults"
+    }
+    assert found == {
+        "external_recall": ("passed", 0.95, 0.9, 100),
+        "external_specificity": ("failed", 0.4, 0.5, 100),
+        "external_auc": ("failed", 0.6, 0.7, 200),
+    }
+    assert not report.blessed
+    assert not [check for check in report.checks if check.slice == "external=other"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "note"),
+    [
+        ({}, "undefined: no images"),
+        ({"adults": _slice(tp=0, fp=1, tn=9, fn=0)}, "undefined: no pneumonia images"),
+    ],
+)
+def test_a_bound_on_a_figure_that_is_undefined_refuses_and_says_why(
+    sets: dict[str, SliceMetrics], note: str
+) -> None:
+    settings = GateSettings.model_validate({"external": {"adults": {"min_recall": 0.1}}})
+    report = judge(_evaluation(), settings, external=sets)
+    (check,) = [check for check in report.checks if check.name == "external_recall"]
+    assert (check.verdict, check.value, check.note) == ("failed", None, note)

@@ -5,14 +5,20 @@ import json
 import pytest
 from tfx.dsl.compiler.compiler import Compiler
 
+from components.external.node import ExternalRecords
 from pipeline.config import PipelineSettings
 from pipeline.metadata_store import connection_config
 from pipeline.pipeline import Places, create_pipeline
 
 
-def build(tmp_path, **overrides):
+def build(tmp_path, sets=None, **overrides):
     settings = PipelineSettings.model_validate(overrides)
-    places = Places(str(tmp_path / "records"), str(tmp_path / "root"), str(tmp_path / "push"))
+    places = Places(
+        str(tmp_path / "records"),
+        str(tmp_path / "root"),
+        str(tmp_path / "push"),
+        external=sets or {},
+    )
     connection = connection_config(settings.metadata, tmp_path / "metadata.sqlite")
     return create_pipeline(settings, places, connection)
 
@@ -174,3 +180,44 @@ def test_a_real_tf_serving_is_asked_last_and_its_blessing_is_wanted_too(tmp_path
 
 def test_node_ids_are_legal_task_names_on_kubeflow(tmp_path):
     assert all("_" not in name and "." not in name for name in nodes_of(build(tmp_path)))
+
+
+EXTERNAL = {"external": {"adults": {"source": "adults.zip"}, "other": {"source": "other"}}}
+SETS = {
+    "adults": ExternalRecords("/records/adults", "fingerprint"),
+    "other": ExternalRecords("/records/other", "another"),
+}
+
+
+def test_external_sets_are_judged_after_the_choice_and_reach_no_training(tmp_path):
+    assert "ExternalEvaluation" not in nodes_of(build(tmp_path, **TWO))
+    nodes = nodes_of(build(tmp_path, SETS, **TWO, **EXTERNAL, study={"enabled": True}))
+    assert set(nodes["ExternalEvaluation"].upstream_nodes) == {"Selector", "ImportExampleGen"}
+    reached = {name for name in nodes if "ExternalEvaluation" in ancestors(nodes, name)}
+    assert reached == {"Report"}
+
+
+def test_external_sets_reach_the_gate_only_where_it_has_bounds_for_one(tmp_path):
+    bounds = {"gate": {"external": {"adults": {"min_recall": 0.5}}}}
+    nodes = nodes_of(build(tmp_path, SETS, **TWO, **EXTERNAL, **bounds))
+    reached = {name for name in nodes if "ExternalEvaluation" in ancestors(nodes, name)}
+    assert reached == {"ModelGate", "ServabilityCheck", "Report", "Pusher"}
+
+
+def test_external_sets_change_no_other_node_and_their_content_is_in_the_key(tmp_path):
+    def parameters_with(sets):
+        nodes = nodes_of(build(tmp_path, sets, **TWO, **EXTERNAL))
+        return {name: parameters(node) for name, node in nodes.items()}
+
+    before = {name: parameters(node) for name, node in nodes_of(build(tmp_path, **TWO)).items()}
+    after = parameters_with(SETS)
+    own = after.pop("ExternalEvaluation")
+    assert after == before
+    assert json.loads(own["external_records"]) == {
+        "adults": "/records/adults",
+        "other": "/records/other",
+    }
+    assert own["code_version"] == after["Evaluator"]["code_version"]
+    changed = parameters_with({**SETS, "other": ExternalRecords("/records/other", "new")})
+    assert changed.pop("ExternalEvaluation") != own
+    assert changed == before
