@@ -20,7 +20,11 @@ from components.errors import InputError
 from pipeline.config import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
-from pipeline.settings_options import add_settings_options
+from pipeline.settings_options import (
+    add_external_option,
+    add_settings_options,
+    external_overrides,
+)
 
 EXIT_PUSHED = 0
 EXIT_CRASHED = 1
@@ -38,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     log_file = options.output / "logs" / f"run-{time.strftime('%Y%m%d-%H%M%S')}.log"
     set_environment()
     try:
-        settings = load_settings(options.config or _default_config(options), options.overrides)
+        settings = load_settings(
+            options.config or _default_config(options),
+            [*external_overrides(options.external), *options.overrides],
+        )
         return run(settings, options, log_file)
     except InputError as error:
         errors.print(f"[bold red]Cannot run:[/] {escape(str(error))}")
@@ -63,6 +70,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="folder or zip of X-rays, CSV manifest, folder of TFRecords, or `kaggle`; "
         "without it a synthetic set is drawn",
     )
+    add_external_option(parser, source_help="what --data takes")
     add_settings_options(
         parser,
         default=None,

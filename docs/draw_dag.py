@@ -47,6 +47,7 @@ MEANINGS = {
     "Selector": ("Judgement", "Chooses on validation"),
     "Baseline": ("Judgement", "Fetches the newest model"),
     "Evaluator": ("Judgement", "Measures on the test split"),
+    "ExternalEvaluation": ("Judgement", "Judges it on other data"),
     "ModelGate": ("Judgement", "Blesses or refuses"),
     "StudyTable": ("Judgement", "Compares with a study"),
     "Report": ("Judgement", "Shows the run in a page"),

@@ -42,6 +42,7 @@ def run_locally(
     work_dir = output_dir / "data"
     records_dir = work_dir / "records"
     with RunConsole(console, [], log_file) as run_console, listen(run_console):
+        from components.external.ingestion import convert_external
         from components.ingestion.conversion import convert
         from components.ingestion.open_source import open_source
         from components.ingestion.synthetic import write_synthetic_set
@@ -57,9 +58,24 @@ def run_locally(
             source = open_source(source_path, work_dir, settings.data)
         with run_console.step("Convert"):
             card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
+        external = {}
+        for name, each in settings.external.items():
+            folder = work_dir / "external" / name
+            # Before hours of training: a source that cannot be used is told now.
+            with run_console.step(f"Convert {name}"):
+                external_card = convert_external(
+                    name,
+                    each.source,
+                    folder,
+                    folder / "records",
+                    settings.data,
+                    settings.beam.pipeline_args,
+                )
+            external[name] = (str(folder / "records"), external_card.fingerprint)
         with run_console.step("Load TFX"):
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
+            from components.external.node import ExternalRecords
             from pipeline.metadata_store import connection_config
             from pipeline.pipeline import Places, create_pipeline
             from pipeline.report_result import fetch_report
@@ -74,6 +90,7 @@ def run_locally(
                     pipeline_root=str(output_dir / "pipeline"),
                     push_dir=str(output_dir / "serving" / settings.name),
                     trials_dir=str(output_dir / "trials"),
+                    external={name: ExternalRecords(*each) for name, each in external.items()},
                 ),
                 connection,
                 synthetic=card.synthetic,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.table import Table
@@ -13,6 +13,7 @@ from pipeline.summary_schema import (
     Candidate,
     DataCounts,
     Estimate,
+    ExternalSet,
     Metrics,
     Shortcut,
     SplitMetrics,
@@ -153,6 +154,23 @@ def slices_table(split: SplitMetrics, width: int) -> Table:
             table.add_section()
             table.add_row(Text(f"by {feature.replace('_', ' ')}", "dim"))
         _add_slice(table, f"  {value}" if separator else name, metrics, is_wide)
+    return table
+
+
+def external_table(sets: Mapping[str, ExternalSet], width: int) -> Table:
+    """Return the figures of external sets at the shipped threshold, and of what is decided there.
+
+    Args:
+        sets: By name.
+        width: Columns of the terminal; intervals go on a second line where it is narrow.
+    """
+    is_wide = width >= WIDE_COLUMNS
+    table = _table("set", "n", "positives" if is_wide else "pos.", "recall", "specificity", "AUC")
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"  # users choose names
+    for name, each in sets.items():
+        _add_slice(table, name, each.metrics, is_wide)
+        if each.referral is not None:
+            _add_slice(table, "  of them decided", each.referral.decided, is_wide)
     return table
 
 

@@ -17,6 +17,7 @@ from pipeline.report_tables import (
     candidates_table,
     checks_table,
     data_table,
+    external_table,
     format_estimate,
     format_figure,
     format_value,
@@ -30,6 +31,7 @@ from pipeline.stages import format_seconds
 from pipeline.summary_schema import (
     TOTAL,
     Candidate,
+    ExternalSet,
     OperatingPoint,
     PseudoSite,
     Study,
@@ -39,6 +41,7 @@ from pipeline.summary_verdict import PushedModel, Servability
 
 REST_PORT = 8501  # the port that TensorFlow Serving's documentation uses
 _NUM_SLOWEST = 3
+_NUM_SHOWN = 3  # rejected images of an external set
 
 
 def print_summary(console: Console, summary: Summary) -> None:
@@ -67,6 +70,8 @@ def print_summary(console: Console, summary: Summary) -> None:
     overall = summary.metrics.test.overall
     precision, accuracy = format_estimate(overall.precision), format_estimate(overall.accuracy)
     console.print(Text.assemble("Overall precision ", precision, ", accuracy ", accuracy))
+    if summary.external:
+        _print_external(console, summary)
 
     _print_heading(console, "Verdict")
     console.print(_verdict(summary))
@@ -238,6 +243,61 @@ def _operating_point_line(point: OperatingPoint, selected: Candidate) -> str:
         f"{line}; calibration error {format_figure(before)} before calibration, "
         f"{format_figure(after)} after"
     )
+
+
+def _print_external(console: Console, summary: Summary) -> None:
+    _print_heading(console, "Outside the training data, at the operating point")
+    console.print(external_table(summary.external, console.width))
+    for name, each in summary.external.items():
+        console.print()
+        _print_line(console, f"{name}: {_external_images_line(each)}")
+        for line in external_lines(each):
+            console.print(Text(f"  {line}"))
+
+
+def _external_images_line(external: ExternalSet) -> str:
+    rejected = f", {len(external.rejected):,} rejected" if external.rejected else ""
+    drawn = ", drawn by a program" if external.synthetic else ""
+    return (
+        f"{external.metrics.n:,} images of {external.patients:,} patients{rejected}{drawn}, from "
+        f"{external.source}"
+    )
+
+
+def external_lines(external: ExternalSet) -> list[str]:
+    """Say what the table of external sets leaves out: scores, calibration, referrals, caveats."""
+    means = ", ".join(
+        f"no {label} images" if scores is None else f"{label} {scores.mean_probability:.3f}"
+        for label, scores in external.scores.items()
+    )
+    lines = [
+        f"Mean probability of pneumonia: {means}",
+        f"Calibration error {external.calibration_error:.3f}, Brier score {external.brier:.3f}",
+    ]
+    if external.referral is None:
+        lines.append("Referred to a person: not measured, the model has no output `decision`")
+    else:
+        referred = format_estimate(external.referral.referred).plain
+        lines.append(f"Referred to a person: {referred}")
+        if external.referral.unfamiliar is not None:
+            unfamiliar = format_estimate(external.referral.unfamiliar).plain
+            lines.append(f"Unlike the training images: {unfamiliar}")
+    missing = [label for label, scores in external.scores.items() if scores is None]
+    lines += [
+        f"No {label} images: AUC and {figure} are undefined"
+        for label, figure in (("pneumonia", "recall"), ("normal", "specificity"))
+        if label in missing
+    ]
+    if external.seen_in_training:
+        lines.append(
+            f"{external.seen_in_training:,} images are also in train or validation: this set is "
+            "not outside the training data"
+        )
+    lines += [f"Rejected {each.image_id}: {each.reason}" for each in external.rejected[:_NUM_SHOWN]]
+    if len(external.rejected) > _NUM_SHOWN:
+        more = len(external.rejected) - _NUM_SHOWN
+        lines.append(f"and {more:,} more rejected, all of them in summary.json")
+    return lines
 
 
 def _print_study(console: Console, study: Study) -> None:

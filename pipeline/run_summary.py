@@ -9,6 +9,10 @@ from pathlib import Path
 from ml_metadata.proto import metadata_store_pb2
 
 from components.evaluation_metrics import read_evaluation
+from components.external.node import EVALUATION as EXTERNAL_OUTPUT
+from components.external.node import NODE_ID as EXTERNAL_EVALUATION
+from components.external.record import ExternalReport
+from components.external.record import ExternalSet as MeasuredSet
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import GateReport
 from components.infra_validator import NODE_ID as INFRA_VALIDATOR
@@ -35,6 +39,7 @@ from pipeline.summary_schema import (
     OVERALL,
     Candidate,
     DataCounts,
+    ExternalSet,
     Metrics,
     OperatingPoint,
     PseudoSite,
@@ -110,6 +115,7 @@ def summarise_run(
         gate=Gate.model_validate(gate),
         servability=_servability(record, settings),
         pushed_model=_pushed_model(record),
+        external=_external(record, settings),
         study=study,
         report=None if report_page is None else str(report_page),
         timings_s=dict(timings_s),
@@ -200,6 +206,33 @@ def _candidate(
         calibration_error_before=report.calibration_error_before,
         calibration_error_after=report.calibration_error_after,
     )
+
+
+def _external(record: RunRecord, settings: PipelineSettings) -> dict[str, ExternalSet]:
+    if not settings.external:
+        return {}
+    folder = record.output(EXTERNAL_EVALUATION, EXTERNAL_OUTPUT).path
+    return {name: _external_set(each) for name, each in ExternalReport.read(folder).sets.items()}
+
+
+def _external_set(measured: MeasuredSet) -> ExternalSet:
+    return ExternalSet.model_validate(
+        measured.model_dump(
+            include={
+                "source", "synthetic", "rejected", "warnings", "threshold", "calibration_error",
+                "scores",
+            }
+        )
+        | {
+            "patients": measured.num_patients,
+            "images_without_patient": measured.num_images_without_patient,
+            "seen_in_training": measured.num_seen,
+            # Objects, not their fields: they have more than a summary takes.
+            "metrics": measured.metrics,
+            "brier": measured.metrics.brier,
+            "referral": measured.referral,
+        }
+    )  # fmt: skip
 
 
 def _servability(record: RunRecord, settings: PipelineSettings) -> Servability:

@@ -232,6 +232,49 @@ class Study(Part):
     rows: tuple[StudyRow, ...]
 
 
+class RejectedImage(Part):
+    """An image that could not be read and was left out."""
+
+    image_id: str
+    reason: str
+
+
+class ClassScores(Part):
+    """The probabilities that the images of one class got."""
+
+    n: NonNegativeInt
+    mean_probability: Proportion
+    percentiles: dict[str, Proportion]
+    histogram: tuple[NonNegativeInt, ...]
+
+
+class Referral(Part):
+    """What the model hands on to a person, and what it says of the rest."""
+
+    referred: OptionalEstimate
+    referred_by_label: dict[str, OptionalEstimate]
+    unfamiliar: OptionalEstimate
+    decided: Metrics
+
+
+class ExternalSet(Part):
+    """The selected model on one set from outside the training data."""
+
+    source: str
+    synthetic: bool
+    patients: NonNegativeInt
+    images_without_patient: NonNegativeInt
+    seen_in_training: NonNegativeInt
+    rejected: tuple[RejectedImage, ...]
+    warnings: tuple[str, ...]
+    threshold: Proportion
+    metrics: Metrics
+    calibration_error: Proportion
+    brier: Proportion
+    scores: dict[str, ClassScores | None]
+    referral: Referral | None
+
+
 class Versions(Part):
     """Versions of what made the model."""
 
@@ -258,6 +301,7 @@ class Summary(Part):
     gate: Gate
     servability: Servability | None = None
     pushed_model: PushedModel | None
+    external: dict[str, ExternalSet] = Field(default_factory=dict)
     study: Study | None = None
     report: str | None = None  # its page
     timings_s: dict[str, NonNegativeFloat]

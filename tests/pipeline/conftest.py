@@ -233,3 +233,52 @@ def refused_summary(summary_fields: dict[str, Any]) -> Summary:
             "pushed_model": None,
         }
     )
+
+
+def _scores(mean: float) -> Any:
+    percentiles = {str(each): mean for each in (0, 5, 25, 50, 75, 95, 100)}
+    return {
+        "n": 500,
+        "mean_probability": mean,
+        "percentiles": percentiles,
+        "histogram": [0] * 15 + [500] + [0] * 4,
+    }
+
+
+@pytest.fixture
+def external_sets() -> dict[str, Any]:
+    """A second hospital, and a set of normal images that a model without a decision judged."""
+    base = {
+        "synthetic": False,
+        "patients": 900,
+        "images_without_patient": 0,
+        "seen_in_training": 0,
+        "rejected": [],
+        "warnings": [],
+        "threshold": 0.31372,
+        "calibration_error": 0.2876,
+        "brier": 0.3312,
+    }
+    return {
+        "nih_adults": base
+        | {
+            "source": "/data/nih.zip",
+            "rejected": [{"image_id": f"{n}.png", "reason": "truncated"} for n in range(5)],
+            "metrics": _metrics(1000, 500, 0.91, 0.12) | {"auc": _estimate(0.553, 0.036)},
+            "scores": {"normal": _scores(0.731), "pneumonia": _scores(0.78)},
+            "referral": {
+                "referred": _estimate(0.934, 0.016),
+                "referred_by_label": {"normal": _estimate(0.93, 0.02), "pneumonia": None},
+                "unfamiliar": _estimate(0.917, 0.017),
+                "decided": _metrics(66, 40, 0.875, None),
+            },
+        },
+        "normals": base
+        | {
+            "source": "/data/normals",
+            "seen_in_training": 7,
+            "metrics": _metrics(500, 0, None, 0.8),
+            "scores": {"normal": _scores(0.2), "pneumonia": None},
+            "referral": None,
+        },
+    }

@@ -339,3 +339,33 @@ def test_the_report_stays_quick_without_heavy_imports() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_external_sets_are_shown_apart_from_the_test_split(
+    summary_fields: dict[str, Any], external_sets: dict[str, Any], width: int
+) -> None:
+    summary = Summary.model_validate(summary_fields | {"external": external_sets})
+    lines = report(summary, width)
+    heading = next(number for number, line in enumerate(lines) if "Outside the training" in line)
+    assert heading < next(number for number, line in enumerate(lines) if "Verdict" in line)
+    told = "\n".join(lines[heading:])
+    assert "nih_adults: 1,000 images of 900 patients, 5 rejected, from /data/nih.zip" in told
+    assert "Mean probability of pneumonia: normal 0.731, pneumonia 0.780" in told
+    assert "Calibration error 0.288, Brier score 0.331" in told
+    assert "Referred to a person: 0.934 [0.918, 0.950]" in told
+    assert "Unlike the training images: 0.917 [0.900, 0.934]" in told
+    assert "Rejected 2.png: truncated" in told
+    assert "and 2 more rejected" in told
+    # The set of normals, judged by a model that decides nothing.
+    assert "Mean probability of pneumonia: normal 0.200, no pneumonia images" in told
+    assert "No pneumonia images: AUC and recall are undefined" in told
+    assert "not measured, the model has no output `decision`" in told
+    assert "7 images are also in train or validation" in told
+    rows = words(lines[heading:])
+    assert ["nih_adults", "1,000", "500", "0.910"] in [row[:4] for row in rows]
+    assert [row for row in rows if row[:3] == ["of", "them", "decided"]]
+
+
+def test_without_external_sets_nothing_is_said_of_them(blessed_summary: Summary) -> None:
+    assert "Outside" not in "\n".join(report(blessed_summary))

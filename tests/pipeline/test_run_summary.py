@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from components.external.record import ExternalReport
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import Evaluation, GateReport
 from components.ingestion.dataset_card import DatasetCard, SideRange, SplitCounts
@@ -20,7 +21,9 @@ from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingReport
 from pipeline import run_summary
 from pipeline.config import PipelineSettings
+from pipeline.external_settings import ExternalSettings
 from pipeline.run_record import OutputArtifact, RunRecord
+from tests.components.external.made_sets import make_answers, make_set
 
 SETTINGS = PipelineSettings.model_validate(
     {"candidates": {"tuned": {}, "plain": {"tune": False, "architecture": "cnn_deep"}}}
@@ -80,7 +83,7 @@ def card():
 def summarise(tmp_path, monkeypatch):
     """Write what the nodes of a run leave, and return the function that summarises it."""
 
-    def write(pushed=1, **reports):
+    def write(pushed=1, external=None, **reports):
         outputs = {}
 
         def output(node, name, **properties):
@@ -95,7 +98,7 @@ def summarise(tmp_path, monkeypatch):
         chosen = output("Selector", "model_run")
         (chosen / SELECTION_FILE).write_text(selection.model_dump_json())
         if selection.selected != "ensemble":
-            (chosen / TENSORBOARD_DIR).mkdir()
+            (chosen / TENSORBOARD_DIR).mkdir(exist_ok=True)
         (output("Tuner-tuned", "tuner_results") / "tuner_results.json").write_text(
             json.dumps(TRIALS)
         )
@@ -114,11 +117,16 @@ def summarise(tmp_path, monkeypatch):
         )
         where = {DESTINATION_PROPERTY: "/srv/4", VERSION_PROPERTY: 4}
         output("Pusher", "pushed_model", **{PUSHED_PROPERTY: pushed, **(where if pushed else {})})
+        settings = SETTINGS
+        if external:
+            ExternalReport(sets=external).write(output("ExternalEvaluation", "evaluation"))
+            sources = {name: ExternalSettings(source=name) for name in external}
+            settings = SETTINGS.model_copy(update={"external": sources})
         evaluation = Evaluation(candidate={"overall": metrics(50)}, baseline=None, tfma_ok=True)
         monkeypatch.setattr(run_summary, "read_latest_run", lambda *_: RunRecord(outputs))
         monkeypatch.setattr(run_summary, "read_evaluation", lambda _: evaluation)
         return run_summary.summarise_run(
-            SETTINGS, card(), None, {"total": 9.0}, tmp_path / "run.log"
+            settings, card(), None, {"total": 9.0}, tmp_path / "run.log"
         )
 
     return write
@@ -189,3 +197,26 @@ def test_pseudo_sites_and_differences_of_splits_are_those_of_the_nodes(summarise
     assert (dark.scheme, dark.group, dark.positives, dark.negatives) == ("exposure", "dark", 45, 45)
     assert (dark.recall.value, dark.specificity.value) == (1.0, 0.0)
     assert (dark.held_out_threshold, dark.held_out_specificity.value) == (0.5, 1.0)
+
+
+def test_external_sets_are_those_that_the_node_measured(summarise):
+    reports = {
+        "Trainer_tuned": report("tuned", 5),
+        "Trainer_plain": report("plain", 10),
+        "Ensemble": report("ensemble", 30),
+    }
+    assert summarise(**reports).external == {}
+    normals = make_set(make_answers([0] * 8, verdicts=None, unfamiliar=None), pixels=[b"1"])
+    both = make_set(rejected=["bad.png"], pixels=[b"1"], seen={b"1"})
+    told = summarise(external={"both": both, "normals": normals}, **reports).external
+    assert list(told) == ["both", "normals"]
+    assert (told["both"].patients, told["both"].seen_in_training) == (4, 1)
+    assert told["both"].rejected[0].reason == "no picture"
+    assert told["both"].metrics.recall.value == both.metrics.recall.value
+    assert told["both"].brier == both.metrics.brier
+    assert told["both"].scores["normal"].histogram == both.scores["normal"].histogram
+    assert told["both"].referral.referred.value == 0.25
+    assert told["both"].referral.decided.specificity.value == pytest.approx(2 / 3)
+    assert told["normals"].metrics.recall is None
+    assert told["normals"].scores["pneumonia"] is None
+    assert told["normals"].referral is None
