@@ -21,7 +21,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from components.errors import InputError
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
-from pipeline.settings_options import add_settings_options
+from pipeline.settings_options import (
+    add_external_option,
+    add_settings_options,
+    external_overrides,
+)
 
 EXIT_BAD_INPUT = 2
 
@@ -33,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_environment()
     image = [f"kubeflow.image={options.image}"] if options.image else []
     try:
-        settings = load_settings(options.config, [*options.overrides, *image])
+        settings = load_settings(
+            options.config, [*external_overrides(options.external), *options.overrides, *image]
+        )
         with quiet_logs(options.log, options.verbose) as console:
             # Imported here: it brings TensorFlow and TFX, some ten seconds.
             from pipeline.kubeflow.compilation import write_pipeline
@@ -61,6 +67,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="kubeflow",
         default_told="kubeflow",
         set_help="e.g. --set kubeflow.gpu.count=2",
+    )
+    add_external_option(
+        parser,
+        source_help="a folder of records, on the volume or s3://, as "
+        "`python -m pipeline.convert --external-set` writes it",
     )
     parser.add_argument("--image", metavar="IMG", help="the same as --set kubeflow.image=IMG")
     parser.add_argument(

@@ -25,9 +25,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from components.errors import InputError
 from pipeline import convert
+from pipeline.config import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
-from pipeline.settings_options import add_settings_options
+from pipeline.settings_options import (
+    add_external_option,
+    add_settings_options,
+    external_overrides,
+)
 
 EXIT_PUSHED, EXIT_BROKEN, EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 _EXIT_CODES = {"blessed": EXIT_PUSHED, "refused": EXIT_REFUSED, "broken": EXIT_BROKEN}
@@ -55,6 +60,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--data", metavar="SOURCE", help="as for local_runner.py; without it a set is drawn"
     )
+    add_external_option(parser, source_help="as for local_runner.py")
     add_settings_options(
         parser,
         default="synthetic",
@@ -96,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
         [
             # The records get a folder named by their content.
             "kubeflow.immutable_data=true",
+            *external_overrides(options.external),
             *options.overrides,
             f"kubeflow.push_dir={volume / 'serving'}",
             f"kubeflow.runs_dir={volume / 'runs'}",
@@ -111,6 +118,7 @@ def run(options: argparse.Namespace) -> int:
         records_dir = convert.convert_source(
             settings, conversion, output / "conversion", console, log_file
         )
+        settings = _with_converted_sets(settings, output, console, log_file)
         # Imported here: they bring TensorFlow and TFX, some ten seconds.
         from pipeline.kubeflow.compilation import write_pipeline
         from pipeline.kubeflow.emulator.__main__ import (
@@ -144,6 +152,24 @@ def run(options: argparse.Namespace) -> int:
             soft_wrap=True,
         )
     return _EXIT_CODES[summary.verdict]
+
+
+def _with_converted_sets(
+    settings: PipelineSettings, output: Path, console: Console, log_file: Path
+) -> PipelineSettings:
+    """Convert the external sets, as an operator does on the volume; return where they are now."""
+    converted = {}
+    for name, each in settings.external.items():
+        folder = output / "volume" / "external" / name
+        conversion = convert.parse_arguments(
+            ["--data", each.source, "--output", str(folder), "--external-set",
+             "--in-folder-named-by-content"]
+        )  # fmt: skip
+        records_dir = convert.convert_source(
+            settings, conversion, output / "conversion" / name, console, log_file
+        )
+        converted[name] = each.model_copy(update={"source": str(records_dir)})
+    return settings.model_copy(update={"external": converted})
 
 
 if __name__ == "__main__":

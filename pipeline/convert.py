@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.errors import InputError
+from models import features
 from pipeline.config import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
@@ -83,6 +84,12 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="put the records into DIR/FINGERPRINT, so that no folder ever changes in place "
         "and runs that read the same folder may be answered from the cache",
     )
+    parser.add_argument(
+        "--external-set",
+        action="store_true",
+        help="convert a set from outside the training data, for `external.NAME.source` of the "
+        "configuration: all images are judged, and images of one class are enough",
+    )
     add_settings_options(
         parser,
         default=None,
@@ -129,6 +136,7 @@ def convert_source(
         InputError: The source, the settings or a folder cannot be used.
     """
     # Imported here: Beam takes seconds, which --help and a typing error need not wait for.
+    from components.external.ingestion import SPLIT, open_external_source
     from components.ingestion.conversion import convert
     from components.ingestion.fingerprint import fingerprint_source
     from components.ingestion.open_source import open_source
@@ -143,12 +151,19 @@ def convert_source(
                 drawn_dir = work_dir / "synthetic"
                 source_path = str(write_synthetic_set(drawn_dir, settings.data.synthetic))
         with run_console.step("Open source"):
-            source = open_source(source_path, work_dir, settings.data)
+            open_images = open_external_source if options.external_set else open_source
+            source = open_images(source_path, work_dir, settings.data)
         records_dir: Path = options.output.absolute()
         if options.in_folder_named_by_content:
             records_dir /= fingerprint_source(source, settings.data)[:_NAME_DIGITS]
         with run_console.step("Convert"):
-            card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
+            card = convert(
+                source,
+                settings.data,
+                records_dir,
+                settings.beam.pipeline_args,
+                filled_splits=(SPLIT,) if options.external_set else features.SPLITS,
+            )
     console.print(f"{card.num_images} images of {card.num_patients} patients, {card.kind}")
     for warning in card.warnings:
         console.print(escape(f"Warning: {warning}"), soft_wrap=True)

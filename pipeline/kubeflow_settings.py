@@ -19,7 +19,8 @@ _IMMUTABLE_IMAGE = re.compile(
 )
 _Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti)?$")]
 _AbsolutePath = Annotated[str, Field(pattern=r"^/[^\s]+$")]
-_Location = Annotated[str, Field(pattern=r"^(/|s3://|file://)\S+$")]
+LOCATION_PATTERN = r"^(/|s3://|file://)\S+$"
+_Location = Annotated[str, Field(pattern=LOCATION_PATTERN)]
 
 
 class ResourceSettings(Settings):
@@ -121,6 +122,7 @@ class KubeflowSettings(Settings):
     # with a GPU has `gpu`'s, and only an entry with its own id changes them.
     node_resources: dict[str, NodeResourceSettings] = {
         "Evaluator": NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        "ExternalEvaluation": NodeResourceSettings(cpu=2.0, memory_gb=6.0),
         "Report": NodeResourceSettings(cpu=2.0, memory_gb=6.0),
         # Two processes with TensorFlow: the one that it starts, and its own.
         "ServabilityCheck": NodeResourceSettings(cpu=2.0, memory_gb=6.0),

@@ -12,6 +12,7 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.orchestration.pipeline import Pipeline
 
 from components.errors import InputError
+from components.external.node import ExternalRecords
 from pipeline import __version__
 from pipeline.config import PipelineSettings
 from pipeline.kubeflow.local_copies import PACKAGE_PREFIX
@@ -20,6 +21,7 @@ from pipeline.kubeflow.post_processing import post_process
 from pipeline.kubeflow.run_summary_node import RunSummary
 from pipeline.kubeflow.task_parameters import RUN_ID
 from pipeline.kubeflow.verdict_node import Verdict
+from pipeline.kubeflow_settings import LOCATION_PATTERN
 from pipeline.pipeline import Places, create_pipeline
 
 ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint")
@@ -34,7 +36,8 @@ def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
     See `pipeline.pipeline.create_pipeline`.
 
     Raises:
-        InputError: The configuration asks for TFX's InfraValidator, which its compiler refuses.
+        InputError: The configuration asks for TFX's InfraValidator, which its compiler refuses,
+            or names an external set that no pod could read.
     """
     if settings.serving.infra_validation != "none":
         raise InputError(
@@ -53,6 +56,10 @@ def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
             push_dir=cluster.push_dir,
             trials_dir=cluster.trials_dir if mounts_everywhere else "",
             schema_file=_SCHEMA_FILE,
+            external={
+                name: ExternalRecords(_records_folder(name, each.source))
+                for name, each in settings.external.items()
+            },
         ),
     )
     nodes = {node.id: node for node in dag.components}
@@ -66,6 +73,18 @@ def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
         dag.dsl_context_registry.put_node(verdict)
     dag.components = [*dag.components, verdict]
     return dag
+
+
+def _records_folder(name: str, source: str) -> str:
+    """Return where an external set's records are; what has to be converted first is refused."""
+    if not re.fullmatch(LOCATION_PATTERN, source) or source.endswith((".zip", ".csv")):
+        raise InputError(
+            f"external.{name}.source: expected a folder of records on the volume (/...) or in an "
+            f"object store (s3://...) where the pipeline is compiled for Kubeflow, got {source}; "
+            "convert it there by `python -m pipeline.convert --external-set --data SOURCE "
+            "--output FOLDER`, and give that folder"
+        )
+    return source
 
 
 def compile_pipeline(settings: PipelineSettings) -> str:

@@ -44,6 +44,11 @@ def local_copies(properties: Json) -> Iterator[dict[str, str]]:
             properties["schema_file"] = _package_file(properties["schema_file"])
         if "input_base" in properties:
             properties["input_base"] = localised(properties["input_base"], local_data)
+        if "external_records" in properties:
+            folders = json.loads(properties["external_records"])
+            properties["external_records"] = json.dumps(
+                {name: localised(folder, local_data) for name, folder in folders.items()}
+            )
         if "push_dir" in properties:
             properties["push_dir"] = localised(properties["push_dir"], local_push_dir)
         if "push_destination" in properties:

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 BOUNDARY_NODES = (
     "ImportExampleGen",
     "Baseline",
+    "ExternalEvaluation",
     "ModelGate",
     "ServabilityCheck",
     "Pusher",

@@ -26,7 +26,8 @@ from pipeline.kubeflow.ui_artifacts import UI_OUTPUTS
 Json = dict[str, Any]
 DAG = "tfx-dag"  # TFX's name for the tasks that the exit handler waits for
 SUMMARY_NODE = "RunSummary"
-EXAMPLE_GEN = "ImportExampleGen"
+# Their keys hold the names of folders outside the run, not what is in them.
+_READERS = ("ImportExampleGen", "ExternalEvaluation")
 # What they do depends on a folder outside the run, which no cache key holds; or, as a fresh process
 # that had no time to answer, on the machine.
 _NEVER_CACHED = (
@@ -73,7 +74,7 @@ def post_process(compiled: Mapping[str, Any], settings: PipelineSettings, dag: P
 
 
 def _may_be_cached(name: str, settings: PipelineSettings) -> bool:
-    if name == EXAMPLE_GEN:
+    if name in _READERS:
         return settings.kubeflow.immutable_data
     return name not in _NEVER_CACHED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,17 @@ def test_the_command_makes_records_and_prints_their_folder_last(tmp_path, reposi
     assert {name.split("/")[0] for name in records_in(folder)} == set(features.SPLITS)
     assert read_card(folder).num_images == NUM_IMAGES
     assert sorted(path.name for path in tmp_path.iterdir()) == ["conversion-work", "records"]
+
+
+def test_an_external_set_goes_into_one_split_and_may_have_one_class(tmp_path, drawn, capfd):
+    shutil.copytree(next(drawn.rglob("NORMAL")), tmp_path / "normals" / "NORMAL")
+    arguments = ["--data", str(tmp_path / "normals"), "--output", str(tmp_path / "records")]
+    assert convert.main(arguments) == convert.EXIT_BAD_INPUT
+    assert "expected a class folder PNEUMONIA" in capfd.readouterr().err
+    assert convert.main([*arguments, "--external-set"]) == convert.EXIT_CONVERTED
+    card = read_card(tmp_path / "records")
+    assert {name.split("/")[0] for name in records_in(tmp_path / "records")} == {features.TEST}
+    assert card.splits[features.TEST].by_label[features.NORMAL] == card.num_images > 0
 
 
 def test_without_a_source_a_set_is_drawn_and_marked(tmp_path, capfd):

@@ -253,3 +253,39 @@ def test_beam_arguments_of_a_node_without_beam_are_refused():
 def test_the_output_ends_in_yaml(tmp_path):
     with pytest.raises(InputError, match=r"\.yaml"):
         write_pipeline(PipelineSettings(), tmp_path / "pipeline.json")
+
+
+def test_an_external_set_is_read_where_the_volume_or_the_object_store_has_it():
+    folders = {"adults": "/mnt/data/external/adults", "other": "s3://bucket/other"}
+    overrides = [f"external.{name}.source={folder}" for name, folder in folders.items()]
+    bounds = "gate.external.adults.min_specificity=0.5"
+    for given, gate_reads in ((overrides, False), ([*overrides, bounds], True)):
+        text = compile_pipeline(load_settings("quick", given))
+        document = next(yaml.safe_load_all(text))
+        tasks = document["components"]["tfx-dag"]["dag"]["tasks"]
+        external = tasks["ExternalEvaluation"]
+        parameters = external["inputs"]["parameters"]
+        found = parameters["external_records"]["runtimeValue"]["constant"]
+        assert json.loads(found) == folders
+        assert set(external["dependentTasks"]) == {"Selector", "ImportExampleGen"}
+        assert "cachingOptions" not in external  # what is in the folders is in no key
+        waiting = {
+            name
+            for name, task in tasks.items()
+            if "ExternalEvaluation" in task.get("dependentTasks", ())
+        }
+        assert waiting == {"Report", *(["ModelGate"] if gate_reads else [])}
+
+
+def test_reading_an_external_set_is_cached_where_folders_never_change():
+    given = ["external.adults.source=/mnt/adults", "kubeflow.immutable_data=true"]
+    document = next(yaml.safe_load_all(compile_pipeline(load_settings("quick", given))))
+    task = document["components"]["tfx-dag"]["dag"]["tasks"]["ExternalEvaluation"]
+    assert task["cachingOptions"]["enableCache"]
+
+
+@pytest.mark.parametrize("source", ["adults", "adults.zip", "/mnt/adults.zip", "/mnt/adults.csv"])
+def test_an_external_set_that_no_pod_can_read_is_refused_with_what_to_do(source):
+    settings = load_settings("quick", [f"external.adults.source={source}"])
+    with pytest.raises(InputError, match=r"external\.adults\.source: .*--external-set"):
+        compile_pipeline(settings)

@@ -41,6 +41,17 @@ def test_paths_and_other_properties_stay() -> None:
         assert moved == {}
 
 
+def test_each_external_set_gets_a_folder(s3: S3Server) -> None:
+    s3.write("adults/test/part-0.gz", b"1")
+    folders = {"adults": f"s3://{BUCKET}/adults", "other": "/mnt/data/other"}
+    properties = {"external_records": json.dumps(folders)}
+    with local_copies(properties) as moved:
+        found = json.loads(properties["external_records"])
+        assert found["other"] == folders["other"]
+        assert (Path(found["adults"]) / "test" / "part-0.gz").read_bytes() == b"1"
+        assert moved == {found["adults"]: folders["adults"]}
+
+
 def test_every_property_with_a_place_gets_a_folder(s3: S3Server) -> None:
     s3.write("records/train/part-0.gz", b"1")
     s3.write("serving/3/saved_model.pb", b"model")
