@@ -51,12 +51,17 @@ def make_external_set(
             answers.labels, answers.probabilities, answers.threshold
         )[OVERALL],
         calibration_error=expected_calibration_error(answers.labels, answers.probabilities),
-        scores={
-            name: _scores(answers.probabilities[answers.labels == label])
-            for label, name in enumerate(features.LABELS)
-        },
+        scores=measure_scores(answers),
         referral=_referral(answers),
     )
+
+
+def measure_scores(answers: Predictions) -> dict[str, ClassScores | None]:
+    """Return how the probabilities are distributed, by class; None for one without images."""
+    return {
+        name: _scores(answers.probabilities[answers.labels == label])
+        for label, name in enumerate(features.LABELS)
+    }
 
 
 def _scores(probabilities: npt.NDArray[np.float64]) -> ClassScores | None:

@@ -16,6 +16,7 @@ from components.report.sections import (
     data,
     errors,
     explanations,
+    external,
     lineage,
     model_card,
     performance,
@@ -34,6 +35,7 @@ SECTIONS: Mapping[str, Callable[[Sources], Section]] = {
     "Verdict": verdict.build,
     "Performance": performance.build,
     "Slices": slices.build,
+    external.TITLE: external.build,
     "Worst errors": errors.build,
     "Explanations": explanations.build,
     "Candidates": candidates.build,
@@ -54,9 +56,14 @@ def write_report(sources: Sources, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     sections = []
-    for number, (title, build) in enumerate(SECTIONS.items(), start=1):
+    builders = {
+        title: build
+        for title, build in SECTIONS.items()
+        if title != external.TITLE or sources.external_evaluation is not None
+    }
+    for number, (title, build) in enumerate(builders.items(), start=1):
         sections.append(_build_section(title, build, sources))
-        report_progress("Writing the report", number, len(SECTIONS), "section")
+        report_progress("Writing the report", number, len(builders), "section")
     sections.append(_write_files(sources, folder))
     page = render_page(TITLE, _summary(sources), sections, synthetic=sources.run.synthetic)
     (folder / PAGE_FILE).write_text(page, encoding="utf-8")

@@ -10,6 +10,7 @@ import jinja2
 from components.report.card.model_card import JSON_NAME, MARKDOWN_NAME, ModelCard
 from components.report.card.plain_text import without_deceptive_characters
 from components.report.estimate_cells import describe_estimate, format_figure
+from models import features
 
 _TEMPLATE = "model_card.md.jinja"
 # What opens emphasis, code, links, tags, entities, cells, headings, mathematics and mail links.
@@ -44,7 +45,7 @@ def render_markdown(card: ModelCard) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"estimate": describe_estimate, "figure": format_figure}
-    return environment.get_template(_TEMPLATE).render(card=card)
+    return environment.get_template(_TEMPLATE).render(card=card, labels=features.LABELS)
 
 
 def escape_markdown(text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components.audit import REPORT_FILE as AUDIT_FILE
+from components.external.record import ExternalSet, Referral
 from components.gate_checks import describe
 from components.report.card.data_origin import DataOrigin, find_origin, read_some_image_ids
 from components.report.card.lineage import Lineage, trace_lineage
@@ -101,6 +102,28 @@ class OperatingPoint(Record):
     validation: SliceMetrics
 
 
+class ExternalFacts(Record):
+    """The model on one set from outside the training data.
+
+    Attributes:
+        num_patients: An image without a known patient counts as one.
+        num_rejected: Images that could not be read and are left out.
+        num_seen: Images that are also in train or validation.
+        metrics: All images, at the threshold.
+        calibration_error: Expected calibration error.
+        mean_probability: Of pneumonia, by class; None for a class without images.
+        referral: What is referred to a person; None where the model has no such output.
+    """
+
+    num_patients: int
+    num_rejected: int
+    num_seen: int
+    metrics: SliceMetrics
+    calibration_error: float
+    mean_probability: dict[str, float | None]
+    referral: Referral | None
+
+
 class ModelCard(Record):
     """The card.
 
@@ -117,6 +140,7 @@ class ModelCard(Record):
         training: How.
         operating_point: Where its threshold stands.
         slices: On the test split at the threshold, by slice name, with 95% intervals.
+        external: On sets from outside the training data, by name.
         limits: In sentences.
         shift: What is known of other sites, in sentences.
         shortcuts: Nuisance features that tell the classes apart; None where none were measured.
@@ -136,6 +160,7 @@ class ModelCard(Record):
     training: TrainingFacts
     operating_point: OperatingPoint
     slices: dict[str, SliceMetrics]
+    external: dict[str, ExternalFacts]
     limits: tuple[str, ...]
     shift: tuple[str, ...]
     shortcuts: ShortcutReport | None
@@ -173,6 +198,7 @@ def make_model_card(sources: Sources) -> ModelCard:
             validation=report.validation[OVERALL],
         ),
         slices=slices,
+        external={name: _external_facts(each) for name, each in sources.external.items()},
         limits=describe_limits(
             report,
             sources.gate,
@@ -181,11 +207,28 @@ def make_model_card(sources: Sources) -> ModelCard:
             num_without_patient=sources.card.num_images_without_patient if sources.card else None,
             image_size_px=sources.run.image_size_px,
             synthetic=sources.run.synthetic,
+            external=tuple(sources.external),
         ),
         shift=describe_shift(report, slices[OVERALL], shortcuts),
         shortcuts=shortcuts,
         stressed=report.stressed,
         lineage=trace_lineage(sources),
+    )
+
+
+def _external_facts(external: ExternalSet) -> ExternalFacts:
+    # Without the source and names of files: a card that is passed on tells no folders.
+    return ExternalFacts(
+        num_patients=external.num_patients,
+        num_rejected=len(external.rejected),
+        num_seen=external.num_seen,
+        metrics=external.metrics,
+        calibration_error=external.calibration_error,
+        mean_probability={
+            label: None if scores is None else scores.mean_probability
+            for label, scores in external.scores.items()
+        },
+        referral=external.referral,
     )
 
 

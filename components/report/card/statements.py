@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from components.gate_checks import GateReport
 from components.report.estimate_cells import describe_estimate, format_figure
 from components.shortcuts.separation import ShortcutReport
@@ -40,6 +42,7 @@ def describe_limits(
     num_without_patient: int | None,
     image_size_px: int,
     synthetic: bool,
+    external: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Say what bounds the trust in a model.
 
@@ -52,8 +55,14 @@ def describe_limits(
             tells.
         image_size_px: Side of the images that Transform leaves.
         synthetic: Whether the images were drawn.
+        external: Names of the sets from outside the training data that it was judged on.
     """
     limits = []
+    elsewhere = (
+        f"on images from elsewhere it was judged apart: {', '.join(external)}"
+        if external
+        else "there is no test on images of another site"
+    )
     if synthetic:
         limits.append("The images were drawn by a program: clinically, no figure means anything.")
     if not gate.blessed:
@@ -65,9 +74,8 @@ def describe_limits(
         )
     limits.append(
         f"It was tested on {test.n:,} images of {num_patients:,} patients, {test.positives:,} of "
-        "them with pneumonia, from the source of the training images: there is no test on images "
-        "of another site. Several images of a patient count as independent, so that the intervals "
-        "are a little too narrow."
+        f"them with pneumonia, from the source of the training images: {elsewhere}. Several images "
+        "of a patient count as independent, so that the intervals are a little too narrow."
     )
     if small := [check.slice for check in gate.with_verdict("too_small")]:
         limits.append(

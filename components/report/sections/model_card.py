@@ -24,6 +24,7 @@ def build(sources: Sources) -> Section:
         "Training": _training,
         "Operating point": _operating_point,
         "Figures by slice": _slices,
+        **({"Outside the training data": _external} if card.external else {}),
         "Limits": lambda card: (Listing(card.limits),),
         "Other sites": _shift,
     }
@@ -125,6 +126,14 @@ def _operating_point(card: ModelCard) -> tuple[Part, ...]:
 
 def _slices(card: ModelCard) -> tuple[Part, ...]:
     return (_metrics_table("Test split, at the threshold, with 95% intervals", card.slices),)
+
+
+def _external(card: ModelCard) -> tuple[Part, ...]:
+    sets = {name: each.metrics for name, each in card.external.items()}
+    return (
+        _metrics_table("Judged after the choice, at the threshold, with 95% intervals", sets),
+        Text("Scores, calibration and referrals: in the section of that name."),
+    )
 
 
 def _shift(card: ModelCard) -> tuple[Part, ...]:

@@ -1,5 +1,6 @@
 """The model card, from artifacts of a run that nobody has made."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,6 +8,7 @@ import tensorflow as tf
 from markdown_it import MarkdownIt
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 
+from components.external.record import ExternalReport
 from components.gate_checks import Evaluation, judge
 from components.ingestion.tf_example import encode_example
 from components.ingestion.tfrecord_file import write_gzip_records
@@ -26,6 +28,7 @@ from models.slice_metrics import OVERALL, slice_metrics_from_counts
 from models.training_report import TrainingReport
 from pipeline.config import CandidateSettings, GateSettings
 from pipeline.report_settings import ReportRun, ReportSettings
+from tests.components.external.made_sets import make_answers, make_set
 
 PUBLIC_NAMES = ("test/NORMAL/IM-0001-0001.jpeg", "test/PNEUMONIA/person1_virus_6.jpeg")
 EVIL = (
@@ -218,6 +221,36 @@ def test_a_refused_model_that_misses_its_target_says_so_first(tmp_path):
         assert word in sentence
     assert card.data.origin.licence == "none needed: no person was X-rayed"
     assert "**SYNTHETIC DATA." in render_markdown(card)
+
+
+def test_external_sets_stand_apart_and_name_no_folder_or_file(tmp_path):
+    sources = make_sources(tmp_path, [make_report("small")])
+    assert make_model_card(sources).external == {}
+    assert "Outside the training data" not in render_markdown(make_model_card(sources))
+    normals = make_set(make_answers([0] * 8, verdicts=None, unfamiliar=None))
+    sets = {"adults": make_set(rejected=["a_name.png"]), "normals": normals}
+    ExternalReport(sets=sets).write(tmp_path / "external")
+    sources = dataclasses.replace(sources, external_evaluation=tmp_path / "external")
+    card = make_model_card(sources)
+    assert card.external["adults"].metrics == sets["adults"].metrics
+    assert card.external["adults"].num_rejected == 1
+    assert card.external["normals"].mean_probability["pneumonia"] is None
+    text = render_markdown(card)
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    assert "<h2>Outside the training data</h2>" in html
+    assert "<td>adults</td>" in html
+    assert "of the 6 decided, recall 0.667" in html
+    assert "not measured, the model has no such output" in html
+    assert "<td>undefined</td>" in html
+    assert html.count("<table>") == 5
+    assert "|" not in html
+    assert "judged apart: adults, normals" in " ".join(card.limits)
+    assert "there is no test on images of another site" not in text
+    for told in (text, card.model_dump_json()):
+        assert "/data/adults" not in told
+        assert "a_name" not in told
+    groups = [part.title for part in build(sources).parts if isinstance(part, Group)]
+    assert "Outside the training data" in groups
 
 
 def test_an_ensembles_members_are_described(tmp_path):
