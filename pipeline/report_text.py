@@ -290,8 +290,8 @@ def external_lines(external: ExternalSet) -> list[str]:
     ]
     if external.seen_in_training:
         lines.append(
-            f"{external.seen_in_training:,} images are also in train or validation: this set is "
-            "not outside the training data"
+            f"Images that are also in train or validation: {external.seen_in_training:,}. To that "
+            "extent this set is not outside the training data"
         )
     lines += [f"Rejected {each.image_id}: {each.reason}" for each in external.rejected[:_NUM_SHOWN]]
     if len(external.rejected) > _NUM_SHOWN:

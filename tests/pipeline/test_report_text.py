@@ -361,7 +361,7 @@ def test_external_sets_are_shown_apart_from_the_test_split(
     assert "Mean probability of pneumonia: normal 0.200, no pneumonia images" in told
     assert "No pneumonia images: AUC and recall are undefined" in told
     assert "not measured, the model has no output `decision`" in told
-    assert "7 images are also in train or validation" in told
+    assert "Images that are also in train or validation: 7." in told
     rows = words(lines[heading:])
     assert ["nih_adults", "1,000", "500", "0.910"] in [row[:4] for row in rows]
     assert [row for row in rows if row[:3] == ["of", "them", "decided"]]

@@ -44,7 +44,7 @@ def draw_scores(title: str, scores: Mapping[str, ClassScores | None], threshold:
             )
         axes.axvline(threshold, color="#606060", linestyle=":", label=f"threshold {threshold:.3f}")
         axes.set(title=title, xlabel="probability of pneumonia", ylabel="share of the class")
-        axes.set(xlim=(-0.02, 1.02), ylim=(0.0, None))
+        axes.set(xlim=(-0.02, 1.02), ylim=(0.0, 1.02))  # the same for all sets, to compare
         figure.legend(loc="outside lower center", frameon=False, fontsize=8)
         source = svg_uri(figure)
     told = "; ".join(

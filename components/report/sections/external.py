@@ -59,8 +59,8 @@ def _gate(sources: Sources) -> Part:
 def _seen(sets: dict[str, ExternalSet]) -> tuple[Part, ...]:
     return tuple(
         Text(
-            f"{each.num_seen:,} images of {name} have the pixels of an image of train or "
-            "validation: this set is not outside the training data.",
+            f"Images of {name} with the pixels of an image of train or validation: "
+            f"{each.num_seen:,}. To that extent this set is not outside the training data.",
             "warning",
         )
         for name, each in sets.items()

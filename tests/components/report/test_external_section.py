@@ -79,7 +79,7 @@ def test_what_spoils_a_set_is_told(sources_of):
     (warning,) = [
         part for part in section.parts if isinstance(part, Text) and part.tone == "warning"
     ]
-    assert "1 images of adults have the pixels of an image of train" in warning.text
+    assert "Images of adults with the pixels of an image of train or validation: 1." in warning.text
     (facts,) = [part.items for part in flatten(section.parts) if isinstance(part, Listing)]
     assert "Rejected: 3.png: no picture" in facts
     assert "5 more images were rejected." in facts
