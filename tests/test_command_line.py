@@ -22,7 +22,7 @@ def run(*arguments, cwd):
 def test_help_names_every_option(repository):
     result = run("--help", cwd=repository)
     assert result.returncode == 0
-    for option in ("--data", "--config", "--set", "--output", "--verbose"):
+    for option in ("--data", "--external", "--config", "--set", "--output", "--verbose"):
         assert option in result.stdout
 
 
@@ -48,6 +48,8 @@ def test_neither_help_nor_a_bad_configuration_loads_tensorflow(repository, tmp_p
         (["--set", "gate.min_recall=1.5"], ["gate.min_recall", "1.5"]),
         (["--set", "gate"], ["gate"]),
         (["--config", "no_such"], ["no_such", "default", "quick"]),
+        (["--external", "Other=a.zip"], ["--external", "Other=a.zip", "NAME=SOURCE"]),
+        (["--set", "gate.external={other: {min_auc: 1}}"], ["gate.external", "other"]),
     ],
 )
 def test_a_bad_configuration_is_told_and_has_its_own_exit_code(arguments, words, capsys, tmp_path):

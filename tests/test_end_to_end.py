@@ -17,9 +17,11 @@ import pytest
 import tensorflow as tf
 
 import local_runner
+from components.ingestion.synthetic import write_synthetic_set
 from models import features
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
+from pipeline.config import SyntheticSettings
 from pipeline.summary_file import read_summary
 from tests.browser import PageFindings, inspect
 
@@ -188,6 +190,21 @@ def test_the_pushed_model_answers_in_tf_serving_s_loader(project):
         (num_rows,) = {len(rows) for rows in asked.values()}
         answer = model.run(request.model_spec.signature_name, asked)
         assert {len(values) for values in answer.values()} == {num_rows}
+
+
+def test_an_external_set_is_judged_and_trains_nothing_again(project, tmp_path):
+    drawn = write_synthetic_set(tmp_path / "drawn", SyntheticSettings(num_images=24, seed=8))
+    code, told = project.run(*SETTINGS, "--external", f"elsewhere={drawn}")
+    assert code == local_runner.EXIT_PUSHED, told
+    assert {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet"} <= cached_nodes(told)
+    assert "ExternalEvaluation" not in cached_nodes(told)
+    assert project.versions() == ["1"]
+    external = read_summary(project.output / "summary.json").external["elsewhere"]
+    assert external.synthetic
+    assert (external.metrics.n, external.seen_in_training) == (24, 0)
+    page = (project.output / "report" / "index.html").read_text(encoding="utf-8")
+    assert 'id="outside"' in page
+    assert "could not be made" not in page
 
 
 def test_an_edit_of_the_code_is_not_answered_from_the_cache(project):
