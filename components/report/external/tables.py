@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from components.external.record import PERCENTILES, ClassScores, ExternalSet, Referral
-from components.report.estimate_cells import UNDEFINED, estimate_cell, format_figure
+from components.report.estimate_cells import (
+    UNDEFINED,
+    estimate_cell,
+    format_figure,
+    format_probability,
+)
 from components.report.parts import Cell, Table
 from models import features
 from models.slice_metrics import SliceMetrics
@@ -94,7 +99,10 @@ def percentiles_table(scores: Mapping[str, ClassScores | None]) -> Table:
                 label,
                 f"{each.n:,}",
                 format_figure(each.mean_probability),
-                *(format_figure(each.percentiles[str(percentile)]) for percentile in PERCENTILES),
+                *(
+                    format_probability(each.percentiles[str(percentile)])
+                    for percentile in PERCENTILES
+                ),
             )
             for label, each in scores.items()
             if each is not None

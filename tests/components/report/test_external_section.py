@@ -73,6 +73,15 @@ def test_one_class_and_a_model_without_a_decision_are_said(sources_of):
     assert gallery.pictures[1].caption == "There are no pneumonia images."
 
 
+def test_no_probability_is_shown_as_certain(sources_of):
+    certain = make_set(make_answers(probabilities=[0.99999] * 4 + [0.00001] * 4))
+    *_, percentiles = tables_of(build(sources_of({"adults": certain})))
+    assert {cell for row in texts_of(percentiles) for cell in row[3:]} == {
+        "above 0.999",
+        "below 0.001",
+    }
+
+
 def test_what_spoils_a_set_is_told(sources_of):
     spoiled = make_set(rejected=[f"{n}.png" for n in range(25)], pixels=[b"1"], seen={b"1"})
     section = build(sources_of({"adults": spoiled}))
