@@ -14,7 +14,7 @@ from components.ingestion.open_source import open_source
 from components.ingestion.synthetic import write_synthetic_set
 from components.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
 from models.architectures import build_network
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor
 from pipeline.config import PipelineSettings, SyntheticSettings
 
@@ -75,5 +75,5 @@ def export_default_model(directory: Path, work_dir: Path) -> str:
     side_px = settings.transform.image_size_px
     keras.utils.set_random_seed(settings.seed)
     predictor = Predictor(build_network(candidate, candidate.image_size_px or side_px), candidate)
-    export_model(ServedModel(predictor, graph, side_px, threshold=0.5), directory)
+    export_model(ServedModel(predictor, graph, side_px, OperatingRule(0.5)), directory)
     return f"{candidate.architecture} at {side_px} px, untrained"

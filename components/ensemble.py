@@ -16,7 +16,7 @@ from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node
 from models import features
 from models.digests import weights_digest
 from models.ensemble import build_ensemble
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.judgement import cases_of
 from models.provenance import PROVENANCE_FILE, Provenance, describe_origin
@@ -59,7 +59,7 @@ class Executor(base_executor.BaseExecutor):
             predictor,
             tft.TFTransformOutput(artifact_utils.get_single_uri(input_dict[TRANSFORM_GRAPH])),
             run.image_size_px,
-            report.threshold,
+            OperatingRule.from_validation(report, predictions),
         )
         model_dir = Path(
             path_utils.serving_model_dir(artifact_utils.get_single_uri(output_dict[MODEL]))

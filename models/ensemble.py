@@ -8,12 +8,19 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from models.familiarity import FamiliarImages
 from models.input_data import SplitData
 from models.judgement import judge_predictions
 from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor
 from models.selection import select
-from models.training_report import NETWORK_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
+from models.training_report import (
+    FAMILIAR_FILE,
+    NETWORK_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    TrainingReport,
+)
 from pipeline.config import EnsembleRun
 
 ENSEMBLE = "ensemble"  # the candidate's name and architecture
@@ -43,7 +50,8 @@ def build_ensemble(
         if report.candidate is None:
             raise ValueError(f"Expected a trained candidate as a member, got {name!r} without one.")
         network = keras.models.load_model(folder / NETWORK_FILE, compile=False)
-        members.append(Predictor(network, report.candidate, report.calibration))
+        familiar = FamiliarImages.read(folder / FAMILIAR_FILE)
+        members.append(Predictor(network, report.candidate, report.calibration, familiar))
         answers.append(Predictions.read(folder / PREDICTIONS_FILE).calibrated(report.calibration))
     predictions = mean_predictions(answers)
     chosen = [reports[name] for name in names]
@@ -76,10 +84,12 @@ def mean_predictions(answers: Sequence[Predictions]) -> Predictions:
     def mean(arrays: list[np.ndarray]) -> np.ndarray:
         return np.asarray(np.mean(arrays, axis=0), np.float32)
 
+    distances = [each.log_distances for each in answers if each.log_distances is not None]
     return Predictions(
         mean([each.plain for each in answers]),
         {
             stress: mean([each.stressed[stress] for each in answers])
             for stress in answers[0].stressed
         },
+        mean(distances) if len(distances) == len(answers) else None,
     )

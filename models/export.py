@@ -1,22 +1,67 @@
 """The exported model: one graph from an X-ray's bytes to a decision.
 
-Preprocessing, network and threshold travel together, so that what the gate
+Preprocessing, network, threshold and what is referred travel together, so that what the gate
 judged is what a client gets.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from models import features
+from models.decision_band import DecisionBand
+from models.familiarity import familiarity
 from models.image_check import check_encoded_images
+from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor
 from models.preprocessing import decode_transformed
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
+from models.training_report import TrainingReport
 from models.warmup import write_warm_up
+
+# Transformed images to probabilities, and how unusual the images are, where that is measured.
+Answer = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatingRule:
+    """How a model's answers become decisions.
+
+    Attributes:
+        threshold: In [0, 1]; at or above it an image is called pneumonia.
+        band: Scores that are referred; None for none.
+        known_log_distances: float32 [m], ascending, m at least 1: how unusual the validation
+            images are. None where nothing is referred as unfamiliar.
+        familiarity_threshold: Images of a familiarity below it are referred, in [0, 1).
+    """
+
+    threshold: float
+    band: DecisionBand | None = None
+    known_log_distances: np.ndarray | None = None
+    familiarity_threshold: float = 0.0
+
+    @classmethod
+    def from_validation(cls, report: TrainingReport, predictions: Predictions) -> OperatingRule:
+        """Take what validation gave.
+
+        Args:
+            report: Of the candidate.
+            predictions: Its predictions on validation.
+        """
+        limit = report.referral.settings.max_unfamiliar_fraction
+        known = predictions.log_distances if limit > 0.0 else None
+        return cls(
+            threshold=report.threshold,
+            band=report.referral.band,
+            known_log_distances=None if known is None else np.sort(known),
+            familiarity_threshold=0.0 if known is None else limit,
+        )
 
 
 class ServedModel(tf.Module):
@@ -26,7 +71,7 @@ class ServedModel(tf.Module):
         predictor: uint8 [n, s, s, 1] -> calibrated probability float32 [n].
         transform_output: What Transform saved.
         image_size_px: The side s.
-        threshold: In [0, 1]; at or above it an image is called pneumonia.
+        rule: How its answers become decisions.
     """
 
     def __init__(
@@ -34,21 +79,28 @@ class ServedModel(tf.Module):
         predictor: Predictor | EnsemblePredictor,
         transform_output: tft.TFTransformOutput,
         image_size_px: int,
-        threshold: float,
+        rule: OperatingRule,
     ) -> None:
         super().__init__()
         # Behind a function, so that saving tracks the variables below and nothing else of Keras:
         # it would save each variable twice, restore the copy, and leave the one that is read
         # without a value in TF Serving (https://github.com/keras-team/keras/issues/20095). The
         # optimizer's state stays behind as well.
-        self._predict = lambda pixels: predictor(pixels)
+        if rule.known_log_distances is None:
+            self._answer: Answer = lambda pixels: (predictor(pixels), None)
+        else:
+            self._answer = lambda pixels: predictor.answer(pixels)
         self._weights = predictor.raw_variables()
         self._transform = transform_output.transform_features_layer()
         self._image_size_px = image_size_px
-        # A variable, not a constant: readable from the saved model by its name.
-        self.threshold = tf.Variable(
-            threshold, trainable=False, dtype=tf.float32, name=features.THRESHOLD
-        )
+        # Variables, not constants: readable from the saved model by their names, and what another
+        # site sets anew.
+        band = rule.band or DecisionBand(low=rule.threshold, high=rule.threshold)
+        self.threshold = _variable(rule.threshold, features.THRESHOLD)
+        self.decision_low = _variable(band.low, "decision_low")
+        self.decision_high = _variable(band.high, "decision_high")
+        self._known = rule.known_log_distances
+        self._familiarity_threshold = rule.familiarity_threshold
 
     def score(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Judge encoded images; both signatures are this function.
@@ -57,20 +109,33 @@ class ServedModel(tf.Module):
             image_bytes: string [n], JPEG or PNG each.
 
         Returns:
-            `PROBABILITY` float32 [n], `PREDICTED_LABEL` string [n], `THRESHOLD`
-            float32 [n].
+            `PROBABILITY` float32 [n], `PREDICTED_LABEL` string [n], `THRESHOLD` float32 [n],
+            `DECISION` string [n], `FAMILIARITY` float32 [n], `FAMILIARITY_THRESHOLD` float32 [n].
+            The decision is the label, or `REFER`.
 
         Raises:
             tf.errors.InvalidArgumentError: When run, for a batch with a bad image; see
                 `models.image_check` for which ones are named.
         """
-        probability = self._predict(self.transform(image_bytes))
+        probability, log_distance = self._answer(self.transform(image_bytes))
         threshold = tf.fill(tf.shape(probability), self.threshold)
         predicted = tf.where(probability >= threshold, features.PNEUMONIA, features.NORMAL)
+        if log_distance is None:
+            familiar = tf.ones_like(probability)
+        else:
+            familiar = familiarity(log_distance, tf.constant(self._known))
+        is_referred = (familiar < self._familiarity_threshold) | (
+            probability >= self.decision_low
+        ) & (probability < self.decision_high)
         return {
             features.PROBABILITY: probability,
             features.PREDICTED_LABEL: predicted,
             features.THRESHOLD: threshold,
+            features.DECISION: tf.where(is_referred, features.REFER, predicted),
+            features.FAMILIARITY: familiar,
+            features.FAMILIARITY_THRESHOLD: tf.fill(
+                tf.shape(probability), self._familiarity_threshold
+            ),
         }
 
     def transform(self, image_bytes: tf.Tensor) -> tf.Tensor:
@@ -92,12 +157,27 @@ class ServedModel(tf.Module):
             examples: string [n], serialized `tf.Example` of the feature contract.
 
         Returns:
-            As `score`, and `DECISION` float32 [n], 1 for pneumonia, else 0: TFMA's
-            fixed threshold of .5 on it is the shipped operating point.
+            As `score`, and `CALLED_PNEUMONIA` float32 [n], 1 for a label of pneumonia, else 0:
+            TFMA's fixed threshold of .5 on it is the shipped operating point.
         """
         scored = self.score(_images_of(examples))
-        decision = tf.cast(scored[features.PREDICTED_LABEL] == features.PNEUMONIA, tf.float32)
-        return {**scored, features.CALLED_PNEUMONIA: decision}
+        called = tf.cast(scored[features.PREDICTED_LABEL] == features.PNEUMONIA, tf.float32)
+        return {**scored, features.CALLED_PNEUMONIA: called}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
+    def cases(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Tell TFMA, which slices by it, whether each raw record is decided or referred.
+
+        Args:
+            examples: string [n], serialized `tf.Example` of the feature contract.
+
+        Returns:
+            `CASE`, string [n, 1].
+        """
+        decision = self.score(_images_of(examples))[features.DECISION]
+        is_referred = decision == features.REFER
+        case = tf.where(is_referred, features.REFERRED, features.DECIDED)
+        return {features.CASE: case[:, tf.newaxis]}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -113,6 +193,10 @@ class ServedModel(tf.Module):
             tf.io.encode_png, self.transform(_images_of(examples)), fn_output_signature=tf.string
         )
         return {features.TRANSFORMED_IMAGE_BYTES: pngs}
+
+
+def _variable(value: float, name: str) -> tf.Variable:
+    return tf.Variable(value, trainable=False, dtype=tf.float32, name=name)
 
 
 def _images_of(examples: tf.Tensor) -> tf.Tensor:
@@ -159,6 +243,7 @@ def export_model(
         features.SERVING_SIGNATURE: served.serve,
         features.EXAMPLES_SIGNATURE: served.serve_examples,
         features.TRANSFORM_SIGNATURE: served.transform_features,
+        features.CASE_SIGNATURE: served.cases,
     }
     if provenance is not None:
         signatures[features.INFORMATION_SIGNATURE] = information_function(provenance)

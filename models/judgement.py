@@ -22,8 +22,14 @@ from models.calibration import (
 from models.input_data import SplitData
 from models.operating_point import OperatingPoint, choose_operating_point
 from models.predictions import Predictions, ValidationCases
-from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
+from models.predictor import (
+    EnsemblePredictor,
+    Predictor,
+    log_distances,
+    predict_probabilities,
+)
 from models.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_of
+from models.referral import Referral, judge_referral
 from models.site_holdout import PseudoSite, Sites, judge_sites
 from models.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
 from models.stress import STRESSES, stressed_images
@@ -45,6 +51,7 @@ class Judgement:
     stressed: dict[str, SliceMetrics]
     pseudo_sites: tuple[PseudoSite, ...]
     exposure_cuts: tuple[float, float]
+    referral: Referral
 
     def for_report(self) -> dict[str, Any]:
         """Return what a `TrainingReport` says of it, by the report's names."""
@@ -59,6 +66,7 @@ class Judgement:
             "stressed": self.stressed,
             "pseudo_sites": self.pseudo_sites,
             "exposure_cuts": self.exposure_cuts,
+            "referral": self.referral,
         }
 
 
@@ -77,7 +85,7 @@ def predict_validation(
     """Predict the validation images.
 
     Args:
-        predictor: The model.
+        predictor: The model; how unusual the images are is predicted where it knows that.
         validation: The split.
         stress: Predict them under every stress, too.
     """
@@ -87,6 +95,7 @@ def predict_validation(
             name: predict_probabilities(predictor, stressed_images(validation.images, name))
             for name in (STRESSES if stress else ())
         },
+        log_distances(predictor, validation.images) if predictor.knows_familiar else None,
     )
 
 
@@ -175,6 +184,9 @@ def judge_predictions(
         },
         pseudo_sites=judge_sites(labels, calibrated.plain, point.threshold, sites, choose_without),
         exposure_cuts=cuts,
+        referral=judge_referral(
+            labels, calibrated.plain, calibrated.log_distances, point.threshold, settings.referral
+        ),
     )
 
 

@@ -18,10 +18,13 @@ class Predictions:
     Attributes:
         plain: float32 [n], in [0, 1].
         stressed: float32 [n] by the name of each stress; empty where none was asked for.
+        log_distances: float32 [n], how unusual each image is (`Predictor.answer`); None where
+            nobody asked.
     """
 
     plain: np.ndarray
     stressed: dict[str, np.ndarray]
+    log_distances: np.ndarray | None = None
 
     def calibrated(self, calibration: Calibration) -> Predictions:
         """Return the same predictions through a calibration."""
@@ -31,11 +34,14 @@ class Predictions:
                 name: calibration.apply(answers).astype(np.float32)
                 for name, answers in self.stressed.items()
             },
+            self.log_distances,
         )
 
     def write(self, path: Path) -> None:
-        """Write as a NumPy archive: `plain`, and one array per stress by its name."""
+        """Write as a NumPy archive: `plain`, `log_distances`, one array per stress by its name."""
         arrays: dict[str, Any] = {"plain": self.plain, **self.stressed}
+        if self.log_distances is not None:
+            arrays["log_distances"] = self.log_distances
         _write_arrays(path, arrays)
 
     @classmethod
@@ -43,7 +49,8 @@ class Predictions:
         """Read what `write` wrote."""
         with np.load(path) as archive:
             arrays = dict(archive)
-        return cls(arrays.pop("plain"), arrays)
+        plain, log_distances = arrays.pop("plain"), arrays.pop("log_distances", None)
+        return cls(plain, arrays, log_distances)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from models import features
 from models.digests import split_digest, weights_digest
 from models.distribution import create_strategy, num_gpus
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.judgement import (
     cases_of,
@@ -21,13 +21,14 @@ from models.judgement import (
     measure_exposure_cuts,
     predict_validation,
 )
-from models.predictor import Predictor
+from models.predictor import Predictor, familiar_images
 from models.provenance import PROVENANCE_FILE, describe_origin
 from models.reference_scores import ReferenceScores
 from models.search_spaces import HYPERPARAMETERS, Value, apply_hyperparameters
 from models.training import train_network
 from models.training_report import (
     CASES_FILE,
+    FAMILIAR_FILE,
     NETWORK_FILE,
     PREDICTIONS_FILE,
     REPORT_FILE,
@@ -63,8 +64,11 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     training_s = time.monotonic() - started_s
 
+    familiar = familiar_images(trained.network, run.candidate, train.images)
     predictions = predict_validation(
-        Predictor(trained.network, run.candidate), validation, run.operating_point.stress
+        Predictor(trained.network, run.candidate, familiar=familiar),
+        validation,
+        run.operating_point.stress,
     )
     judgement = judge_predictions(
         predictions,
@@ -73,7 +77,7 @@ def run_fn(fn_args: FnArgs) -> None:
         run.seed,
         measure_exposure_cuts(train.images),
     )
-    predictor = Predictor(trained.network, run.candidate, judgement.calibration)
+    predictor = Predictor(trained.network, run.candidate, judgement.calibration, familiar)
     report = TrainingReport(
         name=run.name,
         architecture=run.candidate.architecture,
@@ -103,7 +107,7 @@ def run_fn(fn_args: FnArgs) -> None:
         predictor,
         tft.TFTransformOutput(fn_args.transform_graph_path),
         run.image_size_px,
-        judgement.operating_point.threshold,
+        OperatingRule.from_validation(report, predictions),
     )
     export_model(served, Path(fn_args.serving_model_dir), origin)
     ReferenceScores.from_predictions(
@@ -111,6 +115,7 @@ def run_fn(fn_args: FnArgs) -> None:
     ).write(Path(fn_args.serving_model_dir))
     model_run_dir.mkdir(parents=True, exist_ok=True)
     trained.network.save(model_run_dir / NETWORK_FILE)
+    familiar.write(model_run_dir / FAMILIAR_FILE)
     predictions.write(model_run_dir / PREDICTIONS_FILE)
     cases_of(validation).write(model_run_dir / CASES_FILE)
     report.write(model_run_dir / REPORT_FILE)

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from models.calibration import Calibration
+from models.referral import Referral
 from models.site_holdout import PseudoSite
 from models.slice_metrics import SliceMetrics
 from pipeline.config import CandidateSettings
@@ -15,6 +16,7 @@ from pipeline.config import CandidateSettings
 REPORT_FILE = "training_report.json"
 TENSORBOARD_DIR = "tensorboard"
 NETWORK_FILE = "network.keras"  # what an ensemble is put together from
+FAMILIAR_FILE = "familiar_images.npz"  # see `models.familiarity.FamiliarImages`
 PREDICTIONS_FILE = "validation_predictions.npz"  # see `models.predictions.Predictions`
 CASES_FILE = "validation_cases.npz"  # see `models.predictions.ValidationCases`
 
@@ -50,6 +52,7 @@ class TrainingReport(BaseModel):
         pseudo_sites: The parts of validation that stand in for hospitals.
         exposure_cuts: Tertiles of the mean grey level of training images, which bound the exposure
             groups among them, in [0, 255].
+        referral: What is left to a person, and how good the rest is, on validation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,6 +81,7 @@ class TrainingReport(BaseModel):
     stressed: dict[str, SliceMetrics]
     pseudo_sites: tuple[PseudoSite, ...]
     exposure_cuts: tuple[float, float]
+    referral: Referral
 
     def write(self, path: Path) -> None:
         """Write the report as JSON."""

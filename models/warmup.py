@@ -73,6 +73,7 @@ def _request(signature: str, batch_size: int) -> predict_pb2.PredictRequest:
         features.SERVING_SIGNATURE: (features.IMAGE_BYTES, images),
         features.EXAMPLES_SIGNATURE: (features.EXAMPLES_INPUT, [_example(i) for i in images]),
         features.TRANSFORM_SIGNATURE: (features.EXAMPLES_INPUT, [_example(i) for i in images]),
+        features.CASE_SIGNATURE: (features.EXAMPLES_INPUT, [_example(i) for i in images]),
         features.INFORMATION_SIGNATURE: (features.INFORMATION_INPUT, [b""] * batch_size),
     }[signature]
     request = predict_pb2.PredictRequest()

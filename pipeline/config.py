@@ -200,8 +200,22 @@ class EnsembleSettings(Settings):
     num_members: int = Field(3, ge=2)  # the best by validation; all, where there are fewer
 
 
+class ReferralSettings(Settings):
+    """When a model decides nothing and refers a case to a person.
+
+    Each bound is met on validation, and holds for new patients as far as these are like those;
+    docs/adr/0014 gives the reasons. 0 refers nobody for that reason.
+    """
+
+    # Of pneumonias: how many may be called normal, and of normals, how many pneumonia.
+    max_missed_fraction: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.01
+    max_false_alarm_fraction: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.01
+    # Of images like the training data: how many may be referred as unlike it.
+    max_unfamiliar_fraction: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.01
+
+
 class OperatingPointSettings(Settings):
-    """Where the decision threshold is put, on validation predictions."""
+    """Where the decision threshold is put, on validation predictions, and what is referred."""
 
     # What the lower end of the recall's 95% interval on validation must reach. On 570 cases of
     # pneumonia that is a recall of .974.
@@ -214,6 +228,7 @@ class OperatingPointSettings(Settings):
     # Predict the validation split once for each stress of models/stress.py; without it nothing is
     # known of degraded images, and search and choice rest on plain ones.
     stress: bool = True
+    referral: ReferralSettings = ReferralSettings()
 
     @model_validator(mode="after")
     def _stresses_are_predicted(self) -> OperatingPointSettings:

@@ -7,12 +7,16 @@ own threshold of 0.5 then only tells a decision of 0 from a decision of 1.
 Only the whole test split has bounds here. A bound without a slicing spec would also be asked of
 the normal slice, whose recall is NaN, and NaN fails. Pneumonia slices are judged by
 `components.gate`, which can say "too small to judge"; TFMA cannot.
+
+What the model decides and what it refers to a person are slices, too (`features.CASE`). Nothing in
+a record says which it is, so TFMA asks the model's signature `features.CASE_SIGNATURE`.
 """
 
 from __future__ import annotations
 
 import json
 
+from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 
 from components.gate_checks import CHANGE_TOLERANCE
@@ -54,13 +58,26 @@ def create_eval_config(settings: GateSettings) -> config_pb2.EvalConfig:
     """
     overall = config_pb2.SlicingSpec()
     return config_pb2.EvalConfig(
+        # By TFX's names. Cases are the candidate's: nothing is sliced by what a baseline refers.
         model_specs=[
             config_pb2.ModelSpec(
-                signature_name=features.EXAMPLES_SIGNATURE, label_key=features.LABEL
-            )
+                name=constants.CANDIDATE_KEY,
+                signature_name=features.EXAMPLES_SIGNATURE,
+                label_key=features.LABEL,
+                preprocessing_function_names=[features.CASE_SIGNATURE],
+            ),
+            config_pb2.ModelSpec(
+                name=constants.BASELINE_KEY,
+                signature_name=features.EXAMPLES_SIGNATURE,
+                label_key=features.LABEL,
+                is_baseline=True,
+            ),
         ],
         slicing_specs=[overall]
-        + [config_pb2.SlicingSpec(feature_keys=[feature]) for feature in SLICE_FEATURES],
+        + [
+            config_pb2.SlicingSpec(feature_keys=[feature])
+            for feature in (*SLICE_FEATURES, features.CASE)
+        ],
         metrics_specs=[
             config_pb2.MetricsSpec(metrics=[_metric("ExampleCount", EXAMPLE_COUNT)]),
             config_pb2.MetricsSpec(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.explanations.inner_maps import convolutions, tap
+from models.inner_maps import convolutions, tap
 from models.network_input import crop_and_resize, to_network_input
 from pipeline.config import CandidateSettings
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.explanations.inner_maps import last_maps, tap
+from models.inner_maps import last_maps, tap
 from models.network_input import crop_and_resize, to_network_input
 from pipeline.config import CandidateSettings
 

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.calibration import Calibration
-from models.explanations.inner_maps import tap
+from models.inner_maps import tap
 from models.network_input import crop_and_resize, to_network_input, views
 from models.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport
 from pipeline.config import CandidateSettings

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from models import features
 from models.architectures import SMALLEST_SIDE_PX, build_network
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import EnsemblePredictor, Predictor
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
@@ -70,7 +70,9 @@ def served_models():
 def export(request, tiny_set, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports") / "model"
     predictor = dict(served_models())[request.param]
-    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5), folder)
+    export_model(
+        ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5)), folder
+    )
     return folder
 
 
@@ -109,7 +111,7 @@ def test_the_cpp_loader_answers_every_warm_up_request(loader, export):
 
 def test_the_cpp_loader_refuses_what_keras_exports_by_itself(loader, tiny_set, tmp_path):
     predictor = predictor_of("cnn_deep", 5)
-    served = ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5)
+    served = ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5))
     put_back_tracking_by_keras(served, predictor)
     export_model(served, tmp_path / "model")
     request = (features.SERVING_SIGNATURE, features.IMAGE_BYTES, tiny_set.image_bytes)

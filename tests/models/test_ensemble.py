@@ -6,7 +6,7 @@ import tensorflow as tf
 from models import features
 from models.architectures import build_network
 from models.ensemble import build_ensemble
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.judgement import judge_predictions, measure_exposure_cuts, predict_validation
 from models.predictor import Predictor, predict_probabilities
@@ -83,7 +83,9 @@ def test_the_best_are_averaged_and_exported_as_one_model(
     members = [predict_probabilities(member, validation.images) for member in predictor.members]
     np.testing.assert_allclose(predictions.plain, np.mean(members, axis=0), atol=1e-5)
 
-    served = ServedModel(predictor, tiny_set.transform_output, SIZE, report.threshold)
+    served = ServedModel(
+        predictor, tiny_set.transform_output, SIZE, OperatingRule(report.threshold)
+    )
     export_model(served, tmp_path / "model")
     answer = tf.saved_model.load(str(tmp_path / "model")).signatures[features.SERVING_SIGNATURE](
         image_bytes=tf.constant(tiny_set.image_bytes)

@@ -6,9 +6,10 @@ import tensorflow as tf
 from models import features
 from models.architectures import build_network
 from models.calibration import Calibration
-from models.export import ServedModel, export_model
+from models.decision_band import DecisionBand
+from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
-from models.predictor import Predictor, predict_probabilities
+from models.predictor import Predictor, familiar_images, predict_probabilities
 from models.provenance import Provenance, read_provenance
 from models.warmup import BATCH_SIZES, read_warm_up
 from pipeline.config import CandidateSettings
@@ -28,7 +29,9 @@ def predictor():
 @pytest.fixture(scope="module")
 def loaded(predictor, tiny_set, tmp_path_factory):
     directory = tmp_path_factory.mktemp("export") / "model"
-    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5), directory)
+    export_model(
+        ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5)), directory
+    )
     return tf.saved_model.load(str(directory))
 
 
@@ -39,7 +42,14 @@ def test_both_signatures_answer_the_same_for_the_same_bytes(loaded, tiny_set):
     judged = loaded.signatures[features.EXAMPLES_SIGNATURE](
         examples=tf.constant(tiny_set.raw_records)
     )
-    assert set(served) == {features.PROBABILITY, features.PREDICTED_LABEL, features.THRESHOLD}
+    assert set(served) == {
+        features.PROBABILITY,
+        features.PREDICTED_LABEL,
+        features.THRESHOLD,
+        features.DECISION,
+        features.FAMILIARITY,
+        features.FAMILIARITY_THRESHOLD,
+    }
     for name, values in served.items():
         np.testing.assert_array_equal(values.numpy(), judged[name].numpy())
     expected = (judged[features.PREDICTED_LABEL].numpy() == b"pneumonia").astype(np.float32)
@@ -60,7 +70,10 @@ def test_the_export_answers_what_the_predictor_says_of_the_transformed_image(
 
 @pytest.mark.parametrize("threshold", [0.0, 0.37, 1.0])
 def test_the_label_follows_the_shipped_threshold(predictor, tiny_set, tmp_path, threshold):
-    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, threshold), tmp_path / "m")
+    export_model(
+        ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(threshold)),
+        tmp_path / "m",
+    )
     model = tf.saved_model.load(str(tmp_path / "m"))
     answer = model.signatures[features.SERVING_SIGNATURE](
         image_bytes=tf.constant(tiny_set.image_bytes)
@@ -103,7 +116,9 @@ def test_the_warm_up_requests_are_answered_by_the_model_they_come_with(
     )
     directory = tmp_path / "model"
     export_model(
-        ServedModel(predictor, tiny_set.transform_output, SIZE, 0.3), directory, provenance
+        ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.3)),
+        directory,
+        provenance,
     )
     model = tf.saved_model.load(str(directory))
     asked = {}
@@ -128,3 +143,40 @@ def test_the_warm_up_requests_are_answered_by_the_model_they_come_with(
         name: [text.encode()] * 2 for name, text in provenance.facts().items()
     }
     assert read_provenance(directory) == provenance
+
+
+def test_the_decision_refers_what_lies_in_the_band_or_is_unfamiliar(tiny_set, tmp_path):
+    keras.utils.set_random_seed(5)
+    candidate = CandidateSettings(architecture="cnn_deep", normalisation="none")
+    network = build_network(candidate, SIZE)
+    images = load_split([tiny_set.transformed_pattern], SIZE).images
+    familiar = familiar_images(network, candidate, images)
+    predictor = Predictor(network, candidate, familiar=familiar)
+    probabilities, distances = predictor.answer(tf.constant(images))
+    middle = float(np.median(probabilities))
+    rule = OperatingRule(
+        threshold=middle,
+        band=DecisionBand(low=float(np.min(probabilities)), high=middle),
+        # Half of the images are further than all known ones: their familiarity is 1 / 5.
+        known_log_distances=np.full(4, np.median(distances), np.float32),
+        familiarity_threshold=0.3,
+    )
+    served = ServedModel(predictor, tiny_set.transform_output, SIZE, rule)
+    export_model(served, tmp_path / "m")
+    model = tf.saved_model.load(str(tmp_path / "m"))
+    answer = model.signatures[features.SERVING_SIGNATURE](
+        image_bytes=tf.constant(tiny_set.image_bytes)
+    )
+    values = {name: output.numpy() for name, output in answer.items()}
+    assert set(np.round(values[features.FAMILIARITY], 6)) == {0.2, 1.0}
+    np.testing.assert_allclose(values[features.FAMILIARITY_THRESHOLD], 0.3)
+    is_referred = (values[features.FAMILIARITY] < 0.3) | (
+        values[features.PROBABILITY] < np.float32(middle)
+    )
+    assert 0 < is_referred.sum() < len(is_referred)
+    expected = np.where(is_referred, b"refer", values[features.PREDICTED_LABEL])
+    np.testing.assert_array_equal(values[features.DECISION], expected)
+    cases = model.signatures[features.CASE_SIGNATURE](examples=tf.constant(tiny_set.raw_records))[
+        features.CASE
+    ].numpy()
+    np.testing.assert_array_equal(cases[:, 0] == b"referred", is_referred)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from models import features
 from models.architectures import build_network
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor
 from pipeline.config import CandidateSettings
 
@@ -25,7 +25,9 @@ def loaded(tiny_set, tmp_path_factory):
     candidate = CandidateSettings(architecture="cnn_deep", normalisation="standardise")
     predictor = Predictor(build_network(candidate, SIZE), candidate)
     directory = tmp_path_factory.mktemp("export") / "model"
-    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5), directory)
+    export_model(
+        ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5)), directory
+    )
     return tf.saved_model.load(str(directory))
 
 

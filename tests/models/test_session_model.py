@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from models import features
 from models.architectures import FAMILIES, SMALLEST_SIDE_PX, build_network
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
 from models.session_model import SessionModel
@@ -44,7 +44,9 @@ def predictor_of(architecture: str, seed: int = 5, **training) -> Predictor:
 
 
 def export(predictor: Predictor | EnsemblePredictor, tiny_set, folder: Path) -> Path:
-    export_model(ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5), folder)
+    export_model(
+        ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5)), folder
+    )
     return folder
 
 
@@ -134,7 +136,7 @@ def test_only_what_is_served_is_saved(tiny_set, tmp_path):
 def test_a_model_whose_weights_are_not_restored_is_found(tiny_set, tmp_path):
     """The fault of https://github.com/tensorflow/serving/issues/2226, put back."""
     predictor = predictor_of("cnn_deep")
-    served = ServedModel(predictor, tiny_set.transform_output, SIZE, 0.5)
+    served = ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5))
     put_back_tracking_by_keras(served, predictor)
     export_model(served, tmp_path / "model")
 

@@ -49,13 +49,20 @@ def test_the_evaluator_keeps_change_thresholds_only_with_a_baseline() -> None:
     tfma.utils.verify_eval_config(compared)
 
 
-def test_slices_are_the_whole_and_those_of_subtype_size_and_sharpness() -> None:
+def test_slices_are_the_whole_and_those_of_subtype_size_sharpness_and_case() -> None:
     config = create_eval_config(SETTINGS)
     assert [list(spec.feature_keys) for spec in config.slicing_specs] == [
         [],
         ["subtype"],
         ["size_group"],
         ["sharpness_group"],
+        ["case"],
     ]
-    [model] = config.model_specs
-    assert (model.signature_name, model.label_key) == ("serving_examples", "label")
+    for model in config.model_specs:
+        assert (model.signature_name, model.label_key) == ("serving_examples", "label")
+
+
+def test_only_the_candidate_is_asked_what_it_refers() -> None:
+    config = create_eval_config(SETTINGS)
+    asked = {model.name: list(model.preprocessing_function_names) for model in config.model_specs}
+    assert asked == {"candidate": ["cases"], "baseline": []}

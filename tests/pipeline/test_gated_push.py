@@ -42,6 +42,7 @@ GOOD_THRESHOLD = 0.47  # recall .965, specificity .855
 BETTER_THRESHOLD = 0.46  # recall .98
 WORSE_THRESHOLD = 0.475  # recall .955: clears every absolute bound
 WEAK_THRESHOLD = 0.5  # recall .91: below the bound
+REFERRED = 0.05  # how far below the threshold scores are referred
 
 
 class ToyModel(tf.Module):
@@ -61,6 +62,14 @@ class ToyModel(tf.Module):
             features.PREDICTED_LABEL: tf.where(is_called, features.PNEUMONIA, features.NORMAL),
         }
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
+    def cases(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        spec = {"score": tf.io.FixedLenFeature([], tf.float32)}
+        probability = tf.io.parse_example(examples, spec)["score"]
+        is_referred = (probability >= self.threshold - REFERRED) & (probability < self.threshold)
+        case = tf.where(is_referred, features.REFERRED, features.DECIDED)
+        return {features.CASE: case[:, tf.newaxis]}
+
 
 @component
 def ToyTrainer(model: OutputArtifact[Model], threshold: Parameter[float]) -> None:  # noqa: N802
@@ -68,7 +77,10 @@ def ToyTrainer(model: OutputArtifact[Model], threshold: Parameter[float]) -> Non
     tf.saved_model.save(
         toy,
         path_utils.serving_model_dir(model.uri),
-        signatures={features.EXAMPLES_SIGNATURE: toy.serve_examples},
+        signatures={
+            features.EXAMPLES_SIGNATURE: toy.serve_examples,
+            features.CASE_SIGNATURE: toy.cases,
+        },
     )
 
 
@@ -279,7 +291,15 @@ def test_what_tfma_measures_is_what_the_model_serves(vetoed: tuple[Project, Outc
         [record["label"] for record in records],
         [record["score"] for record in records],
         GOOD_THRESHOLD,
-        {name: [record[name] for record in records] for name in SLICE_FEATURES},
+        {name: [record[name] for record in records] for name in SLICE_FEATURES}
+        | {
+            features.CASE: [
+                features.REFERRED
+                if GOOD_THRESHOLD - REFERRED <= record["score"] < GOOD_THRESHOLD
+                else features.DECIDED
+                for record in records
+            ]
+        },
     )
     measured = read_evaluation(str(outcome.evaluation_dir)).candidate
     assert measured.keys() == expected.keys()

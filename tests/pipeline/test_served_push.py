@@ -39,7 +39,7 @@ from components.servability.node import NOT_BLESSED_FILE, create_servability_che
 from components.servability.report import ServabilityReport
 from models import features
 from models.architectures import build_network
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.judgement import judge_predictions, predict_validation
 from models.predictor import Predictor
@@ -102,7 +102,7 @@ def ToyTrainer(  # noqa: N802
         predictor,
         tft.TFTransformOutput(transform_graph.uri),
         SIZE,
-        judgement.operating_point.threshold + added_to_exported_threshold,
+        OperatingRule(judgement.operating_point.threshold + added_to_exported_threshold),
     )
     if tracked_by_keras:
         put_back_tracking_by_keras(served, predictor)

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from PIL import Image
 
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.provenance import Provenance
 from tests.serving.contract.model import SIZE_PX
 from tests.serving.site_calibration.simulation import Model
@@ -55,7 +55,9 @@ def export_brightness_model(
         target_sensitivity=0.955,
         reaches_target=True,
     )
-    served = ServedModel(BrightnessPredictor(model), transform_output, SIZE_PX, model.threshold)
+    served = ServedModel(
+        BrightnessPredictor(model), transform_output, SIZE_PX, OperatingRule(model.threshold)
+    )
     export_model(served, directory, provenance)
     model.reference.write(directory)
     return provenance

@@ -13,7 +13,7 @@ from PIL import Image
 from components.ingestion.tf_example import encode_example
 from models import features
 from models.architectures import build_network
-from models.export import ServedModel, export_model
+from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor
 from models.provenance import Provenance
 from pipeline.config import CandidateSettings
@@ -45,7 +45,7 @@ def push_dir(tmp_path_factory):
     candidate = CandidateSettings(architecture="cnn_deep", normalisation="standardise")
     predictor = Predictor(build_network(candidate, SIZE_PX), candidate)
     transform_output = write_transform(folder / "transform")
-    served = ServedModel(predictor, transform_output, SIZE_PX, PROVENANCE.threshold)
+    served = ServedModel(predictor, transform_output, SIZE_PX, OperatingRule(PROVENANCE.threshold))
     export_model(served, folder / "export", PROVENANCE)
     shutil.copytree(folder / "export", folder / "pneumonia" / "1")
     return folder / "pneumonia"

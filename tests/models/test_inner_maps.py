@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from models.architectures import SMALLEST_SIDE_PX, build_network
-from models.explanations.inner_maps import convolutions, last_maps, tap
+from models.inner_maps import convolutions, last_maps, tap
 from pipeline.config import CandidateSettings
 
 

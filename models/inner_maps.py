@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ _CONVOLUTIONS = (
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
 )
+
+_MIDDLE_DIVISOR = 16  # of the input's side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,20 @@ def last_maps(network: keras.Model) -> keras.layers.Layer | None:
     if not convolutions(network):
         return None
     return [layer for layer in _trunk(network).layers if len(layer.output.shape) == 4][-1]
+
+
+def middle_maps(network: keras.Model) -> keras.layers.Layer | None:
+    """Return the last layer whose maps have a sixteenth of the input's side, or more.
+
+    Such maps know where things are and what they look like, and not yet only the finding. None
+    where the network has no convolution.
+    """
+    if not convolutions(network):
+        return None
+    trunk = _trunk(network)
+    smallest_px = math.ceil(trunk.input_shape[1] / _MIDDLE_DIVISOR)
+    maps = [layer for layer in trunk.layers if len(layer.output.shape) == 4]
+    return [layer for layer in maps if layer.output.shape[1] >= smallest_px][-1]
 
 
 def tap(network: keras.Model, layers: Sequence[keras.layers.Layer]) -> TappedNetwork:
