@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import pydantic
 
@@ -17,6 +17,8 @@ from serving.client_outcomes import Prediction, ServerUnavailableError
 _MAX_MESSAGE_CHARACTERS = 300
 # TensorFlow Serving quotes what it could not read, which may be an image.
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/=_-]{48,}")
+# Models that were exported before cases were referred answer none of these.
+_OF_REFERRAL = (features.DECISION, features.FAMILIARITY, features.FAMILIARITY_THRESHOLD)
 
 
 class _Row(pydantic.BaseModel):
@@ -27,6 +29,28 @@ class _Row(pydantic.BaseModel):
     probability: float = pydantic.Field(ge=0.0, le=1.0)
     label: Literal["normal", "pneumonia"]
     threshold: float = pydantic.Field(ge=0.0, le=1.0)
+    decision: Literal["normal", "pneumonia", "refer"] | None = None
+    familiarity: float | None = pydantic.Field(None, gt=0.0, le=1.0)
+    familiarity_threshold: float | None = pydantic.Field(None, ge=0.0, le=1.0)
+
+    @pydantic.model_validator(mode="after")
+    def _is_one_decision(self) -> Self:
+        given = self.model_fields_set.intersection(_OF_REFERRAL)
+        if not given:
+            return self
+        if self.decision is None or self.familiarity is None or self.familiarity_threshold is None:
+            raise ValueError(f"expected all of {', '.join(_OF_REFERRAL)}, got {sorted(given)}")
+        if self.decision not in (self.label, features.REFER):
+            raise ValueError(
+                f"expected a decision that is the label {self.label} or {features.REFER}, "
+                f"got {self.decision}"
+            )
+        if self.familiarity < self.familiarity_threshold and self.decision != features.REFER:
+            raise ValueError(
+                f"expected the decision {features.REFER} for an unfamiliar image, "
+                f"got {self.decision}"
+            )
+        return self
 
 
 class _Answer(pydantic.BaseModel):
@@ -66,7 +90,15 @@ def read_predictions(body: bytes, images: Sequence[ReadyImage]) -> list[Predicti
             "check that --url and --model lead to this pipeline's model"
         )
     return [
-        Prediction(image.name, row.probability, row.label, row.threshold)
+        Prediction(
+            name=image.name,
+            probability=row.probability,
+            label=row.label,
+            threshold=row.threshold,
+            decision=row.decision or row.label,
+            familiarity=row.familiarity,
+            familiarity_threshold=row.familiarity_threshold,
+        )
         for image, row in zip(images, rows, strict=True)
     ]
 

@@ -6,9 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from models import features
+
 # `image`: it cannot be used as it is; `refused`: the server would not judge it; `server`: the
 # server could not be asked.
 FailureKind = Literal["image", "refused", "server"]
+ReferReason = Literal["unfamiliar_image", "uncertain_score"]
+UNFAMILIAR_IMAGE: ReferReason = "unfamiliar_image"
+UNCERTAIN_SCORE: ReferReason = "uncertain_score"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -18,14 +23,35 @@ class Prediction:
     Attributes:
         name: The path as it was given, or "image N", counted from 1, for bytes.
         probability: Of pneumonia, in [0, 1].
-        label: The decision at the model's operating point, one of `models.features.LABELS`.
+        label: Which side of the operating point it is on, one of `models.features.LABELS`.
         threshold: The operating point, in [0, 1]: pneumonia at or above it.
+        decision: `label`, or `models.features.REFER`: a radiologist must decide. Always `label`
+            from a model that refers nobody.
+        familiarity: Share of known images that are at least as unusual, in (0, 1]; None from a
+            model that does not measure it.
+        familiarity_threshold: An image is unfamiliar below it, in [0, 1]; None as `familiarity`.
     """
 
     name: str
     probability: float
     label: str
     threshold: float
+    decision: str
+    familiarity: float | None = None
+    familiarity_threshold: float | None = None
+
+    @property
+    def refer_reason(self) -> ReferReason | None:
+        """Why the case is referred; None where it is decided.
+
+        An image that is unfamiliar is referred for that, whatever its score.
+        """
+        if self.decision != features.REFER:
+            return None
+        if self.familiarity is None or self.familiarity_threshold is None:
+            return UNCERTAIN_SCORE
+        is_unfamiliar = self.familiarity < self.familiarity_threshold
+        return UNFAMILIAR_IMAGE if is_unfamiliar else UNCERTAIN_SCORE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,23 +11,29 @@ from rich.table import Table
 from rich.text import Text
 
 from models import features
-from serving.client_outcomes import Failure, Outcome, Prediction
+from serving.client_outcomes import UNCERTAIN_SCORE, UNFAMILIAR_IMAGE, Failure, Outcome, Prediction
 
 _NUM_NAMED = 3
+_REASONS = {UNFAMILIAR_IMAGE: "unfamiliar image", UNCERTAIN_SCORE: "uncertain score"}
 _WIDE = 10_000  # columns of what is no terminal: a line in a file is not folded
 
 
 def write_json_line(outcome: Outcome, stream: TextIO) -> None:
     """Write one object and flush, so that a program reads it while others are judged.
 
-    The keys are file, probability, label and threshold; or file and error.
+    The keys are file, probability, label, threshold, decision, refer_reason, familiarity and
+    familiarity_threshold, the last three null where there is no such thing; or file and error.
     """
     if isinstance(outcome, Prediction):
-        record: dict[str, str | float] = {
+        record: dict[str, str | float | None] = {
             "file": outcome.name,
             "probability": outcome.probability,
             "label": outcome.label,
             "threshold": outcome.threshold,
+            "decision": outcome.decision,
+            "refer_reason": outcome.refer_reason,
+            "familiarity": outcome.familiarity,
+            "familiarity_threshold": outcome.familiarity_threshold,
         }
     else:
         record = {"file": outcome.name, "error": outcome.reason}
@@ -36,28 +42,40 @@ def write_json_line(outcome: Outcome, stream: TextIO) -> None:
 
 
 def print_table(outcomes: Sequence[Outcome], stream: TextIO) -> None:
-    """Print one row per image."""
+    """Print one row per image; with familiarity where the model measures it."""
+    has_familiarity = any(
+        isinstance(each, Prediction) and each.familiarity is not None for each in outcomes
+    )
     table = Table(box=None, pad_edge=False)
     table.add_column("File", overflow="fold")
     table.add_column("Probability", justify="right", no_wrap=True)
     table.add_column("Decision", no_wrap=True)
     table.add_column("Threshold", justify="right", no_wrap=True)
+    if has_familiarity:
+        table.add_column("Familiarity", justify="right", no_wrap=True)
     for outcome in outcomes:
         name = Text(printable(outcome.name))
         if isinstance(outcome, Prediction):
-            is_pneumonia = outcome.label == features.PNEUMONIA
-            table.add_row(
-                name,
+            cells: list[str | Text] = [
                 f"{outcome.probability:.4f}",
-                Text(outcome.label, "bold" if is_pneumonia else ""),
+                _decision(outcome),
                 f"{outcome.threshold:.4f}",
-            )
+                "-" if outcome.familiarity is None else f"{outcome.familiarity:.4f}",
+            ]
         else:
-            table.add_row(name, "-", Text("no answer", "red"), "-")
+            cells = ["-", Text("no answer", "red"), "-", "-"]
+        table.add_row(name, *cells[: len(table.columns) - 1])
     console = Console(file=stream, highlight=False)
     if not console.is_terminal:
         console = Console(file=stream, highlight=False, width=_WIDE)
     console.print(table)
+
+
+def _decision(prediction: Prediction) -> Text:
+    if prediction.refer_reason is not None:
+        return Text(f"refer to a radiologist: {_REASONS[prediction.refer_reason]}", "yellow")
+    is_pneumonia = prediction.decision == features.PNEUMONIA
+    return Text(prediction.decision, "bold" if is_pneumonia else "")
 
 
 def print_failures(outcomes: Sequence[Outcome], console: Console) -> None:

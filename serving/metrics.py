@@ -14,6 +14,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "pneumonia_serving"
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+_DECISIONS = {name.encode(): name for name in (*features.LABELS, features.REFER)}
 _TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 
 
@@ -59,6 +60,12 @@ class Metrics:
             buckets=_TENTHS,
             registry=self.registry,
         )
+        self.decisions = Counter(
+            f"{_PREFIX}_decisions",
+            "Served decisions; refer is to a radiologist.",
+            ["decision"],
+            registry=self.registry,
+        )
         self.queued = Gauge(
             f"{_PREFIX}_queued_instances", "Instances that wait for a run.", registry=self.registry
         )
@@ -85,11 +92,17 @@ class Metrics:
             self.errors.labels(str(status)).inc()
 
     def observe_scores(self, outputs: Arrays) -> None:
-        """Record the probabilities of an answer, where it has any."""
+        """Record the probabilities and decisions of an answer, where it has any."""
         probabilities = outputs.get(features.PROBABILITY)
         if probabilities is not None:
             for probability in probabilities.ravel():
                 self.scores.observe(float(probability))
+        decisions = outputs.get(features.DECISION)
+        if decisions is not None:
+            for decision in decisions.ravel():
+                # An output of another kind of model would make a label of each of its values.
+                if decision in _DECISIONS:
+                    self.decisions.labels(_DECISIONS[decision]).inc()
 
     def page(self) -> bytes:
         """Return the figures in Prometheus' text format."""

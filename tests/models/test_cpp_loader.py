@@ -81,6 +81,7 @@ def test_the_cpp_loader_answers_what_the_session_answers(loader, export, tiny_se
         (features.SERVING_SIGNATURE, features.IMAGE_BYTES, tiny_set.image_bytes),
         (features.EXAMPLES_SIGNATURE, features.EXAMPLES_INPUT, tiny_set.raw_records),
         (features.TRANSFORM_SIGNATURE, features.EXAMPLES_INPUT, tiny_set.raw_records),
+        (features.CASE_SIGNATURE, features.EXAMPLES_INPUT, tiny_set.raw_records),
     ]
     answers = loader.ask(export, requests)
     assert len(answers) == len(requests)

@@ -15,6 +15,7 @@ SIGNATURES = (
     features.SERVING_SIGNATURE,
     features.EXAMPLES_SIGNATURE,
     features.TRANSFORM_SIGNATURE,
+    features.CASE_SIGNATURE,
     features.INFORMATION_SIGNATURE,
 )
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 THRESHOLD = 0.5
+BAND = (0.4, 0.6)  # scores in it are referred
+FAMILIARITY_THRESHOLD = 0.2
 BREAK_OFF = 0  # as a status: the connection is closed without an answer
 
 
@@ -40,6 +42,17 @@ def probability_of(image: bytes) -> float:
     return hashlib.sha256(image).digest()[0] / 255.0
 
 
+def familiarity_of(image: bytes) -> float:
+    return (1 + hashlib.sha256(image).digest()[1]) / 256.0
+
+
+def decision_of(image: bytes) -> str:
+    probability = probability_of(image)
+    if familiarity_of(image) < FAMILIARITY_THRESHOLD or BAND[0] <= probability < BAND[1]:
+        return "refer"
+    return "pneumonia" if probability >= THRESHOLD else "normal"
+
+
 @dataclasses.dataclass
 class FakeServer:
     url: str = ""
@@ -49,6 +62,7 @@ class FakeServer:
     refused: set[bytes] = dataclasses.field(default_factory=set)
     refusal: int = 400
     max_images: int = 1000
+    refers: bool = True  # off: as models answered before there were decisions
 
     @property
     def sizes(self) -> list[int]:
@@ -64,6 +78,12 @@ class FakeServer:
             probability = probability_of(image)
             label = "pneumonia" if probability >= THRESHOLD else "normal"
             rows.append({"probability": probability, "label": label, "threshold": THRESHOLD})
+            if self.refers:
+                rows[-1] |= {
+                    "decision": decision_of(image),
+                    "familiarity": familiarity_of(image),
+                    "familiarity_threshold": FAMILIARITY_THRESHOLD,
+                }
         return Reply(200, json.dumps({"predictions": rows}).encode())
 
 

@@ -15,7 +15,12 @@ from serving.client_outcomes import Prediction, ServerUnavailableError
 from tests.serving.client_fake_server import images_in
 
 ROW = {"probability": 0.25, "label": "normal", "threshold": 0.4}
+REFERRAL = {"decision": "refer", "familiarity": 0.5, "familiarity_threshold": 0.01}
 IMAGE = ReadyImage("a", b"\xff\xd8\xff")
+
+
+def answer(**row: object) -> bytes:
+    return json.dumps({"predictions": [row]}).encode()
 
 
 def test_the_body_is_in_row_form():
@@ -23,12 +28,35 @@ def test_the_body_is_in_row_form():
 
 
 def test_further_outputs_do_not_matter():
-    body = json.dumps({"predictions": [{**ROW, "decision": 0.0}], "more": 1}).encode()
-    assert read_predictions(body, [IMAGE]) == [Prediction("a", 0.25, "normal", 0.4)]
+    body = json.dumps({"predictions": [{**ROW, "called_pneumonia": 0.0}], "more": 1}).encode()
+    assert read_predictions(body, [IMAGE]) == [Prediction("a", 0.25, "normal", 0.4, "normal")]
 
 
-def test_labels_are_the_models():
+def test_labels_and_decisions_are_the_models():
     assert get_args(_Row.model_fields["label"].annotation) == features.LABELS
+    decision, _ = get_args(_Row.model_fields["decision"].annotation)  # or None
+    assert set(get_args(decision)) == {*features.LABELS, features.REFER}
+
+
+@pytest.mark.parametrize(
+    ("referral", "reason"),
+    [
+        ({"decision": "normal"}, None),
+        ({"decision": "refer"}, "uncertain_score"),
+        ({"decision": "refer", "familiarity": 0.001}, "unfamiliar_image"),
+    ],
+)
+def test_a_referred_case_has_a_reason(referral, reason):
+    (told,) = read_predictions(answer(**{**ROW, **REFERRAL, **referral}), [IMAGE])
+    assert (told.decision, told.refer_reason) == (referral["decision"], reason)
+    assert told.familiarity == referral.get("familiarity", 0.5)
+    assert told.familiarity_threshold == 0.01
+
+
+def test_a_model_that_refers_nobody_decides_by_its_label():
+    (told,) = read_predictions(answer(**{**ROW, "probability": 0.9, "label": "pneumonia"}), [IMAGE])
+    assert told == Prediction("a", 0.9, "pneumonia", 0.4, "pneumonia", None, None)
+    assert told.refer_reason is None
 
 
 @pytest.mark.parametrize(
@@ -43,6 +71,18 @@ def test_labels_are_the_models():
         (json.dumps({"predictions": [{**ROW, "probability": float("nan")}]}).encode(), "probab"),
         (json.dumps({"predictions": [{**ROW, "label": "cat"}]}).encode(), "label"),
         (json.dumps({"predictions": [{**ROW, "threshold": None}]}).encode(), "threshold"),
+        (answer(**{**ROW, **REFERRAL, "decision": "unknown"}), "decision"),
+        (answer(**{**ROW, **REFERRAL, "decision": 0.0}), "decision"),
+        (answer(**{**ROW, **REFERRAL, "decision": "pneumonia"}), "the label normal or refer"),
+        (answer(**{**ROW, **REFERRAL, "decision": None}), "expected all of decision"),
+        (answer(**ROW, decision="normal"), r"got \['decision'\]"),
+        (answer(**{**ROW, **REFERRAL, "familiarity": 0.0}), "familiarity"),
+        (answer(**{**ROW, **REFERRAL, "familiarity": "0.5"}), "familiarity"),
+        (answer(**{**ROW, **REFERRAL, "familiarity_threshold": -0.1}), "familiarity_threshold"),
+        (
+            answer(**{**ROW, **REFERRAL, "decision": "normal", "familiarity": 0.001}),
+            "refer for an unfamiliar image, got normal",
+        ),
         (json.dumps({"predictions": []}).encode(), "expected 1 predictions, got 0"),
         (json.dumps({"predictions": [ROW, ROW]}).encode(), "expected 1 predictions, got 2"),
     ],

@@ -12,7 +12,14 @@ from components.ingestion.images import decode_image
 from pipeline.config import DataSettings
 from serving import client_api, client_images
 from serving.client import Client, Failure, Prediction, RetryPolicy, UnansweredError
-from tests.serving.client_fake_server import THRESHOLD, Reply, probability_of, serve
+from tests.serving.client_fake_server import (
+    THRESHOLD,
+    Reply,
+    decision_of,
+    familiarity_of,
+    probability_of,
+    serve,
+)
 from tests.serving.client_pictures import encode, encode_dicom
 
 AT_ONCE = RetryPolicy(num_retries=2, backoff_s=0.01)
@@ -38,6 +45,9 @@ def test_answers_come_in_order_and_are_the_servers(client, server):
     assert {each.threshold for each in answers} == {THRESHOLD}
     assert {each.label for each in answers} == {"normal", "pneumonia"}
     assert all((each.label == "pneumonia") == (each.probability >= 0.5) for each in answers)
+    assert [each.decision for each in answers] == [decision_of(each) for each in images]
+    assert [each.familiarity for each in answers] == [familiarity_of(each) for each in images]
+    assert {each.decision for each in answers} == {"normal", "pneumonia", "refer"}
     assert server.sizes == [4, 4, 2]
 
 

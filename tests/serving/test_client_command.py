@@ -14,7 +14,14 @@ from pathlib import Path
 import pytest
 
 from serving import client
-from tests.serving.client_fake_server import Reply, probability_of, serve
+from tests.serving.client_fake_server import (
+    FAMILIARITY_THRESHOLD,
+    Reply,
+    decision_of,
+    familiarity_of,
+    probability_of,
+    serve,
+)
 from tests.serving.client_pictures import encode, encode_dicom
 
 
@@ -47,6 +54,7 @@ def call(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_table_for_people(server, folder):
+    server.refers = False
     result = call("a.png", "b.jpeg", "c.dcm", "--url", server.url)
     assert (result.returncode, result.stderr) == (0, "")
     header, *rows = result.stdout.splitlines()
@@ -58,6 +66,33 @@ def test_a_table_for_people(server, folder):
         )
     ]
     assert [row.split() for row in rows] == expected
+
+
+REASONS = {
+    "unfamiliar": "refer to a radiologist: unfamiliar image",
+    "uncertain": "refer to a radiologist: uncertain score",
+}
+
+
+def shown_decision(image: bytes) -> str:
+    if decision_of(image) != "refer":
+        return decision_of(image)
+    is_unfamiliar = familiarity_of(image) < FAMILIARITY_THRESHOLD
+    return REASONS["unfamiliar" if is_unfamiliar else "uncertain"]
+
+
+def test_the_table_says_whom_to_refer_and_why(server, folder, capsys):
+    images = [encode(seed) for seed in range(20)]
+    for seed, image in enumerate(images):
+        Path(f"{seed:02d}.png").write_bytes(image)
+    names = [f"{seed:02d}.png" for seed in range(len(images))]
+    assert client.main([*names, "--url", server.url]) == client.EXIT_ALL_ANSWERED
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["File", "Probability", "Decision", "Threshold", "Familiarity"]
+    decisions = [shown_decision(image) for image in images]
+    assert [row.split(None, 2)[2].rsplit(None, 2)[0] for row in rows] == decisions
+    assert [row.split()[-1] for row in rows] == [f"{familiarity_of(each):.4f}" for each in images]
+    assert set(decisions) == {"normal", "pneumonia", *REASONS.values()}
 
 
 def test_json_lines_for_programs_in_order_with_errors(server, folder, capsys):
@@ -73,6 +108,13 @@ def test_json_lines_for_programs_in_order_with_errors(server, folder, capsys):
         "probability": probability,
         "label": label,
         "threshold": 0.5,
+        "decision": decision_of(encode(1)),
+        "refer_reason": {
+            "refer to a radiologist: unfamiliar image": "unfamiliar_image",
+            "refer to a radiologist: uncertain score": "uncertain_score",
+        }.get(shown_decision(encode(1))),
+        "familiarity": familiarity_of(encode(1)),
+        "familiarity_threshold": FAMILIARITY_THRESHOLD,
     }
     assert second.keys() == {"file", "error"}
     assert second["file"] == "notes.txt"
@@ -84,7 +126,7 @@ def test_a_bad_image_has_its_row_and_its_reason(server, folder, capsys):
     Path("notes.txt").write_text("no image")
     assert client.main(["notes.txt", "a.png", "--url", server.url]) == client.EXIT_SOME_ANSWERED
     captured = capsys.readouterr()
-    assert re.search(r"^notes\.txt +- +no answer +-$", captured.out, re.MULTILINE)
+    assert re.search(r"^notes\.txt +- +no answer +- +-$", captured.out, re.MULTILINE)
     assert captured.err.startswith("notes.txt: not a JPEG, PNG or DICOM file")
 
 

@@ -51,6 +51,8 @@ class Server(prediction_service_pb2_grpc.PredictionServiceServicer):
             (features.PROBABILITY, [probability_of(image) for image in images]),
             (features.PREDICTED_LABEL, [features.PNEUMONIA] * len(images)),
             (features.THRESHOLD, [THRESHOLD] * len(images)),
+            (features.DECISION, [features.REFER] * len(images)),
+            (features.FAMILIARITY, [0.25] * len(images)),
         ):
             response.outputs[name].CopyFrom(tf.make_tensor_proto(values))
         return response
@@ -84,6 +86,8 @@ def test_the_call_does_what_the_page_says(address, capsys):
     assert float(printed["probability"].strip("[]")) == pytest.approx(probability_of(PICTURE))
     assert features.PNEUMONIA in printed["label"]
     assert float(printed["threshold"].strip("[]")) == THRESHOLD
+    assert features.REFER in printed["decision"]
+    assert float(printed["familiarity"].strip("[]")) == 0.25
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import re
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from serving.client import Prediction
 from serving.client_options import parse_arguments
+from serving.client_output import write_json_line
 from tests.serving.client_fake_server import probability_of, serve
 from tests.serving.client_pictures import encode
 from tests.serving.deploy_files import DEPLOY, REPOSITORY, blocks
@@ -127,5 +130,9 @@ def test_curl_does_what_the_page_says(tmp_path):
 def test_the_page_shows_the_clients_own_form():
     (body,) = blocks(PAGES[1], "json")
     answered, failed = map(json.loads, body.splitlines())
-    assert list(answered) == ["file", "probability", "label", "threshold"]
+    stream = io.StringIO()
+    write_json_line(Prediction("x", 0.9, "pneumonia", 0.4, "refer", 0.001, 0.01), stream)
+    shown = json.loads(stream.getvalue())
+    assert list(answered) == list(shown)
+    assert answered["refer_reason"] == shown["refer_reason"]
     assert list(failed) == ["file", "error"]

@@ -11,6 +11,14 @@ import httpx
 import pytest
 
 MODEL = os.environ.get("TF_SERVING_MODEL", "pneumonia")
+OUTPUTS = {
+    "probability",
+    "label",
+    "threshold",
+    "decision",
+    "familiarity",
+    "familiarity_threshold",
+}
 
 
 @dataclasses.dataclass(frozen=True)

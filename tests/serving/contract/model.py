@@ -14,6 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
@@ -25,8 +26,9 @@ from components.ingestion.tf_example import encode_example
 from models import features
 from models.architectures import build_network
 from models.calibration import Calibration
-from models.export import ServedModel
-from models.predictor import Predictor
+from models.decision_band import DecisionBand
+from models.export import OperatingRule, ServedModel
+from models.predictor import Predictor, familiar_images
 from models.preprocessing import preprocessing_fn
 from pipeline.config import (
     CUSTOM_CONFIG_KEY,
@@ -37,7 +39,12 @@ from pipeline.config import (
 from tests.serving.contract.images import draw_image
 
 SIZE_PX = 32
-THRESHOLD = 0.5
+RULE = OperatingRule(
+    threshold=0.5,
+    band=DecisionBand(low=0.4, high=0.55),
+    known_log_distances=np.linspace(-1.0, 1.0, 20, dtype=np.float32),
+    familiarity_threshold=0.01,
+)
 PAIR, ECHO, SCALAR = "contract_pair", "contract_echo", "contract_scalar"
 TEXT_PAIR, UNEVEN, UNEQUAL = "contract_text_pair", "contract_uneven", "contract_unequal"
 # One signature each, by TensorFlow's names: its input, or its output, is of that type.
@@ -146,10 +153,16 @@ def export_contract_model(
     """Write the model; another seed gives other probabilities."""
     keras.utils.set_random_seed(seed)
     candidate = CandidateSettings(architecture="cnn_deep", normalisation="standardise")
+    network = build_network(candidate, SIZE_PX)
+    dice = np.random.default_rng(seed)
+    known = dice.integers(0, 256, (8, SIZE_PX, SIZE_PX, 1), dtype=np.uint8)
     predictor = Predictor(
-        build_network(candidate, SIZE_PX), candidate, Calibration(slope=0.7, intercept=0.2)
+        network,
+        candidate,
+        Calibration(slope=0.7, intercept=0.2),
+        familiar=familiar_images(network, candidate, known),
     )
-    model = ContractModel(predictor, transform_output, SIZE_PX, THRESHOLD)
+    model = ContractModel(predictor, transform_output, SIZE_PX, RULE)
     tf.saved_model.save(
         model,
         str(directory),

@@ -7,11 +7,10 @@ import math
 import pytest
 
 from components.ingestion.tf_example import encode_example
-from tests.serving.contract.conftest import MODEL, error_of
+from tests.serving.contract.conftest import MODEL, OUTPUTS, error_of
 from tests.serving.contract.images import b64, draw_image
 
 IMAGES = [draw_image(1), draw_image(2, file_format="JPEG"), draw_image(3, side_px=100)]
-OUTPUTS = {"probability", "label", "threshold"}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +28,10 @@ def test_rows_are_objects_of_all_outputs(predictions):
         assert 0 <= row["probability"] <= 1
         expected = "pneumonia" if row["probability"] >= row["threshold"] else "normal"
         assert row["label"] == expected
+        assert 0 < row["familiarity"] <= 1
+        assert row["decision"] in (expected, "refer")
+        if row["familiarity"] < row["familiarity_threshold"]:
+            assert row["decision"] == "refer"
 
 
 def test_a_single_input_needs_no_name(api, predictions):
@@ -49,7 +52,7 @@ def test_columns_answer_with_columns(api, predictions, is_named):
     response = api.post({"inputs": {"image_bytes": images} if is_named else images})
     outputs = response.json()["outputs"]
     assert set(outputs) == OUTPUTS
-    for name in ("label", "threshold"):
+    for name in ("label", "threshold", "familiarity_threshold"):
         assert outputs[name] == [row[name] for row in predictions]
     for got, row in zip(outputs["probability"], predictions, strict=True):
         assert got == pytest.approx(row["probability"], abs=1e-5)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.serving.contract.conftest import MODEL, error_of
+from tests.serving.contract.conftest import MODEL, OUTPUTS, error_of
 
 
 def test_the_status_lists_versions_as_strings(api):
@@ -65,7 +65,9 @@ def test_metadata_describes_the_signatures(api, signatures):
     image = served["inputs"]["image_bytes"]
     assert image["dtype"] == "DT_STRING"
     assert image["tensor_shape"] == {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False}
-    assert set(served["outputs"]) == {"probability", "label", "threshold"}
+    assert set(served["outputs"]) == OUTPUTS
+    assert served["outputs"]["decision"]["dtype"] == "DT_STRING"
+    assert served["outputs"]["familiarity"]["dtype"] == "DT_FLOAT"
     assert served["outputs"]["probability"]["dtype"] == "DT_FLOAT"
 
 

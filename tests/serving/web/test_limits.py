@@ -121,7 +121,8 @@ def test_long_answers_are_compressed_for_who_takes_it(push_dir):
 def test_figures_are_told_and_health_follows_the_versions(push_dir):
     with serve(ServerSettings(push_dir)) as running:
         assert httpx.get(f"{running.url}/healthz").json() == {"ready": True, "version": 1}
-        httpx.post(f"{running.model_url}:predict", json={"instances": [b64(IMAGE)] * 3})
+        answer = httpx.post(f"{running.model_url}:predict", json={"instances": [b64(IMAGE)] * 3})
+        (decision,) = {row["decision"] for row in answer.json()["predictions"]}
         httpx.post(f"{running.model_url}:predict", json={})
         for path in ("/metrics", "/monitoring/prometheus/metrics"):
             page = httpx.get(running.url + path).text
@@ -132,6 +133,7 @@ def test_figures_are_told_and_health_follows_the_versions(push_dir):
                 'pneumonia_serving_request_seconds_count{action="predict"} 2.0',
                 "pneumonia_serving_batch_rows_sum 3.0",
                 "pneumonia_serving_scores_count 3.0",
+                f'pneumonia_serving_decisions_total{{decision="{decision}"}} 3.0',
                 "pneumonia_serving_queued_instances 0.0",
                 "pneumonia_serving_active_requests 0.0",
                 "pneumonia_serving_model_version 1.0",
