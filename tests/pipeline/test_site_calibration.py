@@ -11,17 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.push_folder import pushed_versions, version_dir
 from models import features
-from models.provenance import ASSETS_EXTRA_DIR, read_provenance
+from models.decision_band import choose_decision_band
+from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance, read_provenance
 from models.reference_scores import REFERENCE_FILE, ReferenceScores
 from models.session_model import SessionModel
+from models.warmup import WARM_UP_FILE
 from pipeline import site_calibration
 from serving import rollback
 from serving.site_calibration.run import SiteReport
 from tests.serving.contract.model import write_transform
 from tests.serving.site_calibration.brightness_model import (
+    MOST_FAMILIAR,
+    REFERRAL,
+    band_of,
     encode,
     export_brightness_model,
     write_folder,
@@ -132,6 +138,8 @@ def test_the_version_says_what_was_aligned_on_what_and_by_whom(push_dir, unlabel
     assert site_record.prevalence_source == "estimated"
     assert site_record.prevalence == report.alignment.prevalence.value
     assert (site_record.base_model_version, site_record.base_threshold) == ("ba5e", base.threshold)
+    assert (site_record.base_band, new.referral) == (base.band, base.referral)
+    assert new.band == report.alignment.band != base.band
     assert new.model_version == report.pushed.model_version != base.model_version
     assert new.threshold == np.float32(report.alignment.threshold)
     # The graph tells it, too, and what is beside it came along.
@@ -140,11 +148,47 @@ def test_the_version_says_what_was_aligned_on_what_and_by_whom(push_dir, unlabel
     session.close()
     assert told["site_calibration_by"].tolist() == [b"Dr. Ada"]
     assert float(told["threshold"][0]) == new.threshold
+    assert float(told["band_low"][0]) == new.band.low
+    assert float(told["site_calibration_base_band_high"][0]) == base.band.high
     assert ReferenceScores.read(version_dir(push_dir, 2)) == ReferenceScores.read(
         version_dir(push_dir, 1)
     )
     names = {path.name for path in (version_dir(push_dir, 1) / ASSETS_EXTRA_DIR).iterdir()}
     assert {path.name for path in (version_dir(push_dir, 2) / ASSETS_EXTRA_DIR).iterdir()} == names
+
+
+def expected_decisions(band, answer: dict[str, np.ndarray], log_odds: np.ndarray) -> np.ndarray:
+    is_referred = (np.abs(log_odds) > MOST_FAMILIAR) | band.refers(answer[features.PROBABILITY])
+    return np.where(is_referred, b"refer", answer[features.PREDICTED_LABEL])
+
+
+def test_the_band_is_aligned_with_the_threshold_and_decides(
+    push_dir, unlabelled, model, tmp_path, capfd
+):
+    _, report = calibrate(tmp_path, push_dir, unlabelled)
+    labels, log_odds = site()
+    images = [encode(value) for value in log_odds]
+    before, after = (answers(version_dir(push_dir, number), images) for number in (1, 2))
+    band = report.alignment.band
+    frozen = band_of(model)
+    assert frozen.low < model.threshold < frozen.high
+    assert band.low <= report.alignment.threshold <= band.high
+    # The scores have risen by two: so have both ends.
+    assert band.low > frozen.low
+    assert band.high > frozen.high
+    for each, answer in ((frozen, before), (band, after)):
+        np.testing.assert_array_equal(
+            answer[features.DECISION], expected_decisions(each, answer, log_odds)
+        )
+    is_uncertain = band.refers(after[features.PROBABILITY])
+    assert report.alignment.share_uncertain == pytest.approx(is_uncertain.mean())
+    assert report.num_unfamiliar == np.sum(np.abs(log_odds) > MOST_FAMILIAR) > 0
+    # Of the normals, fewer are called pneumonia than with the frozen band.
+    is_called = [answer[features.DECISION] == b"pneumonia" for answer in (before, after)]
+    assert np.sum(is_called[1] & ~labels) < np.sum(is_called[0] & ~labels)
+    shown = capfd.readouterr().out
+    assert f"referred to a radiologist whatever its score: {report.num_unfamiliar} of 300" in shown
+    assert "with the frozen band" in shown
 
 
 def test_rolling_back_serves_the_threshold_before(push_dir, unlabelled, model, tmp_path):
@@ -187,6 +231,16 @@ def test_labelled_images_choose_the_threshold_again(push_dir, tmp_path, capfd):
     assert origin.site_calibration.num_pneumonia == choice.num_pneumonia
     assert origin.site_calibration.prevalence_source == "counted"
     assert origin.site_calibration.recall_low == choice.rechosen.recall.low
+    # Two of the drawn pictures are the same.
+    left_out = [int(each.name.removesuffix(".png")) for each in report.left_out]
+    labels, log_odds = np.delete(labels, left_out), np.delete(log_odds, left_out)
+    answer = answers(version_dir(push_dir, 2), [encode(value) for value in log_odds])
+    band = choose_decision_band(labels, answer[features.PROBABILITY], choice.threshold, REFERRAL)
+    assert origin.band == choice.band == band
+    np.testing.assert_array_equal(
+        answer[features.DECISION], expected_decisions(band, answer, log_odds)
+    )
+    assert choice.decided.accuracy.number == np.sum(~band.refers(answer[features.PROBABILITY]))
     assert "more cases of pneumonia" in capfd.readouterr().out
 
 
@@ -338,6 +392,86 @@ def test_a_version_that_answers_otherwise_is_not_pushed(
     assert code == site_calibration.EXIT_CRASHED
     assert "another threshold" in capfd.readouterr().err
     assert pushed_versions(push_dir) == [1]
+
+
+def test_decisions_that_do_not_follow_the_band_are_not_pushed(
+    push_dir, unlabelled, tmp_path, capfd, monkeypatch
+):
+    from serving.site_calibration import run
+
+    write = run.write_version
+
+    def write_wrong(base_dir, new_dir, provenance):
+        wide = provenance.band.model_copy(update={"low": 0.0, "high": 1.1})
+        write(base_dir, new_dir, provenance.model_copy(update={"band": wide}))
+        # The graph tells what the file says, as a check by the file alone would want it.
+        wrong = Provenance.read(new_dir / ASSETS_EXTRA_DIR / PROVENANCE_FILE)
+        assert wrong.band == wide
+        provenance.write(new_dir / ASSETS_EXTRA_DIR / PROVENANCE_FILE)
+
+    monkeypatch.setattr(run, "write_version", write_wrong)
+    arguments = ["--model", str(push_dir), "--data", str(unlabelled), "--by", "Ada", *FAST]
+    code = site_calibration.main([*arguments, "--work-dir", str(tmp_path / "work")])
+    assert code == site_calibration.EXIT_CRASHED
+    assert "decisions do not follow its threshold and its band" in capfd.readouterr().err
+    assert pushed_versions(push_dir) == [1]
+
+
+def without_band(push_dir: Path) -> None:
+    """Make the version's origin that of a model that was exported before there were bands."""
+    path = push_dir / "1" / ASSETS_EXTRA_DIR / PROVENANCE_FILE
+    Provenance.read(path).model_copy(update={"band": None, "referral": None}).write(path)
+
+
+def test_an_origin_without_the_band_of_its_graph_is_bad_input(
+    push_dir, unlabelled, tmp_path, capfd
+):
+    without_band(push_dir)
+    arguments = ["--model", str(push_dir), "--data", str(unlabelled), "--by", "Ada", *FAST]
+    assert site_calibration.main([*arguments, "--work-dir", str(tmp_path / "work")]) == 2
+    told = capfd.readouterr().err
+    assert "its origin has 0 ends of a band, its graph 2" in " ".join(told.split())
+    assert pushed_versions(push_dir) == [1]
+
+
+def test_a_model_that_refers_nobody_is_calibrated_as_before(push_dir, unlabelled, tmp_path):
+    without_band(push_dir)
+    model = tf.saved_model.load(str(push_dir / "1"))
+    older = _Older(model)
+    signatures = {
+        features.SERVING_SIGNATURE: older.serve,
+        features.INFORMATION_SIGNATURE: model.signatures[features.INFORMATION_SIGNATURE],
+    }
+    beside = tmp_path / "beside"
+    shutil.copytree(push_dir / "1" / ASSETS_EXTRA_DIR, beside)
+    (beside / WARM_UP_FILE).unlink()
+    shutil.rmtree(push_dir / "1")
+    tf.saved_model.save(older, str(push_dir / "1"), signatures=signatures)
+    shutil.copytree(beside, push_dir / "1" / ASSETS_EXTRA_DIR, dirs_exist_ok=True)
+    code, report = calibrate(tmp_path, push_dir, unlabelled)
+    assert code == site_calibration.EXIT_PUSHED
+    assert (report.num_unfamiliar, report.alignment.band) == (None, None)
+    new = read_provenance(version_dir(push_dir, 2))
+    assert (new.band, new.referral, new.site_calibration.base_band) == (None, None, None)
+    answer = answers(version_dir(push_dir, 2), [encode(0.0)])
+    assert set(answer) == {features.PROBABILITY, features.PREDICTED_LABEL, features.THRESHOLD}
+    assert answer[features.THRESHOLD] == np.float32(report.alignment.threshold)
+
+
+class _Older(tf.Module):
+    """A model with the answers, and the one variable, that exports had before."""
+
+    def __init__(self, model) -> None:
+        super().__init__()
+        self._signature = model.signatures[features.SERVING_SIGNATURE]
+        self._model = model
+        self.threshold = model.threshold
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.IMAGE_BYTES)])
+    def serve(self, image_bytes):
+        answer = self._signature(image_bytes=image_bytes)
+        names = (features.PROBABILITY, features.PREDICTED_LABEL, features.THRESHOLD)
+        return {name: answer[name] for name in names}
 
 
 def test_help_needs_no_tensorflow(repository):
