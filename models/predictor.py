@@ -167,7 +167,10 @@ def familiar_images(
         candidate: As for `Predictor`.
         images: uint8 [n, side, side, 1], as Transform made them.
     """
-    return FamiliarImages.fit(_in_batches(Predictor(network, candidate).features, images))
+    predictor = Predictor(
+        network, candidate
+    )  # a `tf.function` does not keep what it is a method of
+    return FamiliarImages.fit(_in_batches(predictor.features, images))
 
 
 def log_distances(predictor: Predictor | EnsemblePredictor, images: np.ndarray) -> np.ndarray:

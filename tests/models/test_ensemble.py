@@ -9,8 +9,9 @@ from models.ensemble import build_ensemble
 from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.judgement import judge_predictions, measure_exposure_cuts, predict_validation
-from models.predictor import Predictor, predict_probabilities
+from models.predictor import Predictor, familiar_images, predict_probabilities
 from models.training_report import (
+    FAMILIAR_FILE,
     NETWORK_FILE,
     PREDICTIONS_FILE,
     REPORT_FILE,
@@ -40,11 +41,14 @@ def model_runs(validation, tmp_path_factory):
         keras.utils.set_random_seed(index)
         candidate = CandidateSettings(architecture=architecture, normalisation="standardise")
         network = build_network(candidate, SIZE)
-        predictions = predict_validation(Predictor(network, candidate), validation)
+        familiar = familiar_images(network, candidate, validation.images)
+        predictor = Predictor(network, candidate, familiar=familiar)
+        predictions = predict_validation(predictor, validation)
         cuts = measure_exposure_cuts(validation.images)
         judgement = judge_predictions(predictions, validation, OperatingPointSettings(), 0, cuts)
         folder = tmp_path_factory.mktemp(name)
         network.save(folder / NETWORK_FILE)
+        familiar.write(folder / FAMILIAR_FILE)
         predictions.write(folder / PREDICTIONS_FILE)
         TrainingReport(
             name=name,
@@ -83,14 +87,20 @@ def test_the_best_are_averaged_and_exported_as_one_model(
     members = [predict_probabilities(member, validation.images) for member in predictor.members]
     np.testing.assert_allclose(predictions.plain, np.mean(members, axis=0), atol=1e-5)
 
-    served = ServedModel(
-        predictor, tiny_set.transform_output, SIZE, OperatingRule(report.threshold)
-    )
+    distances = [
+        member.answer(tf.constant(validation.images))[1].numpy() for member in predictor.members
+    ]
+    np.testing.assert_allclose(predictions.log_distances, np.mean(distances, axis=0), atol=1e-4)
+
+    rule = OperatingRule.from_validation(report, predictions)
+    served = ServedModel(predictor, tiny_set.transform_output, SIZE, rule)
     export_model(served, tmp_path / "model")
     answer = tf.saved_model.load(str(tmp_path / "model")).signatures[features.SERVING_SIGNATURE](
         image_bytes=tf.constant(tiny_set.image_bytes)
     )
     called = answer[features.PREDICTED_LABEL].numpy() == b"pneumonia"
     labels = np.array(tiny_set.labels, bool)
+    is_decided = answer[features.DECISION].numpy() != b"refer"
+    assert np.sum(is_decided) == report.referral.decided.n
     assert np.sum(called & labels) == report.validation["overall"].tp
     assert np.sum(called & ~labels) == report.validation["overall"].fp
