@@ -19,6 +19,7 @@ DEFAULTS = "CLAHE and black bands: the defaults"
 
 # What the variants with ImageNet weights differ from in one thing.
 FINE_TUNED = "EfficientNet-Lite0 as a whole, plain pixels"
+FINE_TUNED_CLAHE = "EfficientNet-Lite0 as a whole, CLAHE"
 
 _DEFAULT_TRANSFORM = TransformSettings()
 
@@ -93,12 +94,22 @@ _FINE_TUNED = CandidateSettings(
     architecture="efficientnet_lite0",
     weights="package",
     normalisation="none",
-    training=TrainingSettings(backbone="whole", learning_rate=1e-3, epochs=8),
+    training=TrainingSettings(
+        backbone="whole", learning_rate=1e-3, epochs=8, restore_best_weights=False
+    ),
 )
 
 
 def _fine_tuned_with(**changes: Any) -> CandidateSettings:
     return _FINE_TUNED.model_copy(update=changes)
+
+
+def _fine_tuned_trained_with(**changes: Any) -> CandidateSettings:
+    return _fine_tuned_with(training=_FINE_TUNED.training.model_copy(update=changes))
+
+
+def _fine_tuned_at(image_size_px: int) -> Variant:
+    return Variant("pretrained", _FINE_TUNED, TransformSettings(image_size_px=image_size_px))
 
 
 VARIANTS: Mapping[str, Variant] = {
@@ -128,12 +139,31 @@ VARIANTS: Mapping[str, Variant] = {
         "prediction", _PLAIN, members=(REFERENCE, "standardisation", "CLAHE")
     ),
     FINE_TUNED: Variant("pretrained", _FINE_TUNED),
-    "EfficientNet-Lite0 as a whole, CLAHE": Variant(
-        "pretrained", _fine_tuned_with(normalisation="clahe")
-    ),
+    FINE_TUNED_CLAHE: Variant("pretrained", _fine_tuned_with(normalisation="clahe")),
     "EfficientNet-Lite0 as a whole, equalised": Variant(
         "pretrained", _fine_tuned_with(normalisation="equalise")
     ),
+    "EfficientNet-Lite0, mean of plain and CLAHE": Variant(
+        "pretrained", _FINE_TUNED, members=(FINE_TUNED, FINE_TUNED_CLAHE)
+    ),
+    "EfficientNet-Lite0, epoch of the lowest loss": Variant(
+        "pretrained", _fine_tuned_trained_with(restore_best_weights=True)
+    ),
+    "EfficientNet-Lite0, averaged weights (EMA .99)": Variant(
+        "pretrained", _fine_tuned_trained_with(ema_momentum=0.99)
+    ),
+    "EfficientNet-Lite0, rates falling by .7 a stage": Variant(
+        "pretrained", _fine_tuned_trained_with(layer_decay=0.7)
+    ),
+    "EfficientNet-Lite0, an epoch of the head first": Variant(
+        "pretrained", _fine_tuned_trained_with(head_epochs=1)
+    ),
+    "EfficientNet-Lite0, 3 views": Variant(
+        "pretrained", _fine_tuned_with(num_views=3), trained_as=FINE_TUNED
+    ),
+    "EfficientNet-Lite0, 160 px": _fine_tuned_at(160),
+    "EfficientNet-Lite0, 192 px": _fine_tuned_at(192),
+    "EfficientNet-Lite0, 224 px": _fine_tuned_at(224),
     # The longest one comes last.
     "224 px": Variant("input", _PLAIN, TransformSettings(image_size_px=224)),
 }
