@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from components.errors import InputError
+from models.decision_band import DecisionBand
 from pipeline import __version__
+from pipeline.config import ReferralSettings
 
 if TYPE_CHECKING:  # it brings scikit-learn, seconds that printing does without
     from models.training_report import TrainingReport
@@ -25,6 +27,7 @@ if TYPE_CHECKING:  # it brings scikit-learn, seconds that printing does without
 ASSETS_EXTRA_DIR = "assets.extra"  # TensorFlow passes over what lies there, and servers read it
 PROVENANCE_FILE = "provenance.json"
 _VERSION_DIGITS = 16
+_PARTS = ("referral", "band", "site_calibration", "base_band")
 
 
 class SiteCalibration(BaseModel):
@@ -47,6 +50,7 @@ class SiteCalibration(BaseModel):
         specificity_low: As `recall_low`.
         base_model_version: Model version that the gate judged.
         base_threshold: Its threshold.
+        base_band: Scores that it referred; None from a model that refers none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -65,6 +69,7 @@ class SiteCalibration(BaseModel):
     specificity_low: float
     base_model_version: str
     base_threshold: float
+    base_band: DecisionBand | None = None
 
 
 class Provenance(BaseModel):
@@ -86,8 +91,12 @@ class Provenance(BaseModel):
         threshold: The operating point, in [0, 1].
         target_sensitivity: What the operating point was asked for.
         reaches_target: Whether the recall's lower 95% bound on validation is at least that.
-        site_calibration: What `threshold` was changed by after the gate; None where it was not.
-            `target_sensitivity` and `reaches_target` then still speak of the threshold before.
+        referral: Which errors `band` was chosen for; None from a model that was exported before
+            cases were referred.
+        band: Scores that are referred to a radiologist; None as `referral`.
+        site_calibration: What `threshold` and `band` were changed by after the gate; None where
+            they were not. `target_sensitivity` and `reaches_target` then still speak of the
+            threshold before.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +113,8 @@ class Provenance(BaseModel):
     threshold: float
     target_sensitivity: float
     reaches_target: bool
+    referral: ReferralSettings | None = None
+    band: DecisionBand | None = None
     site_calibration: SiteCalibration | None = None
 
     def facts(self) -> dict[str, str]:
@@ -111,14 +122,13 @@ class Provenance(BaseModel):
 
         Returns:
             Fields by their names; `data_sha256_<split>` for each split; `members` is
-            "name=version, ...", or "" where there are none; `site_calibration_<field>` for each
-            field of a site's calibration, where there was one.
+            "name=version, ...", or "" where there are none; `referral_<field>`, `band_<end>` and
+            `site_calibration_<field>` (of its `base_band`: `site_calibration_base_band_<end>`)
+            where there is such a part.
         """
-        plain = self.model_dump(mode="json", exclude={"members", "data_sha256", "site_calibration"})
-        site = {} if self.site_calibration is None else self.site_calibration.model_dump()
+        plain = self.model_dump(mode="json", exclude={"members", "data_sha256"})
         return {
-            **{name: str(value) for name, value in plain.items()},
-            **{f"site_calibration_{name}": str(value) for name, value in site.items()},
+            **_flat(plain),
             **{f"data_sha256_{split}": digest for split, digest in self.data_sha256.items()},
             "members": ", ".join(f"{name}={version}" for name, version in self.members.items()),
         }
@@ -179,6 +189,8 @@ def describe_origin(
         threshold=report.threshold,
         target_sensitivity=report.target_sensitivity,
         reaches_target=report.reaches_target,
+        referral=report.referral.settings,
+        band=report.referral.band,
     )
     candidate = "" if report.candidate is None else report.candidate.model_dump_json()
     parts = (record.model_dump_json(), candidate, report.calibration.model_dump_json())
@@ -187,13 +199,17 @@ def describe_origin(
 
 
 def describe_site_origin(
-    base: Provenance, threshold: float, site_calibration: SiteCalibration
+    base: Provenance,
+    threshold: float,
+    band: DecisionBand | None,
+    site_calibration: SiteCalibration,
 ) -> Provenance:
     """Return the origin of a model whose threshold is changed for another site.
 
     Args:
         base: The model before.
         threshold: The new operating point, in [0, 1].
+        band: The scores that it refers; None from a model that refers none.
         site_calibration: What it was changed by.
     """
     record = base.model_copy(
@@ -201,11 +217,23 @@ def describe_site_origin(
             # Of what the gate judged, so that it does not matter how often a site was calibrated.
             "model_version": site_calibration.base_model_version,
             "threshold": threshold,
+            "band": band,
             "site_calibration": site_calibration,
         }
     )
     digest = hashlib.sha256(record.model_dump_json().encode()).hexdigest()
     return record.model_copy(update={"model_version": digest[:_VERSION_DIGITS]})
+
+
+def _flat(parts: Mapping[str, object]) -> dict[str, str]:
+    """Return texts by name; a part's fields are named `<part>_<field>`, absent parts left out."""
+    texts: dict[str, str] = {}
+    for name, value in parts.items():
+        if isinstance(value, Mapping):
+            texts |= {f"{name}_{field}": text for field, text in _flat(value).items()}
+        elif value is not None or name not in _PARTS:
+            texts[name] = str(value)
+    return texts
 
 
 def read_provenance(saved_model_dir: str | Path) -> Provenance:

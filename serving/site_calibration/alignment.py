@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
+from models.decision_band import DecisionBand
 from models.reference_scores import ReferenceScores
 from pipeline.site_settings import SiteCalibrationSettings
+from serving.site_calibration.band import Explained, carry_band
 from serving.site_calibration.patients import PatientSamples
 from serving.site_calibration.prevalence import BORDER, estimate_prevalence
 from serving.site_calibration.shift import (
@@ -97,6 +99,10 @@ class Alignment(BaseModel):
         aligned: Expected figures of the aligned threshold.
         recall_if_unmoved: Recall of the aligned threshold were the scores of pneumonia those of
             the reference: the worst case of a raised threshold.
+        band: Scores that are referred with the aligned threshold; None from a model that refers
+            none.
+        share_uncertain_frozen: Share of the site's images whose score is in the frozen band.
+        share_uncertain: The same of `band`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -126,6 +132,9 @@ class Alignment(BaseModel):
     frozen: Figures
     aligned: Figures
     recall_if_unmoved: float
+    band: DecisionBand | None = None
+    share_uncertain_frozen: float | None = None
+    share_uncertain: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +166,7 @@ def align_scores(
     min_recall_lower_bound: float,
     prevalence: float | None = None,
     patients: Sequence[str] | None = None,
+    frozen_band: DecisionBand | None = None,
 ) -> Alignment:
     """Find the threshold at a site that does what the frozen one does at the reference.
 
@@ -171,6 +181,7 @@ def align_scores(
         prevalence: The share of cases among these images, in (0, 1), where it is known; None
             estimates it.
         patients: Of each image; their images are resampled together. None: one image each.
+        frozen_band: Scores that were referred when the gate judged the model; None for none.
 
     Raises:
         ValueError: There are no images, or a probability is not finite.
@@ -208,6 +219,14 @@ def align_scores(
     ]
     values = np.array(figures)  # [1 + resamples, recall or specificity, frozen or aligned]
     called = [float(np.mean(scores >= each)) for each in thresholds]
+    band = None
+    if frozen_band is not None:
+        explained = Explained(scores, reference, found.prevalence)
+        resamples = [
+            Explained(drawn_scores, drawn_reference, solution.prevalence)
+            for drawn_scores, drawn_reference, solution in draws
+        ]
+        band = carry_band(frozen_band, frozen_threshold, threshold, explained, resamples)
     result = Alignment(
         verdict=ALIGNED,
         reasons=(),
@@ -237,6 +256,9 @@ def align_scores(
         frozen=_figures(values, 0),
         aligned=_figures(values, 1),
         recall_if_unmoved=reference.recall_at(float(to_log_odds(threshold))),
+        band=band,
+        share_uncertain_frozen=_share_in(frozen_band, scores),
+        share_uncertain=_share_in(band, scores),
     )
     reasons = _reasons_to_refuse(result, reference, settings, min_recall_lower_bound)
     if reasons:
@@ -338,6 +360,10 @@ def _cautious(
     highest = threshold_for_share(reference.pneumonia, share)
     raised = max(estimate.low, frozen_threshold)
     return max(min(raised, highest), frozen_threshold), raised > max(highest, frozen_threshold)
+
+
+def _share_in(band: DecisionBand | None, scores: NDArray[np.float32]) -> float | None:
+    return None if band is None else float(np.mean(band.refers(scores)))
 
 
 def _figures_of(

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
+from models.decision_band import DecisionBand, choose_decision_band
 from models.intervals import wilson_interval
 from models.operating_point import OperatingPoint, choose_operating_point
-from pipeline.config import GateSettings
+from pipeline.config import GateSettings, ReferralSettings
 from pipeline.site_settings import SiteCalibrationSettings
 from serving.site_calibration.patients import PatientSamples
 
@@ -68,6 +69,10 @@ class Choice(BaseModel):
         more_images_for_width: Further images that hold as many, at this prevalence.
         more_cases_for_gate: Further cases until a recall like this one passes the gate; 0 where it
             does, None where no number helps.
+        referral: Which errors the band was chosen for; None from a model that refers no scores.
+        band: Scores that are referred with the re-chosen threshold.
+        decided: Figures of the re-chosen threshold on the images outside `band`, on which it was
+            chosen; None where there are none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,6 +93,9 @@ class Choice(BaseModel):
     more_cases_for_width: int | None
     more_images_for_width: int | None
     more_cases_for_gate: int | None
+    referral: ReferralSettings | None = None
+    band: DecisionBand | None = None
+    decided: MeasuredFigures | None = None
 
 
 def measure(labels: ArrayLike, probabilities: ArrayLike, threshold: float) -> MeasuredFigures:
@@ -118,6 +126,7 @@ def choose_for_site(
     settings: SiteCalibrationSettings,
     gate: GateSettings,
     patients: Sequence[str] | None = None,
+    referral: ReferralSettings | None = None,
 ) -> Choice:
     """Choose the threshold again, as it is chosen on validation, and apply the gate's recall rules.
 
@@ -135,6 +144,8 @@ def choose_for_site(
         settings: How many images there must be; the stated width.
         gate: Its rules for recall.
         patients: Of each image; their images are resampled together. None: one image each.
+        referral: The errors that the band of referred scores is chosen for, as on validation; None
+            chooses no band.
 
     Raises:
         ValueError: There are no images, or a probability is not finite.
@@ -175,6 +186,12 @@ def choose_for_site(
     recall = rechosen.recall
     if recall is None:
         raise ValueError("expected cases of pneumonia, got none")
+    band = decided = None
+    if referral is not None:
+        band = choose_decision_band(truth, scores, point.threshold, referral)
+        outside = ~band.refers(scores)
+        if outside.any():
+            decided = measure(truth[outside], scores[outside], point.threshold)
     low, high = _threshold_interval(truth, scores, target_sensitivity, settings, gate, patients)
     more_for_gate = _more_for_gate(recall, gate)
     more_for_width = more_cases(recall.value, recall.number, settings.interval_width)
@@ -198,6 +215,9 @@ def choose_for_site(
         if more_for_width is None
         else int(np.ceil(more_for_width * truth.size / num_pneumonia)),
         more_cases_for_gate=more_for_gate,
+        referral=referral,
+        band=band,
+        decided=decided,
     )
 
 

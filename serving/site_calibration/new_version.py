@@ -11,10 +11,13 @@ import tensorflow as tf
 
 from components.errors import InputError
 from models import features
+from models.decision_band import DecisionBand
 from models.export import information_function
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
+
+_BAND_VARIABLES = ("decision_low", "decision_high")  # of `models.export.ServedModel`
 
 
 class WrongVersionError(RuntimeError):
@@ -22,7 +25,7 @@ class WrongVersionError(RuntimeError):
 
 
 def write_version(base_dir: Path, new_dir: Path, provenance: Provenance) -> None:
-    """Write a copy of a SavedModel with the threshold and the origin of `provenance`.
+    """Write a copy of a SavedModel with the threshold, the band and the origin of `provenance`.
 
     What lies beside the graph (warm-up requests, validation scores) is copied.
 
@@ -32,7 +35,8 @@ def write_version(base_dir: Path, new_dir: Path, provenance: Provenance) -> None
         provenance: Of the new version.
 
     Raises:
-        InputError: The model has no threshold of its own.
+        InputError: The model has no threshold of its own, or refers scores that `provenance` does
+            not tell, or the other way round.
     """
     model = tf.saved_model.load(str(base_dir))
     threshold = getattr(model, features.THRESHOLD, None)
@@ -42,6 +46,7 @@ def write_version(base_dir: Path, new_dir: Path, provenance: Provenance) -> None
             "pipeline exported"
         )
     threshold.assign(provenance.threshold)
+    _assign_band(model, provenance.band, base_dir)
     signatures = {
         **model.signatures,
         # The origin is a constant of its function.
@@ -62,8 +67,9 @@ def check_version(base: SessionModel, new_dir: Path, images: Sequence[bytes]) ->
         images: JPEG or PNG each, that the model before can decode; at least one.
 
     Raises:
-        WrongVersionError: A variable has no value, a warm-up request fails, a probability is
-            another one, or labels do not follow the threshold that it tells.
+        WrongVersionError: A variable has no value, a warm-up request fails, a probability or a
+            familiarity is another one, or labels and decisions do not follow the threshold and the
+            band that it tells.
     """
     provenance = Provenance.read(new_dir / ASSETS_EXTRA_DIR / PROVENANCE_FILE)
     new = SessionModel(new_dir)
@@ -86,8 +92,41 @@ def check_version(base: SessionModel, new_dir: Path, images: Sequence[bytes]) ->
     is_case = after[features.PREDICTED_LABEL] == features.PNEUMONIA.encode()
     if not np.array_equal(is_case, probabilities >= threshold):
         raise WrongVersionError("its labels do not follow its threshold")
+    _check_decisions(before, after, provenance.band)
     if {name: text[0].decode() for name, text in told.items()} != provenance.facts():
         raise WrongVersionError("its graph tells another origin than the file beside it")
+
+
+def _assign_band(model: tf.Module, band: DecisionBand | None, base_dir: Path) -> None:
+    found = [getattr(model, name, None) for name in _BAND_VARIABLES]
+    variables = [each for each in found if isinstance(each, tf.Variable)]
+    ends = [] if band is None else [band.low, band.high]
+    if len(variables) != len(ends):
+        raise InputError(
+            f"expected a model whose origin and graph agree on which scores are referred, got "
+            f"{base_dir}: its origin has {len(ends)} ends of a band, its graph {len(variables)}; "
+            "push the model again"
+        )
+    # Neither: it was exported before cases were referred, and still refers none.
+    for variable, end in zip(variables, ends, strict=True):
+        variable.assign(end)
+
+
+def _check_decisions(
+    before: dict[str, np.ndarray], after: dict[str, np.ndarray], band: DecisionBand | None
+) -> None:
+    if band is None:
+        if features.DECISION in after:
+            raise WrongVersionError("it makes decisions, and its origin tells no band for them")
+        return
+    familiarity = after[features.FAMILIARITY]
+    if not np.array_equal(before[features.FAMILIARITY], familiarity):
+        raise WrongVersionError("its familiarity is not that of the model that it came from")
+    is_unfamiliar = familiarity < after[features.FAMILIARITY_THRESHOLD]
+    is_referred = is_unfamiliar | band.refers(after[features.PROBABILITY])
+    expected = np.where(is_referred, features.REFER.encode(), after[features.PREDICTED_LABEL])
+    if not np.array_equal(after[features.DECISION], expected):
+        raise WrongVersionError("its decisions do not follow its threshold and its band")
 
 
 def _replay_warm_up(model: SessionModel, folder: Path) -> None:

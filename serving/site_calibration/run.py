@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from components.errors import InputError
 from components.push_folder import is_complete, push, pushed_versions, version_dir
+from models.decision_band import DecisionBand
 from models.provenance import Provenance, SiteCalibration, describe_site_origin, read_provenance
 from models.reference_scores import ReferenceScores
 from models.session_model import SessionModel
@@ -103,6 +104,8 @@ class SiteReport(BaseModel):
         by: Who answers for it.
         is_labelled: Whether the threshold was chosen by labels.
         num_images: Scored images.
+        num_unfamiliar: Of these, images that the model refers because they are unlike its training
+            images; None where it does not measure that.
         left_out: Files that were not scored.
         warnings: What to know about how the images were read.
         alignment: Of unlabelled images.
@@ -121,6 +124,7 @@ class SiteReport(BaseModel):
     by: str
     is_labelled: bool
     num_images: int
+    num_unfamiliar: int | None = None
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...]
     alignment: Alignment | None = None
@@ -177,6 +181,7 @@ def calibrate_for_site(
             by=request.by,
             is_labelled=by_labels,
             num_images=len(scored.images),
+            num_unfamiliar=scored.num_unfamiliar,
             left_out=scored.left_out,
             warnings=site.warnings,
         )
@@ -217,6 +222,11 @@ def _frozen_threshold(base: Provenance) -> float:
     return base.threshold if site is None else site.base_threshold
 
 
+def _frozen_band(base: Provenance) -> DecisionBand | None:
+    site = base.site_calibration
+    return base.band if site is None else site.base_band
+
+
 def _align(
     report: SiteReport,
     scored: ScoredImages,
@@ -233,6 +243,7 @@ def _align(
         min_recall_lower_bound=settings.gate.min_recall_lower_bound,
         prevalence=request.prevalence,
         patients=[image.patient for image in scored.images],
+        frozen_band=_frozen_band(base),
     )
     measured = None
     labels = _labels(scored)
@@ -263,6 +274,7 @@ def _choose(
         settings.site_calibration,
         settings.gate,
         patients=[image.patient for image in scored.images],
+        referral=base.referral,
     )
     verdict = "changed" if choice.verdict == RECHOSEN else "refused"
     return report.model_copy(update={"verdict": verdict, "choice": choice})
@@ -281,6 +293,7 @@ def _origin(report: SiteReport, scored: ScoredImages, base: Provenance) -> Prove
         "images_sha256": scored.images_sha256,
         "base_model_version": base.model_version if before is None else before.base_model_version,
         "base_threshold": _frozen_threshold(base),
+        "base_band": _frozen_band(base),
     }
     if report.alignment is not None:
         alignment = report.alignment
@@ -298,7 +311,7 @@ def _origin(report: SiteReport, scored: ScoredImages, base: Provenance) -> Prove
                 "specificity_low": figures.specificity.low,
             }
         )
-        return describe_site_origin(base, _float32(alignment.threshold), site)
+        return describe_site_origin(base, _float32(alignment.threshold), alignment.band, site)
     choice = report.choice
     if choice is None or choice.threshold is None or choice.rechosen is None:
         raise ValueError("expected a new threshold, got none")
@@ -318,7 +331,7 @@ def _origin(report: SiteReport, scored: ScoredImages, base: Provenance) -> Prove
             "specificity_low": specificity.low,
         }
     )
-    return describe_site_origin(base, _float32(choice.threshold), site)
+    return describe_site_origin(base, _float32(choice.threshold), choice.band, site)
 
 
 def _float32(threshold: float) -> float:

@@ -33,12 +33,15 @@ class ScoredImages:
     Attributes:
         images: Those that were scored.
         probabilities: float32 [n], of pneumonia, in [0, 1].
+        num_unfamiliar: Of the scored ones, those that the model refers because they are unlike its
+            training images; None where it does not measure that.
         left_out: The others.
         images_sha256: Digest of the scored images' content, in any order.
     """
 
     images: tuple[SiteImage, ...]
     probabilities: np.ndarray
+    num_unfamiliar: int | None
     left_out: tuple[LeftOut, ...]
     images_sha256: str
 
@@ -56,6 +59,7 @@ class _Scoring:
         self._model = model
         self.scored: list[tuple[SiteImage, float]] = []
         self.left_out: list[LeftOut] = []
+        self.num_unfamiliar: int | None = None
 
     def score(self, batch: Sequence[_Prepared]) -> None:
         """Ask the model about a batch, about halves of it where it fails, down to one image."""
@@ -76,6 +80,9 @@ class _Scoring:
             self.score(batch[middle:])
             return
         probabilities = answer[features.PROBABILITY]
+        if features.FAMILIARITY in answer:
+            is_unfamiliar = answer[features.FAMILIARITY] < answer[features.FAMILIARITY_THRESHOLD]
+            self.num_unfamiliar = (self.num_unfamiliar or 0) + int(np.sum(is_unfamiliar))
         self.scored += zip((each.image for each in batch), map(float, probabilities), strict=True)
 
 
@@ -117,6 +124,7 @@ def score_images(
     return ScoredImages(
         images=tuple(image for image, _ in scoring.scored),
         probabilities=np.array([probability for _, probability in scoring.scored], np.float32),
+        num_unfamiliar=scoring.num_unfamiliar,
         left_out=tuple(scoring.left_out),
         images_sha256=hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from serving.site_calibration.alignment import Alignment, Estimate
@@ -25,6 +26,11 @@ def _images(report: SiteReport) -> Iterator[str]:
     kind = "labelled" if report.is_labelled else "unlabelled"
     yield f"Model {report.model_version}, {report.model_dir}"
     yield f"{report.num_images} {kind} images scored, {len(report.left_out)} left out"
+    if report.num_unfamiliar is not None:
+        yield (
+            "Unlike the training images, so referred to a radiologist whatever its score: "
+            f"{report.num_unfamiliar} of {report.num_images}"
+        )
     for each in report.left_out[:_MOST_LEFT_OUT]:
         yield f"  left out: {each.name}: {each.reason}"
     if len(report.left_out) > _MOST_LEFT_OUT:
@@ -79,6 +85,11 @@ def _of_alignment(found: Alignment, served_threshold: float) -> Iterator[str]:
         "  If the scores of pneumonia have not moved, the recall of the aligned threshold is "
         f"{found.recall_if_unmoved:.3f}"
     )
+    if found.share_uncertain_frozen is not None and found.share_uncertain is not None:
+        yield (
+            f"  Uncertain scores, which are referred: {found.share_uncertain_frozen:.1%} of these "
+            f"images with the frozen band, {found.share_uncertain:.1%} with the aligned one"
+        )
     for warning in found.warnings:
         yield f"Warning: {warning}"
 
@@ -96,7 +107,35 @@ def _of_choice(found: Choice, served_threshold: float) -> Iterator[str]:
             + ("" if found.reaches_target else ", which so few cases cannot show")
         )
         yield from _measured("rechosen", found.rechosen)
+        yield from _referral(found)
         yield _more(found)
+
+
+def _referral(found: Choice) -> Iterator[str]:
+    if found.referral is None:
+        return
+    num_decided = 0 if found.decided is None else found.decided.accuracy.number
+    yield (
+        f"  Uncertain scores, which are referred: {found.num_images - num_decided} of "
+        f"{found.num_images} images"
+    )
+    if found.decided is not None:
+        yield from _measured("decided", found.decided)
+    for kind, number, error, other in (
+        ("pneumonia", found.num_pneumonia, found.referral.max_missed_fraction, "normal"),
+        (
+            "normal",
+            found.num_images - found.num_pneumonia,
+            found.referral.max_false_alarm_fraction,
+            "pneumonia",
+        ),
+    ):
+        needed = math.ceil(1.0 / error - 1.0 - 1e-9) if error else 0
+        if number < needed:
+            yield (
+                f"  No score is certain enough to be called {other}: an error of {error:g} takes "
+                f"{needed} labelled {kind} images, got {number}"
+            )
 
 
 def _more(found: Choice) -> str:

@@ -78,6 +78,7 @@ def test_a_trained_model_tells_its_origin(candidates, tiny_set):
     assert (origin.name, origin.architecture, origin.members) == ("first", "cnn_baseline", {})
     assert (origin.seed, origin.code_version, origin.project_version) == (2, "c0de", __version__)
     assert origin.threshold == report.threshold
+    assert (origin.band, origin.referral) == (report.referral.band, report.referral.settings)
     assert (origin.target_sensitivity, origin.reaches_target) == (0.8, report.reaches_target)
     digest = split_digest(load_split([tiny_set.transformed_pattern], SIZE))
     assert origin.data_sha256 == {"train": digest, "validation": digest}  # one file for both
@@ -104,7 +105,13 @@ def test_the_graph_tells_the_same_as_the_file(candidates):
     model = tf.saved_model.load(str(directory))
     told = model.signatures[features.INFORMATION_SIGNATURE](rows=tf.constant([""]))
     facts = {name: text.numpy()[0].decode() for name, text in told.items()}
-    assert facts == read_provenance(directory).facts()
+    origin = read_provenance(directory)
+    assert facts == origin.facts()
+    for end in ("low", "high"):
+        variable = getattr(model, f"decision_{end}")
+        assert float(facts[f"band_{end}"]) == pytest.approx(variable.numpy())
+    assert float(facts["referral_max_missed_fraction"]) == origin.referral.max_missed_fraction
+    assert not any(name.startswith("site_calibration") for name in facts)
     assert float(facts["threshold"]) == pytest.approx(model.threshold.numpy())
 
 

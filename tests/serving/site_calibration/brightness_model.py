@@ -11,13 +11,17 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from PIL import Image
 
+from models.decision_band import DecisionBand, choose_decision_band
 from models.export import OperatingRule, ServedModel, export_model
 from models.provenance import Provenance
+from pipeline.config import ReferralSettings
 from tests.serving.contract.model import SIZE_PX
 from tests.serving.site_calibration.simulation import Model
 
 LOG_ODDS_PER_LEVEL = 0.1
 MIDDLE_LEVEL = 128.0
+REFERRAL = ReferralSettings()
+MOST_FAMILIAR = 12.0  # raw log-odds; an image further from the middle is unfamiliar
 
 
 class BrightnessPredictor(tf.Module):
@@ -32,15 +36,27 @@ class BrightnessPredictor(tf.Module):
         return [self._slope, self._intercept]
 
     @tf.function(reduce_retracing=True)
-    def __call__(self, pixels):
+    def answer(self, pixels):
         level = tf.reduce_mean(tf.cast(pixels, tf.float32), axis=[1, 2, 3])
         raw = LOG_ODDS_PER_LEVEL * (level - MIDDLE_LEVEL)
-        return tf.sigmoid(self._slope * raw + self._intercept)
+        return tf.sigmoid(self._slope * raw + self._intercept), tf.abs(raw)
+
+
+def band_of(model: Model) -> DecisionBand:
+    normal, pneumonia = model.reference.normal, model.reference.pneumonia
+    labels = [0] * len(normal) + [1] * len(pneumonia)
+    return choose_decision_band(labels, normal + pneumonia, model.threshold, REFERRAL)
 
 
 def export_brightness_model(
     directory: Path, transform_output: tft.TFTransformOutput, model: Model
 ) -> Provenance:
+    rule = OperatingRule(
+        threshold=model.threshold,
+        band=band_of(model),
+        known_log_distances=np.linspace(0.0, MOST_FAMILIAR, 1000, dtype=np.float32),
+        familiarity_threshold=0.0015,  # 1 of 1001 is below it, 2 are not
+    )
     provenance = Provenance(
         model_version="ba5e",
         name="brightness",
@@ -54,10 +70,10 @@ def export_brightness_model(
         threshold=model.threshold,
         target_sensitivity=0.955,
         reaches_target=True,
+        referral=REFERRAL,
+        band=rule.band,
     )
-    served = ServedModel(
-        BrightnessPredictor(model), transform_output, SIZE_PX, OperatingRule(model.threshold)
-    )
+    served = ServedModel(BrightnessPredictor(model), transform_output, SIZE_PX, rule)
     export_model(served, directory, provenance)
     model.reference.write(directory)
     return provenance

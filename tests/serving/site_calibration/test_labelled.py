@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.decision_band import choose_decision_band
 from models.intervals import wilson_interval
 from models.operating_point import choose_operating_point
-from pipeline.config import GateSettings
+from pipeline.config import GateSettings, ReferralSettings
 from pipeline.site_settings import SiteCalibrationSettings
 from serving.site_calibration.labelled import (
     RECHOSEN,
@@ -16,6 +17,7 @@ from serving.site_calibration.labelled import (
     measure,
     more_cases,
 )
+from serving.site_calibration.text import _referral
 from tests.serving.site_calibration.simulation import draw_labels, draw_log_odds, train
 
 SETTINGS = SiteCalibrationSettings(num_resamples=100)
@@ -113,3 +115,31 @@ def test_figures_of_a_class_that_is_missing_are_none():
     assert figures.specificity is None
     assert (figures.recall.value, figures.recall.number) == (2 / 3, 3)
     assert figures.accuracy.value == 2 / 3
+
+
+def test_the_band_is_chosen_as_on_validation():
+    model, labels, scores = site(600)
+    found = choose(model, labels, scores, referral=ReferralSettings())
+    band = choose_decision_band(labels, scores, found.threshold, ReferralSettings())
+    assert found.band == band
+    outside = ~band.refers(scores)
+    assert 0 < outside.sum() < outside.size
+    assert found.decided == measure(labels[outside], scores[outside], found.threshold)
+    assert found.decided.accuracy.value > found.rechosen.accuracy.value
+    without = choose(model, labels, scores)
+    assert (without.band, without.decided) == (None, None)
+    assert without.threshold == found.threshold
+
+
+def test_too_few_cases_to_state_the_error_refer_that_side_and_say_how_many_it_takes():
+    model, labels, scores = site(200, prevalence=0.7)
+    num_normal = int(np.sum(~labels))
+    assert num_normal < 99 < labels.sum()
+    found = choose(model, labels, scores, referral=ReferralSettings())
+    assert found.band.low > 0.0
+    assert found.band.refers(scores[scores >= found.threshold]).all()
+    told = [
+        "  No score is certain enough to be called pneumonia: an error of 0.01 takes 99 labelled "
+        f"normal images, got {num_normal}"
+    ]
+    assert [line for line in _referral(found) if "certain enough" in line] == told
