@@ -29,6 +29,14 @@ Json = dict[str, Any]
 Ask = Callable[[str, Mapping[str, Any]], dict[str, np.ndarray]]
 
 SESSION, EAGER = "session", "eager"
+_OUTPUTS = {
+    features.PROBABILITY,
+    features.PREDICTED_LABEL,
+    features.THRESHOLD,
+    features.DECISION,
+    features.FAMILIARITY,
+    features.FAMILIARITY_THRESHOLD,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +64,7 @@ def probe(model_dir: Path, requests: Path) -> Json:
         A `components.servability.report.ProbeAnswers` as JSON has it.
 
     Raises:
-        ValueError: The export lacks a signature.
+        ValueError: The export lacks a signature or an output.
     """
     records = [record.numpy() for record in tf.data.TFRecordDataset(str(requests))]
     started_s = time.perf_counter()
@@ -152,6 +160,10 @@ def _told(
     answer: dict[str, np.ndarray],
     seconds: float,
 ) -> Json:
+    if missing := _OUTPUTS - answer.keys():
+        raise ValueError(
+            f"expected the outputs {sorted(_OUTPUTS)} of {name}, got none of {sorted(missing)}"
+        )
     return {
         "loader": loader,
         "signature": name,
@@ -159,6 +171,9 @@ def _told(
         "probabilities": answer[features.PROBABILITY].astype(float).tolist(),
         "labels": [label.decode() for label in answer[features.PREDICTED_LABEL].tolist()],
         "thresholds": answer[features.THRESHOLD].astype(float).tolist(),
+        "decisions": [decision.decode() for decision in answer[features.DECISION].tolist()],
+        "familiarities": answer[features.FAMILIARITY].astype(float).tolist(),
+        "familiarity_thresholds": answer[features.FAMILIARITY_THRESHOLD].astype(float).tolist(),
         "seconds": seconds,
     }
 

@@ -12,10 +12,17 @@ import tensorflow as tf
 
 from components.servability.report import TrainerAnswers
 from models import features
+from models.familiarity import FamiliarImages
 from models.input_data import load_split
 from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor
-from models.training_report import NETWORK_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
+from models.training_report import (
+    FAMILIAR_FILE,
+    NETWORK_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    TrainingReport,
+)
 
 
 def choose_records(folder: Path, number: int) -> list[bytes]:
@@ -70,7 +77,10 @@ def trainer_answers(
     """
     report = TrainingReport.read(model_run / REPORT_FILE)
     images = load_split([f"{transformed}/*"], image_size_px).images
-    written = Predictions.read(model_run / PREDICTIONS_FILE).calibrated(report.calibration).plain
+    predictions = Predictions.read(model_run / PREDICTIONS_FILE).calibrated(report.calibration)
+    written = predictions.plain
+    limit = report.referral.settings.max_unfamiliar_fraction
+    measures = limit > 0.0 and predictions.log_distances is not None
     if len(written) != len(images):
         raise ValueError(
             f"expected the {len(written)} validation images that the candidate was judged on in "
@@ -79,20 +89,36 @@ def trainer_answers(
     found = {hashlib.sha256(image.tobytes()).hexdigest(): row for row, image in enumerate(images)}
     known = [digest for digest in wanted if digest in found]
     rows = {digest: found[digest] for digest in known}
-    alone, together = np.zeros(0), np.zeros(0)
+    alone, together, familiarity = np.zeros(0), np.zeros(0), np.ones(len(known))
     if rows:
         with tf.device("/CPU:0"):
             predictor = _predictor(report, model_run, member_runs)
             alone = np.concatenate(
                 [predictor(tf.constant(images[[row]])).numpy() for row in rows.values()]
             )
-            together = predictor(tf.constant(images[[found[each] for each in known]])).numpy()
+            asked = tf.constant(images[[found[each] for each in known]])
+            together = predictor(asked).numpy()
+            if measures:
+                distances = predictor.answer(asked)[1].numpy()
+                familiarity = _familiarity(distances, predictions.log_distances)
     return TrainerAnswers(
         threshold=report.threshold,
         alone=dict(zip(rows, map(float, alone), strict=True)),
         together=dict(zip(known, map(float, together), strict=True)),
         written_down={digest: float(written[row]) for digest, row in rows.items()},
+        band=report.referral.band,
+        familiarity_threshold=limit if measures else 0.0,
+        familiarity=dict(zip(known, map(float, familiarity), strict=True)),
+        familiarity_step=1.0 / (1 + len(written)) if measures else 0.0,
     )
+
+
+def _familiarity(distances: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    """Return the share of known images that are at least as far, as `models.familiarity` has it."""
+    if known is None:
+        raise ValueError("expected how unusual the validation images are, got nothing")
+    num_as_far = np.sum(known[np.newaxis, :] >= distances[:, np.newaxis], axis=1)
+    return np.asarray((1 + num_as_far) / (1 + known.size))
 
 
 def _predictor(
@@ -109,4 +135,5 @@ def _trained(model_run: Path) -> Predictor:
     if report.candidate is None:
         raise ValueError(f"expected a trained candidate in {model_run}, got {report.name!r}")
     network = keras.models.load_model(model_run / NETWORK_FILE, compile=False)
-    return Predictor(network, report.candidate, report.calibration)
+    familiar = FamiliarImages.read(model_run / FAMILIAR_FILE)
+    return Predictor(network, report.candidate, report.calibration, familiar)

@@ -10,9 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from models import features
+from models.decision_band import DecisionBand
 
 REPORT_FILE = "servability.json"  # in the node's blessing
 _NUM_NAMED = 3  # variables in a reason
+_MAX_RANKS = 2
+_FLOAT32_NOISE = 1e-6
 
 
 class Answer(BaseModel):
@@ -25,6 +28,9 @@ class Answer(BaseModel):
         probabilities: One for each of them; NaN is possible.
         labels: One for each.
         thresholds: One for each.
+        decisions: One for each.
+        familiarities: One for each.
+        familiarity_thresholds: One for each.
         seconds: From the request to the answer.
     """
 
@@ -36,6 +42,9 @@ class Answer(BaseModel):
     probabilities: tuple[float, ...]
     labels: tuple[str, ...]
     thresholds: tuple[float, ...]
+    decisions: tuple[str, ...]
+    familiarities: tuple[float, ...]
+    familiarity_thresholds: tuple[float, ...]
     seconds: float
 
 
@@ -112,6 +121,11 @@ class TrainerAnswers(BaseModel):
         together: The same, asked about all of them at once. Sums in another order differ: a steep
             calibration has shown 8e-6 between the two.
         written_down: What it wrote when it judged its candidate, calibrated.
+        band: Scores that are referred.
+        familiarity_threshold: An image is unfamiliar below it.
+        familiarity: Of the network that it saved, on the validation images that it wrote down.
+        familiarity_step: What one validation image more or less changes of it; 0 where the export
+            does not measure familiarity.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -120,6 +134,10 @@ class TrainerAnswers(BaseModel):
     alone: dict[str, float]
     together: dict[str, float]
     written_down: dict[str, float]
+    band: DecisionBand
+    familiarity_threshold: float
+    familiarity: dict[str, float]
+    familiarity_step: float
 
 
 def refuse(reason: str, num_images: int, max_difference: float) -> ServabilityReport:
@@ -159,7 +177,9 @@ def compare(
             f"a probability differs from the trainer's by {largest[0]:.2g}, more than "
             f"{max_difference:.2g}: {largest[1]}"
         )
-    reasons += _wrong_decisions(probe.answers, trainer.threshold)
+    reasons += _wrong_labels(probe.answers, trainer.threshold)
+    reasons += _wrong_familiarity(probe, trainer)
+    reasons += _wrong_decisions(probe.answers, trainer.band)
     from_training = [
         each[0] for each in _differences(probe, trainer.written_down, trainer.written_down)
     ]
@@ -214,7 +234,7 @@ def _differences(
     return differences
 
 
-def _wrong_decisions(answers: Sequence[Answer], threshold: float) -> list[str]:
+def _wrong_labels(answers: Sequence[Answer], threshold: float) -> list[str]:
     reasons = []
     thresholds = {value for answer in answers for value in answer.thresholds}
     # The export holds the threshold as float32.
@@ -234,6 +254,57 @@ def _wrong_decisions(answers: Sequence[Answer], threshold: float) -> list[str]:
     if against:
         reasons.append(f"{against} labels are not what probability and threshold say")
     return reasons
+
+
+def _wrong_familiarity(probe: ProbeAnswers, trainer: TrainerAnswers) -> list[str]:
+    reasons = []
+    limits = {value for answer in probe.answers for value in answer.familiarity_thresholds}
+    wrong = sorted(
+        value
+        for value in limits
+        if not math.isclose(value, trainer.familiarity_threshold, rel_tol=1e-6)
+    )
+    if wrong:
+        reasons.append(
+            f"the export calls images unfamiliar below {wrong[0]:.6f}, not below "
+            f"{trainer.familiarity_threshold:.6f}"
+        )
+    # A rank among the validation images: rounding moves an image past its neighbours at most.
+    bound = _MAX_RANKS * trainer.familiarity_step + _FLOAT32_NOISE
+    differences = [
+        (abs(value - trainer.familiarity[probe.pixels[image]]), image)
+        for answer in probe.answers
+        for image, value in zip(answer.images, answer.familiarities, strict=True)
+        if probe.pixels[image] in trainer.familiarity
+    ]
+    # Not a number is no difference that is small enough.
+    too_large = [each for each in differences if not each[0] <= bound]
+    if too_large:
+        reasons.append(
+            f"{len(too_large)} familiarities differ from the trainer's by more than {bound:.2g}, "
+            f"first by {too_large[0][0]:.2g} for image {too_large[0][1] + 1}"
+        )
+    return reasons
+
+
+def _wrong_decisions(answers: Sequence[Answer], band: DecisionBand) -> list[str]:
+    """Hold decisions against the export's own numbers, so that rounding turns none of them."""
+    against = 0
+    for answer in answers:
+        is_uncertain = band.refers(answer.probabilities)
+        for row, value in enumerate(answer.probabilities):
+            if not math.isfinite(value):
+                continue  # a reason of its own
+            is_unfamiliar = answer.familiarities[row] < answer.familiarity_thresholds[row]
+            is_referred = is_unfamiliar or bool(is_uncertain[row])
+            expected = features.REFER if is_referred else answer.labels[row]
+            against += answer.decisions[row] != expected
+    if not against:
+        return []
+    return [
+        f"{against} decisions are not what the label, the trainer's band of referred scores and "
+        "the familiarity say"
+    ]
 
 
 def _later_answer_s(answers: Sequence[Answer]) -> float | None:

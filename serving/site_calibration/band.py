@@ -68,8 +68,8 @@ def carry_band(
     elif high < 1.0:
         found, interval = _carried(high, site, resamples)
         high = found if found >= high else min(interval[1], high)
-    low, high = np.float32(min(low, threshold)), np.float32(max(high, threshold))
-    return DecisionBand(low=float(low), high=min(float(high), NO_SCORE))
+    low, high = float(np.float32(min(low, threshold))), float(np.float32(max(high, threshold)))
+    return DecisionBand(low=low, high=min(high, NO_SCORE))
 
 
 def _carried(

@@ -5,7 +5,7 @@ checked is that the export says what the network says, not that it is right.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,9 @@ from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.judgement import judge_predictions, predict_validation
-from models.predictor import Predictor
+from models.predictor import Predictor, familiar_images
 from models.training_report import (
+    FAMILIAR_FILE,
     NETWORK_FILE,
     PREDICTIONS_FILE,
     REPORT_FILE,
@@ -86,23 +87,28 @@ def ToyTrainer(  # noqa: N802
     network.save(folder / NETWORK_FILE)
     split = artifact_utils.get_split_uri([transformed_examples], features.VALIDATION)
     validation = load_split([f"{split}/*"], SIZE)
-    predictions = predict_validation(Predictor(network, candidate), validation, stress=False)
+    familiar = familiar_images(network, candidate, validation.images)
+    familiar.write(folder / FAMILIAR_FILE)
+    trained = Predictor(network, candidate, familiar=familiar)
+    predictions = predict_validation(trained, validation, stress=False)
     predictions.write(folder / PREDICTIONS_FILE)
     settings = OperatingPointSettings(stress=False)
     judgement = judge_predictions(predictions, validation, settings, seed=0, cuts=(80.0, 160.0))
-    TrainingReport(
+    report = TrainingReport(
         name="toy", architecture="ann_small", num_parameters=1, num_trainable=1,
         candidate=candidate, hyperparameters={}, seed=seed, num_epochs=1, best_epoch=1, history={},
         num_gpus=0, num_replicas=1, training_s=0.0, **judgement.for_report(),
-    ).write(folder / REPORT_FILE)  # fmt: skip
+    )  # fmt: skip
+    report.write(folder / REPORT_FILE)
     bias = network.weights[-1]
     bias.assign(bias + added_to_exported_weights)
-    predictor = Predictor(network, candidate, judgement.calibration)
+    predictor = Predictor(network, candidate, judgement.calibration, familiar)
+    rule = OperatingRule.from_validation(report, predictions)
     served = ServedModel(
         predictor,
         tft.TFTransformOutput(transform_graph.uri),
         SIZE,
-        OperatingRule(judgement.operating_point.threshold + added_to_exported_threshold),
+        replace(rule, threshold=rule.threshold + added_to_exported_threshold),
     )
     if tracked_by_keras:
         put_back_tracking_by_keras(served, predictor)

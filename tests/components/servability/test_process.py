@@ -87,6 +87,9 @@ class Toy(tf.Module):
             features.PROBABILITY: probability,
             features.PREDICTED_LABEL: tf.fill(tf.shape(probability), features.NORMAL),
             features.THRESHOLD: tf.fill(tf.shape(probability), 0.5),
+            features.DECISION: tf.fill(tf.shape(probability), features.REFER),
+            features.FAMILIARITY: tf.fill(tf.shape(probability), 0.25),
+            features.FAMILIARITY_THRESHOLD: tf.fill(tf.shape(probability), 0.01),
         }
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
@@ -128,6 +131,24 @@ def test_every_image_is_asked_about_alone_and_with_the_others_by_both_signatures
     assert values[1:] == [(pytest.approx(0.14),), pytest.approx((float("nan"), 0.14), nan_ok=True)]
     assert values[0] == pytest.approx((float("nan"),), nan_ok=True)
     assert len(set(told.pixels)) == 1
+    assert {each.decisions for each in told.answers[:3]} == {("refer",), ("refer", "refer")}
+    assert told.answers[0].familiarities == (0.25,)
+    assert told.answers[0].familiarity_thresholds == (pytest.approx(0.01),)
+
+
+class WithoutDecision(Toy):
+    """Answers what exports answered before cases were referred."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.IMAGE_BYTES)])
+    def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        answer = super().serve(image_bytes)
+        return {name: values for name, values in answer.items() if name != features.DECISION}
+
+
+def test_a_missing_output_is_told(tmp_path: Path) -> None:
+    model = save(tmp_path / "model", toy=WithoutDecision())
+    with pytest.raises(NotServableError, match=r"outputs .* got none of \['decision'\]"):
+        ask_fresh_process(model, RECORDS, timeout_s=120.0)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from components.servability.report import (
     refuse,
 )
 from models import features
+from models.decision_band import DecisionBand
 
 BOUND = 1e-5
 TRAINER = TrainerAnswers(
@@ -23,7 +24,12 @@ TRAINER = TrainerAnswers(
     alone={"a": 0.2, "b": 0.9},
     together={"a": 0.2, "b": 0.9},
     written_down={"a": 0.2, "b": 0.9003},
+    band=DecisionBand(low=0.3, high=0.7),
+    familiarity_threshold=0.01,
+    familiarity={"a": 0.25, "b": 0.75},
+    familiarity_step=0.02,
 )
+FAMILIARITY = (0.25, 0.75)  # of the images
 
 
 def answer(probabilities: dict[int, float], seconds: float = 0.1, **changes: object) -> Answer:
@@ -37,6 +43,12 @@ def answer(probabilities: dict[int, float], seconds: float = 0.1, **changes: obj
         "probabilities": tuple(probabilities.values()),
         "labels": labels,
         "thresholds": [0.5] * len(labels),
+        "decisions": [
+            features.REFER if 0.3 <= each < 0.7 else label
+            for each, label in zip(probabilities.values(), labels, strict=True)
+        ],
+        "familiarities": [FAMILIARITY[image] for image in probabilities],
+        "familiarity_thresholds": [0.01] * len(labels),
         "seconds": seconds,
     }
     return Answer.model_validate(fields | changes)
@@ -77,7 +89,7 @@ def test_a_probability_that_differs_is_named() -> None:
 
 
 def test_a_difference_at_the_bound_passes() -> None:
-    trainer = TrainerAnswers(threshold=0.5, alone={"a": 0.0}, together={}, written_down={})
+    trainer = TRAINER.model_copy(update={"alone": {"a": 0.0}})
     probe = ProbeAnswers(load_s=1.0, pixels=("a",), answers=(answer({0: BOUND}),))
     assert compare(probe, trainer, BOUND).blessed
 
@@ -108,8 +120,62 @@ def test_other_preprocessing_is_a_veto() -> None:
 def test_another_threshold_and_labels_against_it_are_vetoes() -> None:
     [moved] = judge(answer({0: 0.2}, thresholds=[0.4])).reasons
     assert moved == "the export decides from 0.400000 on, not from 0.500000"
-    [turned] = judge(answer({0: 0.2}, labels=[features.PNEUMONIA])).reasons
+    turned, *_ = judge(answer({0: 0.2}, labels=[features.PNEUMONIA])).reasons
     assert turned == "1 labels are not what probability and threshold say"
+
+
+AGAINST = (
+    "1 decisions are not what the label, the trainer's band of referred scores and the "
+    "familiarity say"
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decisions": [features.REFER]},  # it is certain and familiar
+        {"decisions": [features.PNEUMONIA]},  # it is normal
+        # Unfamiliar by what the export itself answers.
+        {"familiarities": [0.009], "familiarity_thresholds": [0.01]},
+    ],
+)
+def test_decisions_against_the_trainers_rule_are_a_veto(changes: dict[str, object]) -> None:
+    reasons = judge(answer({0: 0.2}, **changes)).reasons
+    assert AGAINST in reasons
+
+
+def test_a_band_other_than_the_trainers_is_a_veto() -> None:
+    trainer = TRAINER.model_copy(update={"band": DecisionBand(low=0.15, high=0.7)})
+    probe = ProbeAnswers(load_s=1.0, pixels=("a",), answers=(answer({0: 0.2}),))
+    assert compare(probe, trainer, BOUND).reasons == (AGAINST,)
+
+
+def test_a_score_that_rounding_moves_past_the_bands_end_is_no_veto() -> None:
+    """The decision follows from what the export answers, not from what the trainer would have."""
+    trainer = TRAINER.model_copy(update={"alone": {"a": 0.3}})
+    asked = (answer({0: 0.3 - 4e-6}, decisions=[features.NORMAL]), answer({0: 0.3 + 4e-6}))
+    probe = ProbeAnswers(load_s=1.0, pixels=("a",), answers=asked)
+    assert compare(probe, trainer, BOUND).reasons == ()
+
+
+@pytest.mark.parametrize(("value", "is_near"), [(0.25, True), (0.2899, True), (0.3101, False)])
+def test_familiarity_may_differ_by_the_ranks_that_rounding_explains(
+    value: float, is_near: bool
+) -> None:
+    report = judge(answer({0: 0.2}, familiarities=[value]))
+    assert report.blessed == is_near
+    if not is_near:
+        assert report.reasons == (
+            "1 familiarities differ from the trainer's by more than 0.04, first by 0.06 for image "
+            "1",
+        )
+
+
+def test_another_threshold_of_familiarity_and_no_number_are_vetoes() -> None:
+    [moved] = judge(answer({0: 0.2}, familiarity_thresholds=[0.02])).reasons
+    assert moved == "the export calls images unfamiliar below 0.020000, not below 0.010000"
+    [strange] = judge(answer({0: 0.2}, familiarities=[math.nan])).reasons
+    assert strange.startswith("1 familiarities differ")
 
 
 def test_variables_that_tf_serving_leaves_without_a_value_are_a_veto() -> None:
