@@ -11,6 +11,8 @@ import logging
 import shutil
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact
@@ -18,11 +20,13 @@ from tfx.types.standard_artifacts import Model
 from tfx.utils import path_utils
 
 from components.errors import InputError
-from components.push_folder import pushed_versions, version_dir
+from components.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
+from models import features
 
 PRESENT_PROPERTY = "baseline_present"  # 1 or 0
 VERSION_PROPERTY = "baseline_version"  # the pushed version, where there is one
 MARKER_FILE = "NO_BASELINE"
+_JUDGED = (features.PROBABILITY, features.CALLED_PNEUMONIA)  # outputs that the Evaluator reads
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -45,12 +49,15 @@ def find_baseline(push_dir: str, model: Artifact, *, is_required: bool) -> None:
         is_required: Whether a folder without a model is an error.
 
     Raises:
-        InputError: There is no pushed model, and one is required.
+        InputError: There is no pushed model, and one is required; or the newest one cannot be
+            compared with.
     """
     versions = pushed_versions(push_dir)
     if versions:
+        newest = version_dir(push_dir, versions[-1])
+        _check_comparable(newest)
         destination = Path(path_utils.serving_model_dir(model.uri))
-        shutil.copytree(version_dir(push_dir, versions[-1]), destination, dirs_exist_ok=True)
+        shutil.copytree(newest, destination, dirs_exist_ok=True)
         model.set_int_custom_property(PRESENT_PROPERTY, 1)
         model.set_int_custom_property(VERSION_PROPERTY, versions[-1])
         _LOGGER.info("Baseline: version %d of %s", versions[-1], push_dir)
@@ -73,6 +80,41 @@ def find_baseline(push_dir: str, model: Artifact, *, is_required: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER_FILE).write_text(f"{push_dir} {state}.\n", encoding="utf-8")
     model.set_int_custom_property(PRESENT_PROPERTY, 0)
+
+
+def _check_comparable(folder: Path) -> None:
+    """Raise where the Evaluator could not read a model's answers, which it says obscurely.
+
+    The graph's description is read, not loaded: a model takes seconds and memory.
+    """
+    name = features.EXAMPLES_SIGNATURE
+    try:
+        described = saved_model_pb2.SavedModel.FromString((folder / SAVED_MODEL_FILE).read_bytes())
+    except DecodeError as error:
+        raise InputError(
+            f"expected a model in {folder}, got a {SAVED_MODEL_FILE} that cannot be read; "
+            f"{_what_to_do(folder)}"
+        ) from error
+    outputs = {
+        output
+        for graph in described.meta_graphs
+        if name in graph.signature_def
+        for output in graph.signature_def[name].outputs
+    }
+    if not outputs.issuperset(_JUDGED):
+        raise InputError(
+            f"expected the newest pushed model to answer {' and '.join(_JUDGED)} by the signature "
+            f"{name}, got {', '.join(sorted(outputs)) or 'no such signature'} from {folder}: an "
+            "earlier release of this pipeline exported it, or another program, and the new model "
+            f"cannot be compared with it; {_what_to_do(folder)}"
+        )
+
+
+def _what_to_do(folder: Path) -> str:
+    return (
+        f"move {folder.parent} aside, so that the run has no baseline and begins with version 1, "
+        "or choose another --output"
+    )
 
 
 @component

@@ -6,11 +6,23 @@ import logging
 from pathlib import Path
 
 import pytest
+from tensorflow.core.protobuf import saved_model_pb2
 from tfx.types.standard_artifacts import Model
 from tfx.utils import path_utils
 
 from components.baseline import Baseline, find_baseline, is_baseline_present
 from components.errors import InputError
+from models import features
+
+
+def saved_model(tags: str, *outputs: str, signature: str = features.EXAMPLES_SIGNATURE) -> bytes:
+    """Return what describes a model, without a graph."""
+    described = saved_model_pb2.SavedModel()
+    graph = described.meta_graphs.add()
+    graph.meta_info_def.tags.append(tags)
+    for output in outputs or (features.PROBABILITY, features.CALLED_PNEUMONIA, features.DECISION):
+        graph.signature_def[signature].outputs[output].name = f"{output}:0"
+    return described.SerializeToString()
 
 
 @pytest.fixture
@@ -18,7 +30,7 @@ def push_dir(tmp_path: Path) -> Path:
     folder = tmp_path / "serving" / "pneumonia"
     for version in ("2", "10"):
         (folder / version / "variables").mkdir(parents=True)
-        (folder / version / "saved_model.pb").write_text(f"model {version}")
+        (folder / version / "saved_model.pb").write_bytes(saved_model(f"model {version}"))
     (folder / "11").mkdir()  # a copy that never finished
     return folder
 
@@ -37,10 +49,44 @@ def test_the_newest_complete_version_is_copied_to_where_tfx_looks(
     assert is_baseline_present(model)
     assert model.get_int_custom_property("baseline_version") == 10
     serving = Path(path_utils.serving_model_path(model.uri))
-    assert (serving / "saved_model.pb").read_text() == "model 10"
+    assert (serving / "saved_model.pb").read_bytes() == saved_model("model 10")
     # A copy, not a reference: what is pushed later does not change it.
     (push_dir / "10" / "saved_model.pb").write_text("changed")
-    assert (serving / "saved_model.pb").read_text() == "model 10"
+    assert (serving / "saved_model.pb").read_bytes() == saved_model("model 10")
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        # What exports answered before: `decision` was what `called_pneumonia` is now.
+        (
+            saved_model("old", "probability", "label", "threshold", "decision"),
+            "got decision, label, probability, threshold from",
+        ),
+        (saved_model("other", signature="serving_default"), "got no such signature from"),
+        (b"\xff no model", r"got a saved_model\.pb that cannot be read"),
+    ],
+)
+def test_a_model_that_cannot_be_compared_with_stops_the_run_and_says_what_to_do(
+    push_dir: Path, model: Model, content: bytes, got: str
+) -> None:
+    (push_dir / "10" / "saved_model.pb").write_bytes(content)
+    with pytest.raises(InputError, match=got) as caught:
+        find_baseline(str(push_dir), model, is_required=False)
+    assert str(push_dir / "10") in str(caught.value)
+    assert f"move {push_dir} aside" in str(caught.value)
+    assert "--output" in str(caught.value)
+    # Nothing that could be taken for a baseline is left.
+    assert not Path(model.uri).exists()
+    assert not is_baseline_present(model)
+
+
+def test_an_older_version_below_a_comparable_one_does_not_matter(
+    push_dir: Path, model: Model
+) -> None:
+    (push_dir / "2" / "saved_model.pb").write_bytes(b"\xff no model")
+    find_baseline(str(push_dir), model, is_required=True)
+    assert model.get_int_custom_property("baseline_version") == 10
 
 
 @pytest.mark.parametrize("is_there", [True, False])
