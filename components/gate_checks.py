@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from components.coverage import Coverage, coverage_of_slices
 from models import features
 from models.slice_metrics import OVERALL, Record, SliceMetrics, slice_name
 from pipeline.config import GateSettings
@@ -79,11 +80,20 @@ class Check(Record):
 
 
 class GateReport(Record):
-    """The verdict: `blessed` only where no check failed."""
+    """The verdict.
+
+    Attributes:
+        blessed: Whether no check failed.
+        baseline_present: Whether there was an earlier model to compare with.
+        checks: Every rule.
+        coverage: What the model decides on the test split; informative, unless
+            `gate.min_coverage` is set. None where the evaluation does not say.
+    """
 
     blessed: bool
     baseline_present: bool
     checks: tuple[Check, ...]
+    coverage: Coverage | None = None
 
     def with_verdict(self, verdict: Verdict) -> tuple[Check, ...]:
         """Return the checks that ended in `verdict`."""
@@ -121,12 +131,16 @@ def judge(
         _low_at_least("specificity", overall, settings.min_specificity_lower_bound),
     ]
     checks += _slice_recalls(evaluation.candidate, settings)
+    coverage = coverage_of_slices(evaluation.candidate)
+    if settings.min_coverage > 0.0:
+        checks.append(_coverage(coverage, settings.min_coverage))
     checks += _external(external or {}, settings)
     checks.append(_tfma(evaluation, evaluator_blessed))
     return GateReport(
         blessed=all(check.verdict != FAILED for check in checks),
         baseline_present=evaluation.baseline is not None,
         checks=tuple(checks),
+        coverage=coverage,
     )
 
 
@@ -226,6 +240,21 @@ def _slice_recalls(slices: dict[str, SliceMetrics], settings: GateSettings) -> l
             check = check.model_copy(update={"verdict": TOO_SMALL, "note": note})
         checks.append(check)
     return checks
+
+
+def _coverage(coverage: Coverage | None, bound: float) -> Check:
+    value = None if coverage is None else coverage.share.value
+    return Check(
+        name="coverage",
+        slice=OVERALL,
+        metric="coverage",
+        value=value,
+        bound=bound,
+        comparison="at least",
+        verdict=PASSED if value is not None and value >= bound else FAILED,
+        n=0 if coverage is None else coverage.n,
+        note="" if value is not None else "undefined: the evaluation has no slices by decision",
+    )
 
 
 def _external(sets: Mapping[str, SliceMetrics], settings: GateSettings) -> list[Check]:

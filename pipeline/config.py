@@ -253,6 +253,7 @@ class GateSettings(Settings):
     min_specificity: Fraction = 0.80
     min_specificity_lower_bound: Fraction = 0.75  # its lower 95% confidence bound, overall
     min_auc: Fraction = 0.90
+    min_coverage: Fraction = 0.0  # share of images that is decided, not referred; 0 asks for none
     max_recall_drop: Fraction = 0.01  # against the last blessed model
     max_auc_drop: Fraction = 0.01
     require_baseline: bool = False  # fail where no earlier model is found

@@ -51,4 +51,9 @@ def in_words(predictions: Predictions, number: int) -> str:
     """Return an image's truth and the model's answer, in a few words."""
     subtype = str(predictions.facts[features.SUBTYPE][number])
     truth = "normal" if predictions.labels[number] == 0 else f"{subtype} pneumonia"
-    return f"{truth}, probability {format_probability(predictions.probabilities[number])}"
+    told = f"{truth}, probability {format_probability(predictions.probabilities[number])}"
+    if predictions.verdicts is None or predictions.verdicts[number] != features.REFER:
+        return told
+    is_unfamiliar = predictions.unfamiliar is not None and predictions.unfamiliar[number]
+    reason = "unfamiliar image" if is_unfamiliar else "uncertain score"
+    return f"{told}, referred to a radiologist: {reason}"

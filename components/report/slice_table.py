@@ -19,8 +19,18 @@ TOO_SMALL_NOTE = (
     "judged: the gate has no bound for the slice."
 )
 
-_FEATURE_ORDER = (features.SUBTYPE, features.SIZE_GROUP, features.SHARPNESS_GROUP)
-_VALUE_ORDER = (*features.SUBTYPES, *features.SIZE_GROUPS, *features.SHARPNESS_GROUPS)
+_FEATURE_ORDER = (
+    features.SUBTYPE,
+    features.SIZE_GROUP,
+    features.SHARPNESS_GROUP,
+    features.CASE,
+)
+_VALUE_ORDER = (
+    *features.SUBTYPES,
+    *features.SIZE_GROUPS,
+    *features.SHARPNESS_GROUPS,
+    *features.CASES,
+)
 _FIGURES = ("recall", "specificity", "auc")
 COLUMNS = (
     "slice",

@@ -102,6 +102,43 @@ def test_each_overall_bound_can_fail_alone(overall: SliceMetrics, failing: set[s
     assert {check.name for check in report.with_verdict(FAILED)} == failing
 
 
+DECIDED = {
+    "case=decided": _slice(tp=340, fn=2, tn=160, fp=4),
+    "case=referred": _slice(tp=50, fn=8, tn=20, fp=16),
+}
+
+
+def test_coverage_is_told_and_decides_nothing_unless_it_is_asked_for() -> None:
+    report = judge(_evaluation(DECIDED), SETTINGS)
+    assert (report.coverage.n, report.coverage.decided) == (600, DECIDED["case=decided"])
+    assert report.coverage.share.value == pytest.approx(506 / 600)
+    assert report.coverage.share.low < 506 / 600 < report.coverage.share.high
+    assert "coverage" not in {check.name for check in report.checks}
+    assert judge(_evaluation(), SETTINGS).coverage is None
+
+
+@pytest.mark.parametrize(("bound", "verdict"), [(0.84, PASSED), (0.85, FAILED)])
+def test_a_coverage_that_is_asked_for_can_refuse_the_model(bound: float, verdict: str) -> None:
+    report = judge(_evaluation(DECIDED), GateSettings(min_coverage=bound))
+    check = _check(report, "coverage")
+    assert (check.verdict, check.bound, check.n) == (verdict, bound, 600)
+    assert check.value == pytest.approx(506 / 600)
+    assert report.blessed == (verdict == PASSED)
+
+
+def test_a_model_that_decides_nothing_has_a_coverage_of_zero() -> None:
+    everything = {"case=referred": GOOD[OVERALL]}
+    report = judge(_evaluation(everything), GateSettings(min_coverage=0.01))
+    assert (report.coverage.share.value, report.coverage.decided.n) == (0.0, 0)
+    assert _check(report, "coverage").verdict == FAILED
+
+
+def test_an_unknown_coverage_fails_where_one_is_asked_for() -> None:
+    check = _check(judge(_evaluation(), GateSettings(min_coverage=0.5)), "coverage")
+    assert (check.verdict, check.value) == (FAILED, None)
+    assert "no slices by decision" in check.note
+
+
 def test_a_value_at_its_bound_passes() -> None:
     overall = _slice(tp=380, fn=20, tn=240, fp=60, auc=0.9)
     assert judge(_evaluation({OVERALL: overall}), SETTINGS).blessed

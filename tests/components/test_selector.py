@@ -15,6 +15,7 @@ from models.predictions import Predictions, ValidationCases
 from models.selection import Selection
 from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
+from tests.models.made_referral import REFERRAL
 
 LABELS = np.array([1] * 400 + [0] * 200)
 
@@ -32,7 +33,7 @@ def write_candidate(
         num_gpus=0, num_replicas=1, training_s=1.0, threshold=0.5, target_sensitivity=0.97,
         reaches_target=True, calibration=Calibration(), calibration_error_before=0.1,
         calibration_error_after=0.1, validation={"overall": metrics}, stressed={"blur": metrics},
-        members=members, pseudo_sites=(), exposure_cuts=(85.0, 170.0),
+        members=members, pseudo_sites=(), exposure_cuts=(85.0, 170.0), referral=REFERRAL,
     )  # fmt: skip
     model, model_run = folder / name / "model", folder / name / "model_run"
     model.mkdir(parents=True)

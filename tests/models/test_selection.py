@@ -6,6 +6,7 @@ from models.predictions import Predictions, ValidationCases
 from models.selection import select
 from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import TrainingReport
+from tests.models.made_referral import REFERRAL
 
 UNUSED = {"mean_probability": None, "brier": None, "log_loss": None}
 
@@ -49,6 +50,7 @@ def report(
         calibration_error_after=0.1,
         pseudo_sites=(),
         exposure_cuts=(85.0, 170.0),
+        referral=REFERRAL,
         validation={"overall": plain},
         stressed={
             "blur": metrics(false_alarms if stressed_alarms is None else stressed_alarms),

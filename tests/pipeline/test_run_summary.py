@@ -24,6 +24,7 @@ from pipeline.config import PipelineSettings
 from pipeline.external_settings import ExternalSettings
 from pipeline.run_record import OutputArtifact, RunRecord
 from tests.components.external.made_sets import make_answers, make_set
+from tests.models.made_referral import REFERRAL
 
 SETTINGS = PipelineSettings.model_validate(
     {"candidates": {"tuned": {}, "plain": {"tune": False, "architecture": "cnn_deep"}}}
@@ -59,7 +60,7 @@ def report(name, false_alarms, members=(), stressed=True):
         history={}, num_gpus=0, num_replicas=1, training_s=1.0, threshold=false_alarms / 100,
         target_sensitivity=0.97, reaches_target=True, calibration=Calibration(),
         calibration_error_before=0.2, calibration_error_after=0.1,
-        pseudo_sites=SITES, exposure_cuts=(85.0, 170.0),
+        pseudo_sites=SITES, exposure_cuts=(85.0, 170.0), referral=REFERRAL,
         validation={"overall": metrics(false_alarms)},
         stressed={"blur": metrics(false_alarms + 2)} if stressed else {},
     )  # fmt: skip

@@ -13,6 +13,7 @@ from models.slice_metrics import slice_metrics_from_predictions
 from models.training_report import TrainingReport
 from pipeline.config import CandidateSettings
 from pipeline.study_result import describe_study
+from tests.models.made_referral import REFERRAL
 
 LABELS = np.array([0, 0, 1, 1])
 PROBABILITIES = np.array([0.1, 0.6, 0.7, 0.9], np.float32)
@@ -26,6 +27,7 @@ def report(name: str, architecture: str) -> TrainingReport:
         num_gpus=0, num_replicas=1, training_s=1.0, threshold=0.5, target_sensitivity=0.97,
         reaches_target=True, calibration=Calibration(), calibration_error_before=0.1,
         calibration_error_after=0.1, pseudo_sites=(), exposure_cuts=(85.0, 170.0),
+        referral=REFERRAL,
         validation=slice_metrics_from_predictions(LABELS, PROBABILITIES, 0.5), stressed={},
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.gate_checks import FAILED, PASSED, TOO_SMALL, Check, GateReport
-from components.report.estimate_cells import UNDEFINED, format_figure
+from components.report.estimate_cells import UNDEFINED, describe_estimate, format_figure
 from components.report.model_change import TITLE as CHANGE_TITLE
 from components.report.model_change import change_part
 from components.report.parts import (
@@ -31,6 +31,7 @@ _RULES = {
     "recall_lower_bound": "Lower 95% bound of sensitivity",
     "specificity_lower_bound": "Lower 95% bound of specificity",
     "slice_recall": "Sensitivity",
+    "coverage": "Share of images that is decided",
     "tfma": "Validation by TFMA",
 }
 _VERDICTS: dict[str, tuple[str, Tone]] = {
@@ -49,6 +50,7 @@ def build(sources: Sources) -> Section:
             (
                 ("The verdict", lambda: _verdict(sources.gate)),
                 ("The failed checks", lambda: _failed_checks(sources.gate)),
+                ("What is decided", lambda: _coverage(sources.gate)),
                 ("The selected candidate", lambda: _selected(sources)),
                 (CHANGE_TITLE, lambda: change_part(sources)),
                 ("The gate's checks", lambda: _all_checks(sources.gate)),
@@ -92,6 +94,19 @@ def describe_check(check: Check) -> str:
     if check.baseline is not None:
         told += f", before {check.baseline:.3f}"
     return f"{told}. {_sentence(check.note)}".strip()
+
+
+def _coverage(gate: GateReport) -> Part:
+    coverage = gate.coverage
+    if coverage is None:
+        return Text("What the model refers to a radiologist was not measured on the test split.")
+    decided = coverage.decided
+    return Text(
+        f"The model decides {decided.n:,} of {coverage.n:,} test images, a share of "
+        f"{describe_estimate(coverage.share)}, and refers the others to a radiologist. Of those "
+        f"that it decides: sensitivity {describe_estimate(decided.recall)}, specificity "
+        f"{describe_estimate(decided.specificity)}. The figures of the checks are of all images."
+    )
 
 
 def _selected(sources: Sources) -> Part:

@@ -4,6 +4,7 @@ from models.calibration import Calibration
 from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import TrainingReport
 from pipeline.config import CandidateSettings, TrainingSettings
+from tests.models.made_referral import REFERRAL
 
 HISTORY = {
     "loss": [0.7, 0.5, 0.4],
@@ -49,6 +50,7 @@ def make_report(name="first", tune=False, restore_best_weights=True, **changes):
         "calibration_error_after": 0.05,
         "pseudo_sites": (),
         "exposure_cuts": (85.0, 170.0),
+        "referral": REFERRAL,
         "validation": {"overall": metrics_of()},
         "stressed": {"darker": metrics_of(tn=11, auc=0.8), "noise": metrics_of(tn=13, auc=0.7)},
     }

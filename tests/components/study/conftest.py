@@ -8,6 +8,7 @@ from models.calibration import Calibration
 from models.slice_metrics import slice_metrics_from_counts
 from models.training_report import TrainingReport
 from pipeline.config import CandidateSettings, TrainingSettings
+from tests.models.made_referral import REFERRAL
 
 # Six images with pneumonia, of which five are found from .5 on, and four normal ones, of which
 # three are called normal.
@@ -57,6 +58,7 @@ def make_report():
             "calibration_error_after": 0.1,
             "pseudo_sites": (),
             "exposure_cuts": (85.0, 170.0),
+            "referral": REFERRAL,
             "validation": {"overall": validation},
             "stressed": {},
         }

@@ -29,6 +29,7 @@ from models.training_report import TrainingReport
 from pipeline.config import CandidateSettings, GateSettings
 from pipeline.report_settings import ReportRun, ReportSettings
 from tests.components.external.made_sets import make_answers, make_set
+from tests.models.made_referral import REFERRAL
 
 PUBLIC_NAMES = ("test/NORMAL/IM-0001-0001.jpeg", "test/PNEUMONIA/person1_virus_6.jpeg")
 EVIL = (
@@ -73,6 +74,7 @@ def make_report(name, **changes):
         calibration_error_after=0.05,
         pseudo_sites=(),
         exposure_cuts=(85.0, 170.0),
+        referral=REFERRAL,
         validation={OVERALL: metrics_of(tp=99, fp=2, tn=38, fn=1, auc=0.987)},
         stressed={
             "low_resolution_2x": metrics_of(tp=98, fp=10, tn=30, fn=2, auc=0.943),
