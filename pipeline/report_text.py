@@ -31,6 +31,8 @@ from pipeline.stages import format_seconds
 from pipeline.summary_schema import (
     TOTAL,
     Candidate,
+    Coverage,
+    Estimate,
     ExternalSet,
     OperatingPoint,
     PseudoSite,
@@ -70,6 +72,8 @@ def print_summary(console: Console, summary: Summary) -> None:
     overall = summary.metrics.test.overall
     precision, accuracy = format_estimate(overall.precision), format_estimate(overall.accuracy)
     console.print(Text.assemble("Overall precision ", precision, ", accuracy ", accuracy))
+    if summary.decisions is not None and summary.decisions.test is not None:
+        console.print(Text(coverage_line("test", summary.decisions.test)))
     if summary.external:
         _print_external(console, summary)
 
@@ -215,6 +219,8 @@ def _print_selected(console: Console, summary: Summary) -> None:
         console.print(stresses_table(selected))
     console.print()
     console.print(Text(_operating_point_line(summary.operating_point, selected)))
+    if summary.decisions is not None:
+        console.print(Text(coverage_line("validation", summary.decisions.validation)))
     for figure in ("recall", "specificity"):
         judged = [each for each in selected.pseudo_sites if getattr(each, figure) is not None]
         if judged:
@@ -243,6 +249,27 @@ def _operating_point_line(point: OperatingPoint, selected: Candidate) -> str:
         f"{line}; calibration error {format_figure(before)} before calibration, "
         f"{format_figure(after)} after"
     )
+
+
+def coverage_line(split: str, coverage: Coverage) -> str:
+    """Say in one line what is decided on a split, why the rest is not, and how good that is."""
+    decided, num_referred = coverage.decided, coverage.n - coverage.decided.n
+    share = "-" if coverage.share is None else format_estimate(coverage.share).plain
+    line = (
+        f"Decided on {split}: {decided.n:,} of {coverage.n:,} images, {share}, of these recall "
+        f"{_plain(decided.recall)}, specificity {_plain(decided.specificity)}; referred to a "
+        f"radiologist: {num_referred:,}"
+    )
+    if coverage.num_unfamiliar is None or coverage.num_uncertain is None:
+        return line
+    return (
+        f"{line}, of them {coverage.num_unfamiliar:,} unlike the training images and "
+        f"{coverage.num_uncertain:,} of uncertain score"
+    )
+
+
+def _plain(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else format_estimate(estimate).plain
 
 
 def _print_external(console: Console, summary: Summary) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 
+from components.coverage import coverage_on_validation
 from components.evaluation_metrics import read_evaluation
 from components.external.node import EVALUATION as EXTERNAL_OUTPUT
 from components.external.node import NODE_ID as EXTERNAL_EVALUATION
@@ -38,7 +39,9 @@ from pipeline.run_record import RunRecord, read_latest_run
 from pipeline.summary_schema import (
     OVERALL,
     Candidate,
+    Coverage,
     DataCounts,
+    Decisions,
     ExternalSet,
     Metrics,
     OperatingPoint,
@@ -108,6 +111,7 @@ def summarise_run(
             target_sensitivity=report.target_sensitivity,
             chosen_on="validation",
         ),
+        decisions=_decisions(report, gate),
         metrics=RunMetrics(
             validation=SplitMetrics.from_slices(report.validation),
             test=SplitMetrics.from_slices(evaluation.candidate),
@@ -205,6 +209,17 @@ def _candidate(
         pseudo_sites=tuple(PseudoSite.model_validate(site) for site in report.pseudo_sites),
         calibration_error_before=report.calibration_error_before,
         calibration_error_after=report.calibration_error_after,
+    )
+
+
+def _decisions(report: TrainingReport, gate: GateReport) -> Decisions:
+    referral = report.referral
+    return Decisions(
+        low=referral.band.low,
+        high=referral.band.high,
+        **referral.settings.model_dump(),
+        validation=Coverage.model_validate(coverage_on_validation(referral)),
+        test=None if gate.coverage is None else Coverage.model_validate(gate.coverage),
     )
 
 

@@ -232,6 +232,28 @@ class Study(Part):
     rows: tuple[StudyRow, ...]
 
 
+class Coverage(Part):
+    """What the model decides on one split, and how good it is there; the rest it refers."""
+
+    n: NonNegativeInt
+    num_unfamiliar: NonNegativeInt | None
+    num_uncertain: NonNegativeInt | None
+    share: OptionalEstimate
+    decided: Metrics
+
+
+class Decisions(Part):
+    """What the selected model decides by itself, and what it refers to a radiologist."""
+
+    low: Proportion
+    high: NonNegativeFloat
+    max_missed_fraction: Proportion
+    max_false_alarm_fraction: Proportion
+    max_unfamiliar_fraction: Proportion
+    validation: Coverage
+    test: Coverage | None
+
+
 class RejectedImage(Part):
     """An image that could not be read and was left out."""
 
@@ -297,6 +319,7 @@ class Summary(Part):
     selected: str
     selection_reason: str = ""
     operating_point: OperatingPoint
+    decisions: Decisions | None = None
     metrics: RunMetrics
     gate: Gate
     servability: Servability | None = None

@@ -59,6 +59,19 @@ def test_strong_shortcuts_are_told_and_no_others(
     assert "Shortcuts" not in " ".join(report(Summary.model_validate(weak)))
 
 
+def test_what_is_decided_is_told_of_both_splits(blessed_summary: Summary) -> None:
+    text = " ".join(" ".join(report(blessed_summary)).split())
+    assert (
+        "Decided on validation: 716 of 784 images, 0.913 [0.893, 0.933], of these recall 0.991 "
+        "[0.970, 1.000], specificity 0.987 [0.953, 1.000]; referred to a radiologist: 68, of them "
+        "7 unlike the training images and 61 of uncertain score"
+    ) in text
+    # TFMA's slices do not tell the reasons apart.
+    assert "Decided on test: 714 of 782 images, 0.913 [0.893, 0.933]" in text
+    assert text.count("referred to a radiologist: 68") == 2
+    assert text.count("unlike the training images") == 1
+
+
 def test_candidate_and_operating_point_are_told(blessed_summary: Summary) -> None:
     lines = report(blessed_summary, width=120)
     row = ["cnn_deep", "*", "3,312,961", "11", "0.971", "0.890", "0.981", "0.965"]
@@ -123,13 +136,15 @@ def test_what_an_older_summary_lacks_is_left_out(summary_fields: dict[str, Any])
     old = {name: candidate[name] for name in ("name", "architecture", "parameters")}
     old |= {name: candidate[name] for name in ("hyperparameters", "epochs_run")}
     old |= {"validation_metrics": candidate["validation_metrics"]}
-    fields = {name: value for name, value in summary_fields.items() if name != "selection_reason"}
+    newer = ("selection_reason", "decisions")
+    fields = {name: value for name, value in summary_fields.items() if name not in newer}
     lines = report(Summary.model_validate(fields | {"candidates": [old]}))
     row = ["cnn_deep", "*", "3,312,961", "11", "0.971", "0.890", "0.981", "-"]
     assert row in words(lines)
     assert "* selected: cnn_deep" in lines
     text = " ".join(lines)
-    assert not [word for word in ("score", "degraded", "calibration") if word in text]
+    told = ("score", "degraded", "calibration", "Decided on", "radiologist")
+    assert not [word for word in told if word in text]
 
 
 def test_every_check_has_its_line(blessed_summary: Summary) -> None:

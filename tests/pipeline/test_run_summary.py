@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from components.coverage import make_coverage
 from components.external.record import ExternalReport
 from components.gate import REPORT_FILE as GATE_REPORT_FILE
 from components.gate_checks import Evaluation, GateReport
@@ -84,7 +85,7 @@ def card():
 def summarise(tmp_path, monkeypatch):
     """Write what the nodes of a run leave, and return the function that summarises it."""
 
-    def write(pushed=1, external=None, **reports):
+    def write(pushed=1, external=None, coverage=None, **reports):
         outputs = {}
 
         def output(node, name, **properties):
@@ -103,7 +104,7 @@ def summarise(tmp_path, monkeypatch):
         (output("Tuner-tuned", "tuner_results") / "tuner_results.json").write_text(
             json.dumps(TRIALS)
         )
-        verdict = GateReport(blessed=True, baseline_present=False, checks=())
+        verdict = GateReport(blessed=True, baseline_present=False, checks=(), coverage=coverage)
         (output("ModelGate", "blessing") / GATE_REPORT_FILE).write_text(verdict.model_dump_json())
         output("Evaluator", "evaluation")
         ServabilityReport(
@@ -151,6 +152,23 @@ def test_an_ensemble_that_is_selected_stands_first_with_its_members(summarise):
     assert (summary.pushed_model.path, summary.pushed_model.version) == ("/srv/4", 4)
     assert (summary.servability.num_images, summary.servability.largest_difference) == (16, 1e-7)
     assert summary.servability.tf_serving_blessed is None  # it was not asked
+
+
+def test_what_is_decided_is_told_of_validation_and_of_test(summarise):
+    reports = {
+        "Trainer_tuned": report("tuned", 5),
+        "Trainer_plain": report("plain", 10),
+        "Ensemble": report("ensemble", 30),
+    }
+    found = summarise(coverage=make_coverage(800, metrics(50)), **reports).decisions
+    assert (found.low, found.high, found.max_missed_fraction) == (0.2, 0.6, 0.01)
+    assert (found.validation.num_unfamiliar, found.validation.num_uncertain) == (3, 15)
+    assert found.validation.share.value == pytest.approx(102 / 120)
+    assert found.validation.decided.recall.value == pytest.approx(85 / 86)
+    assert (found.test.n, found.test.num_unfamiliar) == (800, None)
+    assert found.test.share.value == pytest.approx(600 / 800)
+    assert found.test.decided.specificity.value == pytest.approx(0.75)
+    assert summarise(**reports).decisions.test is None
 
 
 def test_trials_stand_with_the_candidate_that_was_tuned(summarise):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from components.audit import REPORT_FILE as AUDIT_FILE
+from components.coverage import Coverage, coverage_on_validation
 from components.external.record import ExternalSet, Referral
 from components.gate_checks import describe
 from components.report.card.data_origin import DataOrigin, find_origin, read_some_image_ids
@@ -22,6 +23,7 @@ from components.report.card.statements import (
     describe_shift,
 )
 from components.report.card.weights_origin import describe_weights
+from components.report.performance.coverage import referral_in_words
 from components.report.sources import Sources
 from components.report.trained.recipe import describe_recipe, kept_epoch
 from components.shortcuts.separation import REPORT_FILE as SHORTCUTS_FILE
@@ -92,6 +94,8 @@ class OperatingPoint(Record):
         calibration_error_before: Expected calibration error on validation, of the network.
         calibration_error_after: The same after calibration.
         validation: All validation images at the threshold.
+        referral: Which images are referred to a radiologist, in words.
+        coverage: What is decided, by split: validation, and test where it was measured.
     """
 
     threshold: float
@@ -100,6 +104,8 @@ class OperatingPoint(Record):
     calibration_error_before: float
     calibration_error_after: float
     validation: SliceMetrics
+    referral: str
+    coverage: dict[str, Coverage]
 
 
 class ExternalFacts(Record):
@@ -196,6 +202,8 @@ def make_model_card(sources: Sources) -> ModelCard:
             calibration_error_before=report.calibration_error_before,
             calibration_error_after=report.calibration_error_after,
             validation=report.validation[OVERALL],
+            referral=referral_in_words(report.referral),
+            coverage=_coverage(sources, report),
         ),
         slices=slices,
         external={name: _external_facts(each) for name, each in sources.external.items()},
@@ -214,6 +222,14 @@ def make_model_card(sources: Sources) -> ModelCard:
         stressed=report.stressed,
         lineage=trace_lineage(sources),
     )
+
+
+def _coverage(sources: Sources, report: TrainingReport) -> dict[str, Coverage]:
+    on_test = sources.gate.coverage
+    return {
+        features.VALIDATION: coverage_on_validation(report.referral),
+        **({} if on_test is None else {features.TEST: on_test}),
+    }
 
 
 def _external_facts(external: ExternalSet) -> ExternalFacts:

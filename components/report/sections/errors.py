@@ -12,7 +12,7 @@ from components.report.error_groups.counts import group_errors
 from components.report.error_groups.tables import NOTE, errors_in_words, errors_table
 from components.report.outcomes import find_outcomes, in_words
 from components.report.parts import Gallery, Group, Part, Picture, Section, Text, attempt
-from components.report.served_predictions import read_image_bytes
+from components.report.served_predictions import Predictions, read_image_bytes
 from components.report.sources import Sources
 from components.shortcuts.exposure import measure_mean_greys
 from models import features
@@ -45,11 +45,26 @@ def build(sources: Sources) -> Section:
                 "on these images: a model that is changed until it gets them right needs new "
                 "images to be judged on."
             ),
+            *_referred_errors(sources.predictions),
             attempt("Misses", partial(_group, sources, "Misses", outcomes.misses)),
             attempt(
                 "False alarms", partial(_group, sources, "False alarms", outcomes.false_alarms)
             ),
         ),
+    )
+
+
+def _referred_errors(found: Predictions) -> tuple[Part, ...]:
+    if found.verdicts is None:
+        return ()
+    outcomes = find_outcomes(found)
+    told = [
+        f"{sum(found.verdicts[number] == features.REFER for number in numbers)} of "
+        f"{len(numbers)} {kind}"
+        for kind, numbers in (("misses", outcomes.misses), ("false alarms", outcomes.false_alarms))
+    ]
+    return (
+        Text(f"The model refers to a radiologist, and so does not decide: {' and '.join(told)}."),
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from components.report.card.model_card import ModelCard, make_model_card
 from components.report.estimate_cells import estimate_cell, format_figure, format_interval
 from components.report.parts import Cell, Group, Listing, Part, Section, Table, Text, attempt
+from components.report.performance.coverage import coverage_table
 from components.report.sources import Sources
 from components.shortcuts.separation import ShortcutReport
 from models.slice_metrics import SliceMetrics
@@ -121,6 +122,8 @@ def _operating_point(card: ModelCard) -> tuple[Part, ...]:
             f"{format_figure(point.calibration_error_before)}."
         ),
         _metrics_table("Validation, at the threshold", {"all images": point.validation}),
+        Text(point.referral),
+        coverage_table(point.coverage),
     )
 
 

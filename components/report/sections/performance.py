@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from components.coverage import coverage_on_validation
 from components.report.parts import (
     Gallery,
     Group,
@@ -13,6 +14,11 @@ from components.report.parts import (
     Text,
     attempt,
     attempt_all,
+)
+from components.report.performance.coverage import (
+    coverage_of_answers,
+    coverage_table,
+    referral_in_words,
 )
 from components.report.performance.curve_figures import (
     draw_precision_recall,
@@ -30,6 +36,11 @@ from components.report.performance.tables import (
 from components.report.sources import Sources
 
 ANCHOR, TITLE = "performance", "Performance on the test split"
+_REFERRED = "What is left to a radiologist"
+_REFERRED_NOTE = (
+    "The bounds hold for new patients as far as these are like those of validation. All other "
+    "figures of this page are of all images, those that are referred included."
+)
 
 _BANDS = (
     "Bands are pointwise 95%: by bootstrap over patients for ROC and precision-recall, Wilson's "
@@ -61,6 +72,7 @@ def build(sources: Sources) -> Section:
                 "The figures",
                 lambda: figures_table(measured.metrics, measured.curves, measured.reliability),
             ),
+            attempt(_REFERRED, lambda: _referred(sources)),
             attempt("The classification report", lambda: class_table(measured.classes)),
             Group("Curves", (*_pictures(measured), Text(_BANDS), Text(_CALIBRATION_NOTE))),
             attempt(
@@ -90,6 +102,18 @@ def _basis(measured: SplitMeasurements) -> Part:
         f"choice of the model has seen: {metrics.positives:,} with pneumonia, "
         f"{metrics.n - metrics.positives:,} normal. A probability of at least "
         f"{answers.threshold:.3f}, the operating point that the model ships, is called pneumonia."
+    )
+
+
+def _referred(sources: Sources) -> Part:
+    on_test = coverage_of_answers(sources.predictions)
+    if on_test is None:
+        return Group(_REFERRED, (Text("Nothing: the model has no output `decision`."),))
+    referral = sources.training_reports[sources.selection.selected].referral
+    coverages = {"validation": coverage_on_validation(referral), "test split": on_test}
+    return Group(
+        _REFERRED,
+        (Text(referral_in_words(referral)), coverage_table(coverages), Text(_REFERRED_NOTE)),
     )
 
 

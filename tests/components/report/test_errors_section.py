@@ -21,8 +21,9 @@ PROBABILITIES = np.array([0.9, 0.95, 0.1, 0.05, 0.2, 0.6, 0.8, 0.1])
 SUBTYPES = ["viral", "viral", "viral", "bacterial", "unknown", "normal", "normal", "normal"]
 
 
-def make_predictions(probabilities=PROBABILITIES):
+def make_predictions(probabilities=PROBABILITIES, **changes):
     return Predictions(
+        **changes,
         image_ids=IDS,
         labels=LABELS,
         probabilities=probabilities,
@@ -38,11 +39,11 @@ def make_predictions(probabilities=PROBABILITIES):
 
 @pytest.fixture
 def make_section(tmp_path):
-    def make(probabilities=PROBABILITIES, worst_errors=12, records=IDS):
+    def make(probabilities=PROBABILITIES, worst_errors=12, records=IDS, **changes):
         sources = make_sources(tmp_path)
         report = ReportSettings(worst_errors=worst_errors)
         sources.__dict__["run"] = sources.run.model_copy(update={"report": report})
-        sources.__dict__["predictions"] = make_predictions(probabilities)
+        sources.__dict__["predictions"] = make_predictions(probabilities, **changes)
         facts = [
             make_facts(image_id, subtype, height=300, width=600)
             for image_id, subtype in zip(IDS, SUBTYPES, strict=True)
@@ -84,6 +85,18 @@ def test_errors_are_shown_with_id_subtype_and_score(make_section):
         "e: unknown pneumonia, probability 0.200",
     ]
     assert captions_of(false_alarms)[0] == "g: normal, probability 0.800"
+
+
+def test_what_was_referred_is_told_with_the_reason(make_section):
+    verdicts = ["pneumonia", "pneumonia", "refer", "refer", "normal", *["pneumonia"] * 2, "normal"]
+    unfamiliar = np.array([name == "d" for name in IDS])
+    _, _, told, misses, _ = make_section(verdicts=verdicts, unfamiliar=unfamiliar).parts
+    assert told.text.endswith("does not decide: 2 of 3 misses and 0 of 2 false alarms.")
+    assert captions_of(misses) == [
+        "d: bacterial pneumonia, probability 0.050, referred to a radiologist: unfamiliar image",
+        "c: viral pneumonia, probability 0.100, referred to a radiologist: uncertain score",
+        "e: unknown pneumonia, probability 0.200",
+    ]
 
 
 def test_pictures_are_small_and_tell_what_they_show(make_section):

@@ -101,6 +101,27 @@ def test_every_check_is_in_the_table_with_its_verdict(refused):
     assert ["Validation by TFMA", "–", "–", "1,100", "passed"] in rows
 
 
+def test_the_coverage_is_told_with_the_figures_of_what_is_decided():
+    slices = {
+        "overall": _metrics(990, 5, 95, 10),
+        "case=decided": _metrics(940, 2, 85, 4),
+        "case=referred": _metrics(50, 3, 10, 6),
+    }
+    gate = judge(Evaluation(candidate=slices, baseline=None, tfma_ok=True), GateSettings())
+    told = [part.text for part in _texts(build(_sources(gate)))]
+    assert any(
+        text.startswith("The model decides 1,031 of 1,100 test images, a share of 0.937 (0.921 to")
+        and "sensitivity 0.996 (" in text
+        and "specificity 0.977 (" in text
+        for text in told
+    )
+
+
+def test_no_coverage_is_said(blessed):
+    told = [part.text for part in _texts(build(_sources(blessed)))]
+    assert any("was not measured on the test split" in text for text in told)
+
+
 def test_the_selected_candidate_is_named_with_the_reason(blessed):
     told = [part.text for part in _texts(build(_sources(blessed)))]
     assert any("compact" in text and "it is <b>best</b>" in text for text in told)

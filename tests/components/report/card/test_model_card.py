@@ -46,6 +46,8 @@ def metrics_of(tp, fp, tn, fn, auc):
 TEST_SLICES = {
     "subtype=viral": metrics_of(tp=38, fp=0, tn=0, fn=2, auc=None),
     OVERALL: metrics_of(tp=97, fp=6, tn=34, fn=3, auc=0.961),
+    "case=decided": metrics_of(tp=90, fp=1, tn=30, fn=1, auc=0.99),
+    "case=referred": metrics_of(tp=7, fp=5, tn=4, fn=2, auc=0.7),
 }
 
 
@@ -169,7 +171,7 @@ def card(tmp_path):
 def test_figures_are_those_of_the_artifacts(card):
     assert card.blessed
     assert card.operating_point.threshold == 0.321
-    assert list(card.slices) == [OVERALL, "subtype=viral"]
+    assert list(card.slices) == [OVERALL, "case=decided", "case=referred", "subtype=viral"]
     assert card.slices[OVERALL].recall == TEST_SLICES[OVERALL].recall
     assert card.slices["subtype=viral"].specificity.value is None
     assert card.data.splits["test"].patients == 131
@@ -177,6 +179,18 @@ def test_figures_are_those_of_the_artifacts(card):
     assert "123,456 parameters" in card.training.recipes["small"]
     assert card.shortcuts.strong[0].name == "file_size_bytes"
     assert set(card.stressed) == {"low_resolution_2x", "noise"}
+
+
+def test_what_is_left_to_a_radiologist_is_told_of_both_splits(card):
+    coverage = card.operating_point.coverage
+    assert list(coverage) == ["validation", "test"]
+    assert (coverage["validation"].num_unfamiliar, coverage["validation"].num_uncertain) == (3, 15)
+    assert coverage["test"].share.value == pytest.approx(122 / 140)
+    assert coverage["test"].decided.recall.value == pytest.approx(90 / 91)
+    assert "at least 0.2 and less than 0.6 is uncertain" in card.operating_point.referral
+    text = render_markdown(card)
+    assert "| validation | 120 | 0.850" in text
+    assert "| test | 140 | 0.871" in text
 
 
 def test_what_is_known_of_other_sites_has_this_runs_figures(card):
@@ -244,7 +258,7 @@ def test_external_sets_stand_apart_and_name_no_folder_or_file(tmp_path):
     assert "of the 6 decided, recall 0.667" in html
     assert "not measured, the model has no such output" in html
     assert "<td>undefined</td>" in html
-    assert html.count("<table>") == 5
+    assert html.count("<table>") == 6
     assert "|" not in html
     assert "judged apart: adults, normals" in " ".join(card.limits)
     assert "there is no test on images of another site" not in text
@@ -320,9 +334,9 @@ def test_the_json_is_the_card_and_the_markdown_its_tables(card, tmp_path):
     assert "0.950 (0.835 to 0.986)" in html
     assert "<h1>Model card: lungs, small</h1>" in html
     # Every table has come out as one, every list as one.
-    assert html.count("<table>") == 4
+    assert html.count("<table>") == 5
     assert "|" not in html
-    assert html.count("<h2>") == 9
+    assert html.count("<h2>") == 10
 
 
 def test_no_text_becomes_markup(tmp_path):
@@ -382,7 +396,8 @@ def test_the_section_holds_the_card(tmp_path):
     ]
     (slices,) = groups["Figures by slice"].parts
     assert isinstance(slices, Table)
-    assert [row[0] for row in slices.rows] == [OVERALL, "subtype=viral"]
+    names = [OVERALL, "case=decided", "case=referred", "subtype=viral"]
+    assert [row[0] for row in slices.rows] == names
     page = render_page("A title", "", [section], synthetic=False)
     assert "could not be made" not in page
     assert "<script" not in page

@@ -11,10 +11,15 @@ import pytest
 
 from components.report.page import render_page
 from components.report.parts import Failure, Gallery, Group, Table, Text
+from components.report.performance.coverage import referral_in_words
 from components.report.sections.performance import build
 from components.report.served_predictions import Predictions
+from models.decision_band import NO_SCORE, DecisionBand
 from models.intervals import wilson_interval
+from pipeline.config import ReferralSettings
 from pipeline.report_settings import ReportSettings
+from tests.components.report.made_reports import make_report
+from tests.models.made_referral import REFERRAL
 
 NUM_PNEUMONIA, NUM_NORMAL = 70, 50
 PICTURES = 5
@@ -32,13 +37,24 @@ def _predictions(labels, seed=6, threshold=0.4):
         decisions=probabilities >= threshold,
         # Two images of each patient but for the last ones.
         facts={"patient_id": [str(number // 2) for number in range(len(labels))]},
+        verdicts=[_verdict(number, each) for number, each in enumerate(probabilities)],
+        unfamiliar=np.arange(len(labels)) % 40 == 0,
     )
+
+
+def _verdict(number, probability):
+    if number % 40 == 0 or 0.3 <= probability < 0.6:
+        return "refer"
+    return "pneumonia" if probability >= 0.6 else "normal"
 
 
 def _sources(predictions, **settings):
     report = ReportSettings(bootstrap_samples=200, **settings)
     return types.SimpleNamespace(
-        predictions=predictions, run=types.SimpleNamespace(report=report, seed=3)
+        predictions=predictions,
+        run=types.SimpleNamespace(report=report, seed=3),
+        selection=types.SimpleNamespace(selected="first"),
+        training_reports={"first": make_report()},
     )
 
 
@@ -161,3 +177,51 @@ def test_a_perfect_model_has_all_its_figures():
     assert _all(section.parts, Failure) == []
     assert _rows(section, "Figure")["Area under the ROC curve"][0][0] == "1.000"
     assert _rows(section, "Figure")["Calibration error (ECE)"][0][0] == "0.000"
+
+
+def test_what_is_referred_is_counted_by_reason_and_the_rest_is_judged(section, predictions):
+    (table,) = [each for each in _all(section.parts, Table) if each.columns[0] == "Split"]
+    validation, test = ([getattr(cell, "text", cell) for cell in row] for row in table.rows)
+    assert validation[:5] == ["validation", "120", "0.850", "3", "15"]
+    verdicts = np.array(predictions.verdicts)
+    decided = verdicts != "refer"
+    ill = predictions.labels == 1
+    recall = np.mean(verdicts[decided & ill] == "pneumonia")
+    specificity = np.mean(verdicts[decided & ~ill] == "normal")
+    num_unfamiliar = int(predictions.unfamiliar.sum())
+    assert test == [
+        "test split",
+        "120",
+        f"{decided.mean():.3f}",
+        str(num_unfamiliar),
+        str(int((~decided).sum()) - num_unfamiliar),
+        f"{recall:.3f}",
+        f"{specificity:.3f}",
+    ]
+    interval = wilson_interval(int(decided.sum()), 120)
+    assert table.rows[1][2].detail == (
+        f"{interval[0]:.3f} to {interval[1]:.3f}, n = {decided.sum()}"
+    )
+
+
+def test_a_model_without_decisions_is_said_to_refer_nothing(predictions):
+    older = dataclasses.replace(predictions, verdicts=None, unfamiliar=None)
+    section = build(_sources(older))
+    (group,) = [each for each in _all(section.parts, Group) if "radiologist" in each.title]
+    assert [part.text for part in group.parts] == ["Nothing: the model has no output `decision`."]
+
+
+def test_the_rule_of_referral_is_told_with_its_bounds():
+    told = referral_in_words(REFERRAL)
+    assert "A probability of at least 0.2 and less than 0.6 is uncertain: at most 0.01 of" in told
+    assert "fewer than 0.01 of the validation images" in told
+    everything = REFERRAL.model_copy(update={"band": DecisionBand(low=0.99995, high=NO_SCORE)})
+    assert "A probability of at least 0.99995 is uncertain" in referral_in_words(everything)
+    nothing = ReferralSettings(
+        max_missed_fraction=0.0, max_false_alarm_fraction=0.0, max_unfamiliar_fraction=0.0
+    )
+    off = REFERRAL.model_copy(update={"settings": nothing, "band": DecisionBand(low=0.4, high=0.4)})
+    assert referral_in_words(off) == (
+        "No probability is uncertain: the bounds on errors are switched off. No image is "
+        "unfamiliar: that bound is switched off."
+    )
