@@ -255,11 +255,12 @@ def coverage_line(split: str, coverage: Coverage) -> str:
     """Say in one line what is decided on a split, why the rest is not, and how good that is."""
     decided, num_referred = coverage.decided, coverage.n - coverage.decided.n
     share = "-" if coverage.share is None else format_estimate(coverage.share).plain
-    line = (
-        f"Decided on {split}: {decided.n:,} of {coverage.n:,} images, {share}, of these recall "
-        f"{_plain(decided.recall)}, specificity {_plain(decided.specificity)}; referred to a "
-        f"radiologist: {num_referred:,}"
-    )
+    line = f"Decided on {split}: {decided.n:,} of {coverage.n:,} images, {share}"
+    if decided.n:
+        line += (
+            f", of these recall {_plain(decided.recall)}, specificity {_plain(decided.specificity)}"
+        )
+    line += f"; referred to a radiologist: {num_referred:,}"
     if coverage.num_unfamiliar is None or coverage.num_uncertain is None:
         return line
     return (
