@@ -46,25 +46,32 @@ def coverage_of_answers(answers: Predictions) -> Coverage | None:
 def referral_in_words(referral: Referral) -> str:
     """Say which images are referred, and for which stated errors."""
     settings, band = referral.settings, referral.band
+    missed, false_alarms = settings.max_missed_fraction, settings.max_false_alarm_fraction
+    errors = (
+        f"at most {_percent(missed)} of pneumonias are to be called normal, and at most "
+        f"{_percent(false_alarms)} of normal images pneumonia (0%: not bounded)"
+    )
     parts = []
-    if band.low < band.high:
-        upper = "" if band.high > 1.0 else f" and less than {band.high:.6g}"
-        parts.append(
-            f"A probability of at least {band.low:.6g}{upper} is uncertain: at most "
-            f"{settings.max_missed_fraction:g} of pneumonias are to be called normal, and at most "
-            f"{settings.max_false_alarm_fraction:g} of normal images pneumonia."
-        )
-    else:
+    if missed == 0.0 and false_alarms == 0.0:
         parts.append("No probability is uncertain: the bounds on errors are switched off.")
-    if settings.max_unfamiliar_fraction > 0.0:
-        parts.append(
-            "An image is unfamiliar where fewer than "
-            f"{settings.max_unfamiliar_fraction:g} of the validation images are as unlike the "
-            "training images as it is."
-        )
+    elif band.low < band.high:
+        upper = "" if band.high > 1.0 else f" and less than {band.high:.6g}"
+        parts.append(f"A probability of at least {band.low:.6g}{upper} is uncertain: {errors}.")
     else:
+        parts.append(f"No probability is uncertain: the threshold alone is enough that {errors}.")
+    unfamiliar = settings.max_unfamiliar_fraction
+    if unfamiliar == 0.0:
         parts.append("No image is unfamiliar: that bound is switched off.")
+    else:
+        parts.append(
+            f"An image is unfamiliar where less than {_percent(unfamiliar)} of the validation "
+            "images are as unlike the training images as it is."
+        )
     return " ".join(parts)
+
+
+def _percent(fraction: float) -> str:
+    return f"{100.0 * fraction:g}%"
 
 
 def coverage_table(coverages: Mapping[str, Coverage]) -> Table:

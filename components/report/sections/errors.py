@@ -55,9 +55,9 @@ def build(sources: Sources) -> Section:
 
 
 def _referred_errors(found: Predictions) -> tuple[Part, ...]:
-    if found.verdicts is None:
-        return ()
     outcomes = find_outcomes(found)
+    if found.verdicts is None or not (outcomes.misses.size or outcomes.false_alarms.size):
+        return ()
     told = [
         f"{sum(found.verdicts[number] == features.REFER for number in numbers)} of "
         f"{len(numbers)} {kind}"

@@ -213,15 +213,20 @@ def test_a_model_without_decisions_is_said_to_refer_nothing(predictions):
 
 def test_the_rule_of_referral_is_told_with_its_bounds():
     told = referral_in_words(REFERRAL)
-    assert "A probability of at least 0.2 and less than 0.6 is uncertain: at most 0.01 of" in told
-    assert "fewer than 0.01 of the validation images" in told
-    everything = REFERRAL.model_copy(update={"band": DecisionBand(low=0.99995, high=NO_SCORE)})
-    assert "A probability of at least 0.99995 is uncertain" in referral_in_words(everything)
+    assert "A probability of at least 0.2 and less than 0.6 is uncertain: at most 1% of" in told
+    assert "less than 1% of the validation images" in told
+
+    def told_with(band, settings=REFERRAL.settings):
+        return referral_in_words(REFERRAL.model_copy(update={"band": band, "settings": settings}))
+
+    everything = told_with(DecisionBand(low=0.99995, high=NO_SCORE))
+    assert "A probability of at least 0.99995 is uncertain" in everything
+    empty = DecisionBand(low=0.4, high=0.4)
+    assert "No probability is uncertain: the threshold alone is enough" in told_with(empty)
     nothing = ReferralSettings(
         max_missed_fraction=0.0, max_false_alarm_fraction=0.0, max_unfamiliar_fraction=0.0
     )
-    off = REFERRAL.model_copy(update={"settings": nothing, "band": DecisionBand(low=0.4, high=0.4)})
-    assert referral_in_words(off) == (
+    assert told_with(empty, nothing) == (
         "No probability is uncertain: the bounds on errors are switched off. No image is "
         "unfamiliar: that bound is switched off."
     )
