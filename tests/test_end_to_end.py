@@ -128,6 +128,16 @@ def test_the_summary_says_it_to_programs(project):
     assert sum(split.images for split in summary.data.splits.values()) == 120
     assert summary.metrics.test.overall.n == summary.data.splits["test"].images
     assert "subtype=bacterial" in summary.metrics.test.slices
+    decisions = summary.decisions
+    assert decisions.test.n == summary.metrics.test.overall.n
+    assert decisions.validation.n == summary.metrics.validation.overall.n
+    assert decisions.low <= summary.operating_point.threshold <= decisions.high
+    sizes = [
+        summary.metrics.test.slices[f"case={case}"].n
+        for case in features.CASES
+        if f"case={case}" in summary.metrics.test.slices
+    ]
+    assert sum(sizes) == decisions.test.n
     assert any(name.startswith("sharpness_group=") for name in summary.metrics.test.slices)
     assert any(name.startswith("sharpness_group=") for name in summary.metrics.validation.slices)
     assert "mean_absolute_gradient" in {shortcut.name for shortcut in summary.shortcuts}
