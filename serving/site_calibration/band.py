@@ -54,8 +54,8 @@ def carry_band(
         resamples: At least one.
 
     Returns:
-        The band, its ends float32 values but `NO_SCORE`. An end at the frozen threshold is at the aligned one, and
-        one that refers everything on its side still does.
+        The band, its ends float32 values but `NO_SCORE`. An end at the frozen threshold is at the
+        aligned one, and one that refers everything on its side still does.
     """
     low, high = frozen.low, frozen.high
     if low >= frozen_threshold:
