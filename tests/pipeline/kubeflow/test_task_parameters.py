@@ -9,7 +9,8 @@ from pipeline.kubeflow.run_parameters import run_parameters
 from pipeline.kubeflow.task_parameters import RUN_ID, bind_parameters
 
 PARAMETERS = run_parameters(PipelineSettings())
-GATE = {f"gate_{name}" for name in GateSettings.model_fields}
+# Bounds of external sets are a mapping, which no run parameter holds.
+GATE = {f"gate_{name}" for name in GateSettings.model_fields if name != "external"}
 Json = dict[str, Any]
 
 
