@@ -71,6 +71,10 @@ def create_eval_config(settings: GateSettings) -> config_pb2.EvalConfig:
                 signature_name=features.EXAMPLES_SIGNATURE,
                 label_key=features.LABEL,
                 is_baseline=True,
+                # It is asked something, too, which costs nothing and slices nothing. Where one of
+                # two models gives an output, TFMA leaves the model's name out, and then looks for
+                # slices under that name (`ModelSignaturesDoFn` and `ExtractSliceKeysFn` of 0.52).
+                preprocessing_function_names=[features.INFORMATION_SIGNATURE],
             ),
         ],
         slicing_specs=[overall]

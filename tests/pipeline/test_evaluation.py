@@ -65,4 +65,4 @@ def test_slices_are_the_whole_and_those_of_subtype_size_sharpness_and_case() -> 
 def test_only_the_candidate_is_asked_what_it_refers() -> None:
     config = create_eval_config(SETTINGS)
     asked = {model.name: list(model.preprocessing_function_names) for model in config.model_specs}
-    assert asked == {"candidate": ["cases"], "baseline": []}
+    assert asked == {"candidate": ["cases"], "baseline": ["model_information"]}

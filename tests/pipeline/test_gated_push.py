@@ -62,6 +62,12 @@ class ToyModel(tf.Module):
             features.PREDICTED_LABEL: tf.where(is_called, features.PNEUMONIA, features.NORMAL),
         }
 
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, name=features.INFORMATION_INPUT)]
+    )
+    def model_information(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"model_version": tf.fill(tf.shape(rows), "toy")}
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
     def cases(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {"score": tf.io.FixedLenFeature([], tf.float32)}
@@ -80,6 +86,7 @@ def ToyTrainer(model: OutputArtifact[Model], threshold: Parameter[float]) -> Non
         signatures={
             features.EXAMPLES_SIGNATURE: toy.serve_examples,
             features.CASE_SIGNATURE: toy.cases,
+            features.INFORMATION_SIGNATURE: toy.model_information,
         },
     )
 
@@ -243,6 +250,13 @@ def test_runs_after_one_another_compare_with_what_was_pushed(project: Project) -
     assert change.baseline == pytest.approx(0.965)
     assert change.value == pytest.approx(0.015)
     assert better.pushed["pushed_version"] == "2"
+    # Also beside a baseline TFMA slices by what the candidate refers.
+    slices = read_evaluation(str(better.evaluation_dir)).candidate
+    num_referred = sum(
+        BETTER_THRESHOLD - REFERRED <= record["score"] < BETTER_THRESHOLD for record in _records()
+    )
+    assert slices["case=referred"].n == num_referred > 0
+    assert slices["case=decided"].n == slices["overall"].n - num_referred
 
     # TFMA itself must refuse it, by the change threshold and by nothing else.
     worse = project.run(WORSE_THRESHOLD)
