@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from pydantic import NonNegativeInt
 
 from models import features
-from models.intervals import wilson_interval
 from models.slice_metrics import (
     Estimate,
     Record,
     SliceMetrics,
+    proportion,
     slice_metrics_from_counts,
     slice_name,
 )
@@ -54,15 +54,11 @@ def make_coverage(
     num_uncertain: int | None = None,
 ) -> Coverage:
     """Return a coverage with the share and its interval worked out; see `Coverage`."""
-    interval = wilson_interval(decided.n, n)
-    share = Estimate()
-    if interval is not None:
-        share = Estimate(value=decided.n / n, low=interval[0], high=interval[1])
     return Coverage(
         n=n,
         num_unfamiliar=num_unfamiliar,
         num_uncertain=num_uncertain,
-        share=share,
+        share=proportion(decided.n, n),
         decided=decided,
     )
 

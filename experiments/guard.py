@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import string
 import sys
 import warnings
@@ -29,6 +30,7 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from components.errors import InputError
+from components.ingestion.tfrecord_file import read_records
 from models import features
 from models.intervals import wilson_interval
 from models.session_model import SessionModel
@@ -107,13 +109,13 @@ def read_images(folder: Path) -> Named:
         folder: Gzipped TFRecord files.
 
     Raises:
-        InputError: There are none.
+        InputError: There are none, or a file is damaged.
     """
-    files = sorted(str(path) for path in folder.glob("*.gz"))
+    files = sorted(folder.glob("*.gz"))
     if not files:
         raise InputError(f"expected TFRecords (*.gz) in {folder}, got none; give a split's folder")
     images = {}
-    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
+    for record in itertools.chain.from_iterable(map(read_records, files)):
         values = tf.train.Example.FromString(record).features.feature
         image_id = values[features.IMAGE_ID].bytes_list.value[0].decode(errors="replace")
         images[image_id] = values[features.IMAGE_BYTES].bytes_list.value[0]

@@ -97,8 +97,8 @@ class ServedModel(tf.Module):
         # site sets anew.
         band = rule.band or DecisionBand(low=rule.threshold, high=rule.threshold)
         self.threshold = _variable(rule.threshold, features.THRESHOLD)
-        self.decision_low = _variable(band.low, "decision_low")
-        self.decision_high = _variable(band.high, "decision_high")
+        self.decision_low = _variable(band.low, features.BAND[0])
+        self.decision_high = _variable(band.high, features.BAND[1])
         self._known = rule.known_log_distances
         self._familiarity_threshold = rule.familiarity_threshold
 

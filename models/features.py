@@ -100,6 +100,9 @@ PROBABILITY = "probability"  # float32 in [0, 1]
 PREDICTED_LABEL = "label"  # string: one of LABELS
 THRESHOLD = "threshold"  # float32 in [0, 1]: pneumonia at or above it
 CALLED_PNEUMONIA = "called_pneumonia"  # float32, 0 or 1: probability >= threshold
+# Variables of the served model beside `THRESHOLD`: scores from the first to below the second are
+# referred.
+BAND = ("decision_low", "decision_high")
 FAMILIARITY = "familiarity"  # float32 in (0, 1]: part of the known images that are as unusual
 FAMILIARITY_THRESHOLD = "familiarity_threshold"  # float32: unfamiliar below it
 DECISION = "decision"  # string: PNEUMONIA, NORMAL, or REFER to a person

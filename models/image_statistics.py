@@ -31,7 +31,9 @@ def describe_images(pixels: tf.Tensor) -> tf.Tensor:
         along rows and columns, and of the detail that each halving of the side removes.
     """
     images = tf.cast(pixels, tf.float32)
-    quantiles = tf.sort(tf.reshape(_shrink(images, _QUANTILE_THUMBNAIL_PX), [-1, 32 * 32]))
+    quantiles = tf.sort(
+        tf.reshape(_shrink(images, _QUANTILE_THUMBNAIL_PX), [-1, _QUANTILE_THUMBNAIL_PX**2])
+    )
     places = [round(part * (_QUANTILE_THUMBNAIL_PX**2 - 1)) for part in _QUANTILES]
     thumbnails = tf.reshape(_shrink(images, _THUMBNAIL_PX), [-1, _THUMBNAIL_PX**2])
     deviation = tf.math.reduce_std(thumbnails, axis=1, keepdims=True)

@@ -25,7 +25,7 @@ from models.predictions import Predictions, ValidationCases
 from models.predictor import (
     EnsemblePredictor,
     Predictor,
-    log_distances,
+    predict_answers,
     predict_probabilities,
 )
 from models.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_of
@@ -89,13 +89,18 @@ def predict_validation(
         validation: The split.
         stress: Predict them under every stress, too.
     """
+    distances = None
+    if predictor.knows_familiar:
+        plain, distances = predict_answers(predictor, validation.images)
+    else:
+        plain = predict_probabilities(predictor, validation.images)
     return Predictions(
-        predict_probabilities(predictor, validation.images),
+        plain,
         {
             name: predict_probabilities(predictor, stressed_images(validation.images, name))
             for name in (STRESSES if stress else ())
         },
-        log_distances(predictor, validation.images) if predictor.knows_familiar else None,
+        distances,
     )
 
 

@@ -173,9 +173,20 @@ def familiar_images(
     return FamiliarImages.fit(_in_batches(predictor.features, images))
 
 
-def log_distances(predictor: Predictor | EnsemblePredictor, images: np.ndarray) -> np.ndarray:
-    """Return how unusual images are, float32 [n]; see `Predictor.answer`."""
-    return _in_batches(lambda pixels: predictor.answer(pixels)[1], images)
+def predict_answers(
+    predictor: Predictor | EnsemblePredictor, images: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probability of pneumonia for each image, and how unusual it is.
+
+    Args:
+        predictor: The model; it knows what is familiar.
+        images: uint8 [n, side, side, 1], as Transform made them.
+
+    Returns:
+        float32 [n] each; see `Predictor.answer`.
+    """
+    answers = _in_batches(lambda pixels: tf.stack(predictor.answer(pixels), axis=1), images)
+    return answers[:, 0], answers[:, 1]
 
 
 def predict_probabilities(

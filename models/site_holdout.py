@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.intervals import wilson_interval
-from models.slice_metrics import Estimate, Record
+from models.slice_metrics import Estimate, Record, proportion
 
 # Of one class: with fewer, a share says little (27 of 30 has the interval .74 to .97). The gate's
 # `min_slice_positives` has the same default.
@@ -113,6 +112,4 @@ def worst_site(sites: Sequence[PseudoSite], figure: str) -> PseudoSite | None:
 def _share(right: npt.NDArray[np.bool_]) -> Estimate:
     if right.size < MIN_SITE_CASES:
         return Estimate()
-    interval = wilson_interval(int(right.sum()), right.size)
-    assert interval is not None  # there are cases
-    return Estimate(value=float(right.mean()), low=interval[0], high=interval[1])
+    return proportion(int(right.sum()), right.size)

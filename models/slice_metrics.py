@@ -88,6 +88,14 @@ def slice_name(feature: str, value: str) -> str:
     return f"{feature}={value}"
 
 
+def proportion(successes: int, trials: int) -> Estimate:
+    """Return a share with its 95% Wilson interval; undefined without trials."""
+    interval = wilson_interval(successes, trials)
+    if interval is None:
+        return Estimate()
+    return Estimate(value=successes / trials, low=interval[0], high=interval[1])
+
+
 def slice_metrics_from_counts(
     *,
     tp: int,
@@ -122,10 +130,10 @@ def slice_metrics_from_counts(
         fp=fp,
         tn=tn,
         fn=fn,
-        recall=_proportion(tp, positives),
-        specificity=_proportion(tn, negatives),
-        precision=_proportion(tp, tp + fp),
-        accuracy=_proportion(tp + tn, n),
+        recall=proportion(tp, positives),
+        specificity=proportion(tn, negatives),
+        precision=proportion(tp, tp + fp),
+        accuracy=proportion(tp + tn, n),
         auc=_area(auc, positives, negatives),
         mean_probability=mean_probability,
         prevalence=positives / n if n else None,
@@ -207,13 +215,6 @@ def _from_arrays(
 
 def _mean(values: npt.NDArray[np.float64]) -> float | None:
     return float(values.mean()) if values.size else None
-
-
-def _proportion(successes: int, trials: int) -> Estimate:
-    interval = wilson_interval(successes, trials)
-    if interval is None:
-        return Estimate()
-    return Estimate(value=successes / trials, low=interval[0], high=interval[1])
 
 
 def _area(auc: float | None, positives: int, negatives: int) -> Estimate:

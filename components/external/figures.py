@@ -18,17 +18,17 @@ from components.ingestion.dataset_card import DatasetCard
 from components.report.served_predictions import Predictions
 from models import features
 from models.calibration import expected_calibration_error
-from models.intervals import wilson_interval
 from models.slice_metrics import (
     OVERALL,
     Estimate,
+    proportion,
     slice_metrics_from_counts,
     slice_metrics_from_predictions,
 )
 
 
 def make_external_set(
-    answers: Predictions, card: DatasetCard, pixels: Sequence[bytes], seen: Collection[bytes]
+    answers: Predictions, card: DatasetCard, pixels: Sequence[str], seen: Collection[str]
 ) -> ExternalSet:
     """Measure a set of at least one image; one class is enough.
 
@@ -108,7 +108,4 @@ def _referral(answers: Predictions) -> Referral | None:
 
 
 def _share(members: npt.NDArray[np.bool_]) -> Estimate:
-    interval = wilson_interval(int(members.sum()), len(members))
-    if interval is None:
-        return Estimate()
-    return Estimate(value=float(members.mean()), low=interval[0], high=interval[1])
+    return proportion(int(members.sum()), len(members))

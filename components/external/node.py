@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
 from tfx.dsl.components.base import base_component, base_executor
 from tfx.types import Artifact, BaseChannel, artifact_utils
 from tfx.utils import path_utils
@@ -24,6 +23,7 @@ from components.external.figures import make_external_set
 from components.external.ingestion import SPLIT
 from components.external.record import ExternalReport, ExternalSet
 from components.ingestion.dataset_card import read_card
+from components.report.dataset.facts import read_facts
 from components.report.served_predictions import predict_records
 from models import features
 
@@ -48,9 +48,7 @@ class ExternalRecords:
     fingerprint: str = ""
 
 
-def judge_set(
-    saved_model: Path, name: str, records_dir: Path, seen: frozenset[bytes]
-) -> ExternalSet:
+def judge_set(saved_model: Path, name: str, records_dir: Path, seen: frozenset[str]) -> ExternalSet:
     """Judge a saved model on all images of an external set.
 
     Args:
@@ -72,20 +70,13 @@ def judge_set(
     )
 
 
-def read_pixel_hashes(records: Path) -> list[bytes]:
+def read_pixel_hashes(records: Path) -> list[str]:
     """Return the hash of each image's pixels.
 
     Args:
         records: Folder of gzipped TFRecord files.
     """
-    spec = {features.PIXEL_SHA256: tf.io.FixedLenFeature([], tf.string)}
-    files = sorted(tf.io.gfile.glob(f"{records}/*"))
-    dataset = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(256)
-    return [
-        value
-        for batch in dataset
-        for value in tf.io.parse_example(batch, spec)[features.PIXEL_SHA256].numpy()
-    ]
+    return [facts.pixel_sha256 for facts in read_facts(records)]
 
 
 class Executor(base_executor.BaseExecutor):

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from components.servability.report import TrainerAnswers
 from models import features
-from models.familiarity import FamiliarImages
+from models.familiarity import FamiliarImages, familiarity
 from models.input_data import load_split
 from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor
@@ -80,7 +80,7 @@ def trainer_answers(
     predictions = Predictions.read(model_run / PREDICTIONS_FILE).calibrated(report.calibration)
     written = predictions.plain
     limit = report.referral.settings.max_unfamiliar_fraction
-    measures = limit > 0.0 and predictions.log_distances is not None
+    distances = predictions.log_distances if limit > 0.0 else None
     if len(written) != len(images):
         raise ValueError(
             f"expected the {len(written)} validation images that the candidate was judged on in "
@@ -89,7 +89,7 @@ def trainer_answers(
     found = {hashlib.sha256(image.tobytes()).hexdigest(): row for row, image in enumerate(images)}
     known = [digest for digest in wanted if digest in found]
     rows = {digest: found[digest] for digest in known}
-    alone, together, familiarity = np.zeros(0), np.zeros(0), np.ones(len(known))
+    alone, together, share = np.zeros(0), np.zeros(0), np.ones(len(known))
     if rows:
         with tf.device("/CPU:0"):
             predictor = _predictor(report, model_run, member_runs)
@@ -98,27 +98,19 @@ def trainer_answers(
             )
             asked = tf.constant(images[[found[each] for each in known]])
             together = predictor(asked).numpy()
-            if measures:
-                distances = predictor.answer(asked)[1].numpy()
-                familiarity = _familiarity(distances, predictions.log_distances)
+            if distances is not None:
+                measured = tf.constant(np.sort(distances))
+                share = familiarity(predictor.answer(asked)[1], measured).numpy()
     return TrainerAnswers(
         threshold=report.threshold,
         alone=dict(zip(rows, map(float, alone), strict=True)),
         together=dict(zip(known, map(float, together), strict=True)),
         written_down={digest: float(written[row]) for digest, row in rows.items()},
         band=report.referral.band,
-        familiarity_threshold=limit if measures else 0.0,
-        familiarity=dict(zip(known, map(float, familiarity), strict=True)),
-        familiarity_step=1.0 / (1 + len(written)) if measures else 0.0,
+        familiarity_threshold=0.0 if distances is None else limit,
+        familiarity=dict(zip(known, map(float, share), strict=True)),
+        familiarity_step=0.0 if distances is None else 1.0 / (1 + len(written)),
     )
-
-
-def _familiarity(distances: np.ndarray, known: np.ndarray | None) -> np.ndarray:
-    """Return the share of known images that are at least as far, as `models.familiarity` has it."""
-    if known is None:
-        raise ValueError("expected how unusual the validation images are, got nothing")
-    num_as_far = np.sum(known[np.newaxis, :] >= distances[:, np.newaxis], axis=1)
-    return np.asarray((1 + num_as_far) / (1 + known.size))
 
 
 def _predictor(

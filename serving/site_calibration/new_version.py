@@ -17,8 +17,6 @@ from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
 
-_BAND_VARIABLES = ("decision_low", "decision_high")  # of `models.export.ServedModel`
-
 
 class WrongVersionError(RuntimeError):
     """The new version does not answer as it must; nothing of it is pushed."""
@@ -98,7 +96,7 @@ def check_version(base: SessionModel, new_dir: Path, images: Sequence[bytes]) ->
 
 
 def _assign_band(model: tf.Module, band: DecisionBand | None, base_dir: Path) -> None:
-    found = [getattr(model, name, None) for name in _BAND_VARIABLES]
+    found = [getattr(model, name, None) for name in features.BAND]
     variables = [each for each in found if isinstance(each, tf.Variable)]
     ends = [] if band is None else [band.low, band.high]
     if len(variables) != len(ends):

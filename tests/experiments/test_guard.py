@@ -16,7 +16,7 @@ from experiments import guard
 from models import features
 from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
-from models.predictor import Predictor, familiar_images, log_distances
+from models.predictor import Predictor, familiar_images, predict_answers
 from models.preprocessing import decode_transformed
 from pipeline.config import CandidateSettings
 from tests.serving.contract.model import SIZE_PX, write_transform
@@ -54,7 +54,7 @@ def _export(folder: Path, graph: tft.TFTransformOutput, images: list[bytes]) -> 
     )
     rule = OperatingRule(
         threshold=0.5,
-        known_log_distances=np.sort(log_distances(predictor, pixels[200:])),
+        known_log_distances=np.sort(predict_answers(predictor, pixels[200:])[1]),
         familiarity_threshold=0.01,
     )
     export_model(ServedModel(predictor, graph, SIZE_PX, rule), folder)

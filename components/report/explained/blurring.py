@@ -11,8 +11,7 @@ from components.report.estimate_cells import estimate_cell
 from components.report.parts import Cell, Table, Text
 from models.explanations.faithfulness import blurred
 from models.explanations.log_odds import LogOdds
-from models.intervals import wilson_interval
-from models.slice_metrics import Estimate
+from models.slice_metrics import Estimate, proportion
 
 # A part of the images from which on a finding is a warning.
 _MANY = 0.5
@@ -44,11 +43,7 @@ class BlurredAnswers:
     @property
     def share_called(self) -> Estimate:
         """Their share, with Wilson's interval."""
-        n = len(self.blurred_log_odds)
-        interval = wilson_interval(self.num_called, n)
-        if interval is None:
-            return Estimate()
-        return Estimate(value=self.num_called / n, low=interval[0], high=interval[1])
+        return proportion(self.num_called, len(self.blurred_log_odds))
 
 
 def ask_blurred(

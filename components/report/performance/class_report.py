@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models import features
-from models.intervals import wilson_interval
 from models.resampling import Floats, Resampler, percentile_interval
-from models.slice_metrics import Estimate
+from models.slice_metrics import Estimate, proportion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +56,8 @@ def report_classes(decisions: npt.ArrayLike, resampler: Resampler) -> tuple[Clas
         rows.append(
             ClassFigures(
                 name=features.LABELS[number],
-                precision=_proportion(hits, int(calls.sum())),
-                recall=_proportion(hits, int(members.sum())),
+                precision=proportion(hits, int(calls.sum())),
+                recall=proportion(hits, int(members.sum())),
                 f1=_estimate(exact[number, 2], resampled[:, number, 2]),
                 support=int(members.sum()),
             )
@@ -93,13 +92,6 @@ def _figures(
 
 def _quotient(counts: Floats, totals: Floats) -> Floats:
     return np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
-
-
-def _proportion(successes: int, trials: int) -> Estimate:
-    interval = wilson_interval(successes, trials)
-    if interval is None:
-        return Estimate()
-    return Estimate(value=successes / trials, low=interval[0], high=interval[1])
 
 
 def _estimate(value: float, samples: Floats) -> Estimate:

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.calibration import NUM_BINS, expected_calibration_error
-from models.intervals import wilson_interval
 from models.resampling import CONFIDENCE_PERCENTILES, Resampler
-from models.slice_metrics import Estimate
+from models.slice_metrics import Estimate, proportion
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,12 +101,10 @@ def _errors_of_a_calibrated_model(
 
 
 def _bin(number: int, scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> Bin:
-    interval = wilson_interval(int(labels.sum()), len(labels))
-    assert interval is not None  # a bin has images
     return Bin(
         low=number / NUM_BINS,
         high=(number + 1) / NUM_BINS,
         n=len(labels),
         mean_probability=float(scores.mean()),
-        observed=Estimate(value=float(labels.mean()), low=interval[0], high=interval[1]),
+        observed=proportion(int(labels.sum()), len(labels)),
     )

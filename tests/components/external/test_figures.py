@@ -83,7 +83,7 @@ def test_where_everything_is_referred_nothing_is_decided():
 
 
 def test_images_that_were_seen_in_training_are_counted():
-    assert make_set(pixels=[b"a", b"b", b"c", b"b"], seen={b"b", b"d"}).num_seen == 2
+    assert make_set(pixels=["a", "b", "c", "b"], seen={"b", "d"}).num_seen == 2
 
 
 def test_a_report_survives_its_file(tmp_path):
