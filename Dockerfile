@@ -35,10 +35,14 @@ RUN case "$VARIANT" in \
 # --- project: the package alone, so that a change of code is a small layer -----------------
 FROM dependencies AS project
 COPY setup.py pyproject.toml ./
-COPY pipeline pipeline
-COPY components components
+COPY contract contract
+COPY ingestion ingestion
+COPY evaluation evaluation
 COPY models models
 COPY serving serving
+COPY report report
+COPY components components
+COPY pipeline pipeline
 COPY configs configs
 # Modes come from the checkout, whose umask may keep others out; uid 10001 is one of them.
 RUN python -m pip install --no-deps --no-build-isolation --no-index \

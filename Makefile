@@ -7,7 +7,7 @@ PYTHON_2_19 := .venv-tf-2.19/bin/python
 # Of the container image. A tag never moves: the cluster's cache knows an image by its name.
 DOCKER ?= docker
 VARIANT ?= cpu
-VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' pipeline/__init__.py)
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' contract/__init__.py)
 IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
@@ -40,6 +40,7 @@ $(PYTHON_2_19): requirements-tf-2.19.txt
 lint: setup-dev ## Check style and formatting
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
+	@$(dir $(PYTHON))lint-imports --no-logo
 
 format: setup-dev ## Put files into the project's format
 	@$(PYTHON) -m ruff check --fix .
@@ -52,10 +53,10 @@ kubeflow-local: setup-dev ## Run the compiled pipeline as a cluster would, emula
 	@$(PYTHON) kubeflow/local.py $(ARGS)
 
 bench: setup-dev ## Measure the stages against bare loops, as ratios
-	@$(PYTHON) -m benchmarks $(ARGS)
+	@$(PYTHON) -m tools.benchmarks $(ARGS)
 
 ablation: setup-dev ## Compare the choices behind the defaults: make ablation ARGS="--data chest_xray.zip"
-	@$(PYTHON) -m experiments $(ARGS)
+	@$(PYTHON) -m tools.ablation $(ARGS)
 
 ci: lint types test ## All that CI checks: lint, types and tests
 
@@ -85,7 +86,7 @@ image: ## Build the container image: make image IMAGE=REGISTRY/NAME:TAG VARIANT=
 		--tag $(IMAGE) $(ARGS) .
 
 image-check: setup ## Replay the image's steps without Docker and start its entrypoint there
-	@$(PYTHON) -m pipeline.kubeflow.image.check --variant $(VARIANT) $(ARGS)
+	@$(PYTHON) -m tools.image_check.check --variant $(VARIANT) $(ARGS)
 
 clean: ## Remove caches and build products; .venv and outputs stay
 	@rm -rf build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

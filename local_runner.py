@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from components.errors import InputError
-from pipeline.config import PipelineSettings
+from contract.errors import InputError
+from contract.settings import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (
@@ -98,8 +98,8 @@ def run(settings: PipelineSettings, options: argparse.Namespace, log_file: Path)
     """Ingest, run the DAG, summarise; return the exit code."""
     with quiet_logs(log_file, options.verbose) as console:
         # Imported here: they bring TensorFlow and TFX, some ten seconds.
+        from pipeline.closing_report import print_summary
         from pipeline.local_run import run_locally
-        from pipeline.report_text import print_summary
 
         summary = run_locally(settings, options.data, options.output, console, log_file)
         print_summary(console, summary)

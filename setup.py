@@ -7,14 +7,26 @@ from setuptools import find_packages, setup
 
 _ROOT = Path(__file__).parent
 
+# The rooms that run in a pod; `tools` stays out.
+PACKAGES = (
+    "contract",
+    "ingestion",
+    "evaluation",
+    "models",
+    "serving",
+    "report",
+    "components",
+    "pipeline",
+)
+
 
 def read_version() -> str:
-    """Return the version that stands in `pipeline/__init__.py`, without importing it.
+    """Return the version that stands in `contract/__init__.py`, without importing it.
 
     Raises:
         ValueError: The file holds no `__version__ = "..."` line.
     """
-    path = _ROOT / "pipeline" / "__init__.py"
+    path = _ROOT / "contract" / "__init__.py"
     match = re.search(r'^__version__ = "([^"]+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
     if match is None:
         raise ValueError(f'expected a line __version__ = "..." in {path}, found none')
@@ -25,15 +37,10 @@ setup(
     name="pneumonia-pipeline",
     version=read_version(),
     description="A TFX pipeline that screens chest X-rays for pneumonia",
-    packages=find_packages(
-        include=[
-            *("pipeline", "pipeline.*", "components", "components.*"),
-            *("models", "models.*", "serving", "serving.*"),
-        ]
-    ),
+    packages=find_packages(include=[*PACKAGES, *(f"{package}.*" for package in PACKAGES)]),
     package_data={
         "models": ["schema/*.pbtxt"],
-        "components": ["study/*.jinja", "report/*.jinja", "report/*.css", "report/*/*.jinja"],
+        "report": ["*/*.jinja", "*/*.css"],
         "pipeline": ["kubeflow/*.jinja"],
     },
     python_requires="==3.11.*",

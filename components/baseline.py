@@ -19,9 +19,9 @@ from tfx.types import Artifact
 from tfx.types.standard_artifacts import Model
 from tfx.utils import path_utils
 
-from components.errors import InputError
-from components.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
-from models import features
+from contract import features
+from contract.errors import InputError
+from serving.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
 
 PRESENT_PROPERTY = "baseline_present"  # 1 or 0
 VERSION_PROPERTY = "baseline_version"  # the pushed version, where there is one

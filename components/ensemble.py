@@ -13,7 +13,9 @@ from tfx.types.standard_artifacts import Model, ModelRun
 from tfx.utils import path_utils
 
 from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node, folders_of
-from models import features
+from contract import features
+from contract.settings import EnsembleRun
+from evaluation.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE
 from models.digests import weights_digest
 from models.ensemble import build_ensemble
 from models.export import OperatingRule, ServedModel, export_model
@@ -21,8 +23,6 @@ from models.input_data import load_split
 from models.judgement import cases_of
 from models.provenance import PROVENANCE_FILE, Provenance, describe_origin
 from models.reference_scores import ReferenceScores
-from models.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE
-from pipeline.config import EnsembleRun
 
 EXAMPLES, TRANSFORM_GRAPH = "examples", "transform_graph"
 SETTINGS = "settings"  # an EnsembleRun as JSON

@@ -77,7 +77,7 @@ def create_evaluator(
         examples: Raw examples (Examples).
         model: The candidate (Model), exported with the `serving_examples` signature.
         baseline_model: Output of the baseline node (Model).
-        eval_config: See `pipeline.evaluation.create_eval_config`.
+        eval_config: See `evaluation.tfma_config.create_eval_config`.
         example_splits: Names of the splits to judge on.
         code_version: Version of the project's code, in the cache key.
         schema: Schema of the raw examples (Schema), where features shall be read by it.

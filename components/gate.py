@@ -11,13 +11,12 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact
 from tfx.types.standard_artifacts import ModelBlessing, ModelEvaluation
 
-from components.evaluation_metrics import read_evaluation
-from components.external.artifact import ExternalEvaluationReport
-from components.external.record import ExternalReport
-from components.gate_checks import FAILED, TOO_SMALL, GateReport, describe, judge
-from pipeline.config import GateSettings
+from components.external_artifact import ExternalEvaluationReport
+from contract.settings import GateSettings
+from evaluation.external import ExternalReport
+from evaluation.gate import FAILED, REPORT_FILE, TOO_SMALL, GateReport, describe, judge
+from evaluation.tfma_results import read_evaluation
 
-REPORT_FILE = "gate.json"  # a GateReport, beside the file that names the verdict
 BLESSED_PROPERTY = constants.ARTIFACT_PROPERTY_BLESSED_KEY  # 1 or 0; what a Pusher reads
 
 _LOGGER = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from tfx.proto import infra_validator_pb2
 from tfx.types import BaseChannel
 
 from components.uncached_driver import UncachedDriver
-from models import features
-from pipeline.serving_settings import ServingSettings
+from contract import features
+from contract.serving_settings import ServingSettings
 
 NODE_ID = "InfraValidator"
 _NUM_TRIES = 2  # TFX's five would take as many times the timeout to refuse a model

@@ -26,10 +26,10 @@ from tfx.types import (
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import proto_utils
 
-from components.pruning import prune
-from components.push_folder import push, version_dir
 from components.uncached_driver import UncachedDriver
-from pipeline.serving_settings import ServingSettings
+from contract.serving_settings import ServingSettings
+from serving.pruning import prune
+from serving.push_folder import push, version_dir
 
 # Custom properties of the PushedModel artifact. The first three are TFX's.
 PUSHED_PROPERTY = "pushed"  # 1: the model lies at the destination; 0: it was refused

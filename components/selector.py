@@ -13,11 +13,9 @@ from tfx.types import Artifact, BaseChannel, artifact_utils
 from tfx.types.standard_artifacts import Model, ModelRun
 
 from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node, folders_of
-from models.predictions import Predictions, ValidationCases
-from models.selection import Selection, select
-from models.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
-
-SELECTION_FILE = "selection.json"  # a models.selection.Selection, in the output `model_run`
+from evaluation.predictions import Predictions, ValidationCases
+from evaluation.selection import SELECTION_FILE, Selection, select
+from evaluation.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
 
 _LOGGER = logging.getLogger(__name__)
 

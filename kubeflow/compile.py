@@ -18,7 +18,7 @@ from rich.markup import escape
 # This folder is no package: one named `kubeflow` may be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (

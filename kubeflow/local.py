@@ -23,9 +23,9 @@ from rich.markup import escape
 # This folder is no package: one named `kubeflow` may be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from components.errors import InputError
+from contract.errors import InputError
+from contract.settings import PipelineSettings
 from pipeline import convert
-from pipeline.config import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (
@@ -121,15 +121,15 @@ def run(options: argparse.Namespace) -> int:
         settings = _with_converted_sets(settings, output, console, log_file)
         # Imported here: they bring TensorFlow and TFX, some ten seconds.
         from pipeline.kubeflow.compilation import write_pipeline
-        from pipeline.kubeflow.emulator.__main__ import (
+        from pipeline.kubeflow.run_folder import read_summary
+        from tools.kfp_emulator.__main__ import (
             print_event,
             print_result,
             warm_starter,
         )
-        from pipeline.kubeflow.emulator.cluster import Cluster
-        from pipeline.kubeflow.emulator.documents import read_documents
-        from pipeline.kubeflow.emulator.parameters import parse_parameters
-        from pipeline.kubeflow.run_folder import read_summary
+        from tools.kfp_emulator.cluster import Cluster
+        from tools.kfp_emulator.documents import read_documents
+        from tools.kfp_emulator.parameters import parse_parameters
 
         write_pipeline(settings, pipeline_file)
         definitions = read_documents(pipeline_file).spec.root.input_definitions

@@ -10,7 +10,7 @@ import math
 
 import tensorflow as tf
 
-from pipeline.config import AugmentationSettings
+from contract.settings import AugmentationSettings
 
 
 def move(images: tf.Tensor, seed: tf.Tensor, settings: AugmentationSettings) -> tf.Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from components.progress import report_progress
+from contract.progress import report_progress
 
 _REPORT_EVERY_S = 1.0
 

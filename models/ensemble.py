@@ -8,20 +8,20 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models.familiarity import FamiliarImages
-from models.input_data import SplitData
-from models.judgement import judge_predictions
-from models.predictions import Predictions
-from models.predictor import EnsemblePredictor, Predictor
-from models.selection import select
-from models.training_report import (
+from contract.settings import EnsembleRun
+from evaluation.predictions import Predictions
+from evaluation.selection import select
+from evaluation.training_report import (
     FAMILIAR_FILE,
     NETWORK_FILE,
     PREDICTIONS_FILE,
     REPORT_FILE,
     TrainingReport,
 )
-from pipeline.config import EnsembleRun
+from models.familiarity import FamiliarImages
+from models.input_data import SplitData
+from models.judgement import judge_predictions
+from models.predictor import EnsemblePredictor, Predictor
 
 ENSEMBLE = "ensemble"  # the candidate's name and architecture
 

@@ -14,15 +14,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from models import features
-from models.decision_band import DecisionBand
+from contract import features
+from evaluation.decision_band import DecisionBand
+from evaluation.predictions import Predictions
+from evaluation.training_report import TrainingReport
 from models.familiarity import familiarity
 from models.image_check import check_encoded_images
-from models.predictions import Predictions
 from models.predictor import EnsemblePredictor, Predictor
 from models.preprocessing import decode_transformed
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
-from models.training_report import TrainingReport
 from models.warmup import write_warm_up
 
 # Transformed images to probabilities, and how unusual the images are, where that is measured.

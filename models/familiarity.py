@@ -73,23 +73,6 @@ class FamiliarImages:
             return cls(archive["mean"], archive["whitening"])
 
 
-def is_unfamiliar(
-    log_distances: npt.ArrayLike, max_unfamiliar_fraction: float
-) -> npt.NDArray[np.bool_]:
-    """Return which of the known images themselves are unfamiliar, each judged by the others.
-
-    Args:
-        log_distances: [m].
-        max_unfamiliar_fraction: Familiarity below it is unfamiliar, in [0, 1).
-
-    Returns:
-        bool [m].
-    """
-    known = np.asarray(log_distances, np.float32)
-    num_as_far = known.size - np.searchsorted(np.sort(known), known, side="left")
-    return np.asarray(num_as_far / known.size < max_unfamiliar_fraction)
-
-
 def familiarity(log_distances: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
     """Return which part of the known images are at least as unusual: a conformal p-value.
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from models import features
+from contract import features
+from contract.settings import CandidateSettings
 from models.augmentation import move
 from models.bands import add_bands
 from models.network_input import crop_and_resize, to_network_input
 from models.photometry import mix_pairs, vary_photometry
 from models.preprocessing import decode_transformed
-from pipeline.config import CandidateSettings
 
 _FEATURE_SPEC = {
     features.TRANSFORMED_IMAGE: tf.io.FixedLenFeature([], tf.string),

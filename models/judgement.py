@@ -12,28 +12,28 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
-from models import features
-from models.calibration import (
+from contract import features
+from contract.settings import OperatingPointSettings
+from evaluation.calibration import (
     Calibration,
     expected_calibration_error,
     fit_calibration,
     out_of_fold_probabilities,
 )
+from evaluation.operating_point import OperatingPoint, choose_operating_point
+from evaluation.predictions import Predictions, ValidationCases
+from evaluation.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_of
+from evaluation.referral import Referral, judge_referral
+from evaluation.site_holdout import PseudoSite, Sites, judge_sites
+from evaluation.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
 from models.input_data import SplitData
-from models.operating_point import OperatingPoint, choose_operating_point
-from models.predictions import Predictions, ValidationCases
 from models.predictor import (
     EnsemblePredictor,
     Predictor,
     predict_answers,
     predict_probabilities,
 )
-from models.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_of
-from models.referral import Referral, judge_referral
-from models.site_holdout import PseudoSite, Sites, judge_sites
-from models.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
 from models.stress import STRESSES, stressed_images
-from pipeline.config import OperatingPointSettings
 
 # Schemes of pseudo-sites.
 FILE_NAME, SHARPNESS, EXPOSURE, SIZE = "file name", "sharpness", "exposure", "size"
@@ -41,7 +41,7 @@ FILE_NAME, SHARPNESS, EXPOSURE, SIZE = "file name", "sharpness", "exposure", "si
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """What follows from predictions on validation; see `models.training_report`."""
+    """What follows from predictions on validation; see `evaluation.training_report`."""
 
     calibration: Calibration
     calibration_error_before: float

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from contract.settings import CandidateSettings
 from models.normalisation import normalise
-from pipeline.config import CandidateSettings
 
 # Zoomed views by their number: (part of the side that is kept, shift down, shift right), the
 # shifts as parts of the side. All stay within what training's augmentation shows, and inside the

@@ -8,9 +8,9 @@ from typing import Any
 
 import keras
 
+from contract.settings import TrainingSettings
 from models.callbacks import ProgressCallback
 from models.stage_rates import StagedAdam, StagedAdamW, StagedSGD, stage_rates
-from pipeline.config import TrainingSettings
 
 _PLATEAU_FACTOR, _PLATEAU_PATIENCE_EPOCHS = 0.3, 3
 _WARM_UP_EPOCHS = 1  # of the cosine schedule

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from contract.settings import AugmentationSettings
 from models.filters import gaussian_blur
-from pipeline.config import AugmentationSettings
 
 # The blur that sharpness is varied with, as a part of the side: 1.3 px at 128 px. It takes the
 # finest detail, which differs most between scanners, and leaves what a consolidation looks like.

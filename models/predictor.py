@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.calibration import LOGIT_EPSILON, Calibration
+from contract.settings import CandidateSettings
+from evaluation.calibration import LOGIT_EPSILON, Calibration
 from models.familiarity import FamiliarImages
 from models.image_statistics import describe_images
 from models.inner_maps import middle_maps, tap
 from models.network_input import crop_and_resize, to_network_input, views
-from pipeline.config import CandidateSettings
 
 _BATCH_SIZE = 64
 _IDENTITY = Calibration()

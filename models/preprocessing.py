@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from models import features
-from pipeline.config import CUSTOM_CONFIG_KEY, TransformSettings
+from contract import features
+from contract.settings import CUSTOM_CONFIG_KEY, TransformSettings
 
 # The lung centre is sought on a thumbnail: position needs no detail.
 _THUMBNAIL_PX = 32
@@ -38,7 +38,7 @@ def preprocessing_fn(
     """Transform a batch of raw features; TFX Transform calls this.
 
     Args:
-        inputs: Raw features by the keys of `models.features`, each of shape [n].
+        inputs: Raw features by the keys of `contract.features`, each of shape [n].
         custom_config: Holds `TransformSettings` as JSON under `CUSTOM_CONFIG_KEY`.
 
     Returns:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from components.errors import InputError
-from models.decision_band import DecisionBand
-from pipeline import __version__
-from pipeline.config import ReferralSettings
+from contract import __version__
+from contract.errors import InputError
+from contract.settings import ReferralSettings
+from evaluation.decision_band import DecisionBand
 
 if TYPE_CHECKING:  # it brings scikit-learn, seconds that printing does without
-    from models.training_report import TrainingReport
+    from evaluation.training_report import TrainingReport
 
 ASSETS_EXTRA_DIR = "assets.extra"  # TensorFlow passes over what lies there, and servers read it
 PROVENANCE_FILE = "provenance.json"
@@ -85,7 +85,7 @@ class Provenance(BaseModel):
         data_sha256: Digest of the transformed records that it was made with, by split; see
             `models.digests.split_digest`.
         weights_sha256: Digest of the networks' weights.
-        code_version: Fingerprint of code and libraries; see `pipeline.code_version`.
+        code_version: Fingerprint of code and libraries; see `contract.code_version`.
         project_version: The project's release.
         seed: Of weights, order and augmentation.
         threshold: The operating point, in [0, 1].

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from components.errors import InputError
+from contract.errors import InputError
 from models.provenance import ASSETS_EXTRA_DIR
 
 REFERENCE_FILE = "reference_scores.json"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import keras_tuner
 
+from contract.settings import CandidateRun, CandidateSettings, TrainingSettings
 from models.architectures import FAMILIES
-from pipeline.config import CandidateRun, CandidateSettings, TrainingSettings
 
 Value = int | float | str
 

@@ -10,7 +10,17 @@ import keras_tuner
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from models import features
+from contract import features
+from contract.settings import CUSTOM_CONFIG_KEY, CandidateRun
+from evaluation.training_report import (
+    CASES_FILE,
+    FAMILIAR_FILE,
+    NETWORK_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    TENSORBOARD_DIR,
+    TrainingReport,
+)
 from models.digests import split_digest, weights_digest
 from models.distribution import create_strategy, num_gpus
 from models.export import OperatingRule, ServedModel, export_model
@@ -26,16 +36,6 @@ from models.provenance import PROVENANCE_FILE, describe_origin
 from models.reference_scores import ReferenceScores
 from models.search_spaces import HYPERPARAMETERS, Value, apply_hyperparameters
 from models.training import train_network
-from models.training_report import (
-    CASES_FILE,
-    FAMILIAR_FILE,
-    NETWORK_FILE,
-    PREDICTIONS_FILE,
-    REPORT_FILE,
-    TENSORBOARD_DIR,
-    TrainingReport,
-)
-from pipeline.config import CUSTOM_CONFIG_KEY, CandidateRun
 
 
 def run_fn(fn_args: FnArgs) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from contract.settings import CandidateRun
 from models.architectures import build_network
 from models.architectures.fine_tuning import frozen_backbone, unfreeze_upper_layers
 from models.distribution import precision_policy
@@ -22,7 +23,6 @@ from models.input_data import (
     training_batches,
 )
 from models.optimisation import compile_for_training, training_callbacks
-from pipeline.config import CandidateRun
 
 _LOGGER = logging.getLogger(__name__)
 

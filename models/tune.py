@@ -15,14 +15,14 @@ from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, Ran
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
-from components.progress import report_progress
+from contract.progress import report_progress
+from contract.settings import CUSTOM_CONFIG_KEY, CandidateRun
 from models.distribution import create_strategy
 from models.input_data import SplitData, load_split
 from models.judgement import area_on_plain_and_stressed
 from models.predictor import Predictor
 from models.search_spaces import Value, apply_hyperparameters, declare_space
 from models.training import train_network
-from pipeline.config import CUSTOM_CONFIG_KEY, CandidateRun
 
 # Of AUC on plain validation and the mean AUC over its stresses, where these are asked for.
 OBJECTIVE = "mean_auc"

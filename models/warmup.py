@@ -17,7 +17,7 @@ from tensorflow_serving.apis import (  # type: ignore[import-untyped]
     prediction_log_pb2,
 )
 
-from models import features
+from contract import features
 from models.provenance import ASSETS_EXTRA_DIR
 
 WARM_UP_FILE = "tf_serving_warmup_requests"  # TF Serving's name
@@ -32,7 +32,7 @@ def write_warm_up(saved_model_dir: Path, signatures: tuple[str, ...]) -> Path:
 
     Args:
         saved_model_dir: Folder with `saved_model.pb`.
-        signatures: Names among those of `models.features`.
+        signatures: Names among those of `contract.features`.
 
     Returns:
         The file: an uncompressed TFRecord of serialized `PredictionLog` messages, the same bytes

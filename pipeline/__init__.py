@@ -1,3 +1,1 @@
-"""The pipeline: its configuration, its one DAG, and what surrounds a run."""
-
-__version__ = "0.1.0"
+"""The pipeline: its settings files, its one DAG, and what surrounds a run."""

@@ -6,8 +6,8 @@ from tfx import components as tfx_components
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.proto import trainer_pb2
 
-from models import features
-from pipeline.config import (
+from contract import features
+from contract.settings import (
     CUSTOM_CONFIG_KEY,
     CandidateRun,
     CandidateSettings,

@@ -24,8 +24,8 @@ from rich.spinner import Spinner
 from rich.table import Column
 from rich.text import Text
 
-from components.errors import InputError
-from components.progress import Progress
+from contract.errors import InputError
+from contract.progress import Progress
 from pipeline.stages import Stage, format_seconds
 
 _LOGGER = logging.getLogger("pneumonia.run")

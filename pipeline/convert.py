@@ -18,9 +18,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from components.errors import InputError
-from models import features
-from pipeline.config import PipelineSettings
+from contract import features
+from contract.errors import InputError
+from contract.settings import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import add_settings_options
@@ -136,11 +136,11 @@ def convert_source(
         InputError: The source, the settings or a folder cannot be used.
     """
     # Imported here: Beam takes seconds, which --help and a typing error need not wait for.
-    from components.external.ingestion import SPLIT, open_external_source
-    from components.ingestion.conversion import convert
-    from components.ingestion.fingerprint import fingerprint_source
-    from components.ingestion.open_source import open_source
-    from components.ingestion.synthetic import write_synthetic_set
+    from ingestion.conversion import convert
+    from ingestion.external import SPLIT, open_external_source
+    from ingestion.fingerprint import fingerprint_source
+    from ingestion.open_source import open_source
+    from ingestion.synthetic import write_synthetic_set
     from pipeline.console import RunConsole
     from pipeline.node_events import listen
 

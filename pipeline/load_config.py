@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.errors import InputError
-from pipeline.config import CandidateSettings, PipelineSettings
+from contract.errors import InputError
+from contract.settings import CandidateSettings, PipelineSettings
 from pipeline.config_errors import SECTION, Tree, describe_errors, dotted, nearest, show
 from pipeline.strict_yaml import parse_yaml
 
@@ -229,6 +229,6 @@ def _validate(draft: _Draft) -> PipelineSettings:
         raise InputError(
             f"expected usable settings, got {len(problems)} problem"
             f"{'s' if len(problems) > 1 else ''}:{lines}\n"
-            "How to fix: correct these; pipeline/config.py lists every setting with its bounds."
+            "How to fix: correct these; contract/settings.py lists every setting with its bounds."
         )
     return settings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline.config import PipelineSettings
+from contract.settings import PipelineSettings
 from pipeline.console import RunConsole
 from pipeline.node_events import listen
 from pipeline.summary_file import FILE_NAME, write_summary
@@ -25,7 +25,7 @@ def run_locally(
 
     Args:
         settings: The configuration.
-        data: Source of X-rays, as `components.ingestion.open_source` takes it; None
+        data: Source of X-rays, as `ingestion.open_source` takes it; None
             draws the synthetic set.
         output_dir: Where everything goes; what is there already is used again.
         console: Where progress is shown.
@@ -42,10 +42,10 @@ def run_locally(
     work_dir = output_dir / "data"
     records_dir = work_dir / "records"
     with RunConsole(console, [], log_file) as run_console, listen(run_console):
-        from components.external.ingestion import convert_external
-        from components.ingestion.conversion import convert
-        from components.ingestion.open_source import open_source
-        from components.ingestion.synthetic import write_synthetic_set
+        from ingestion.conversion import convert
+        from ingestion.external import convert_external
+        from ingestion.open_source import open_source
+        from ingestion.synthetic import write_synthetic_set
 
         if data is None:
             with run_console.step("Draw synthetic X-rays"):
@@ -75,7 +75,7 @@ def run_locally(
         with run_console.step("Load TFX"):
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
-            from components.external.node import ExternalRecords
+            from components.external_evaluation import ExternalRecords
             from pipeline.metadata_store import connection_config
             from pipeline.pipeline import Places, create_pipeline
             from pipeline.report_result import fetch_report

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-from components.errors import InputError
+from contract.errors import InputError
 
 _LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _STDIN, _STDOUT, _STDERR = 0, 1, 2

@@ -8,8 +8,8 @@ from pathlib import Path
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from components.errors import InputError
-from pipeline.config import MetadataSettings
+from contract.errors import InputError
+from contract.settings import MetadataSettings
 
 
 def connection_config(

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import absl.logging
 
-from components.progress import LOGGER_NAME, Progress
+from contract.progress import LOGGER_NAME, Progress
 
 _STARTED = "Component %s is running."  # node id
 _FINISHED = "Component %s is finished."  # node id

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tfx.dsl.components.base.base_beam_component import BaseBeamComponent
 from tfx.dsl.components.base.base_node import BaseNode
 
-from components.errors import InputError
+from contract.errors import InputError
 
 
 def stamp(nodes: list[BaseNode], version: str) -> None:

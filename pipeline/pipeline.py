@@ -20,38 +20,38 @@ from components.baseline import Baseline
 from components.candidate_inputs import MODEL, MODEL_RUN
 from components.ensemble import create_ensemble
 from components.evaluator import create_evaluator
-from components.external.node import (
+from components.external_evaluation import (
     EVALUATION,
     ExternalRecords,
     create_external_evaluation,
 )
 from components.gate import ModelGate
-from components.push_folder import push_fingerprint
 from components.pusher import create_pusher
-from components.report.node import TUNER_RESULTS
+from components.report import TUNER_RESULTS
 from components.selector import create_selector
-from components.study.node import create_study_table
-from models import features
-from models.ensemble import ENSEMBLE
-from pipeline.candidate_nodes import create_candidate_nodes
-from pipeline.code_version import code_version
-from pipeline.config import (
+from components.study_table import create_study_table
+from contract import features
+from contract.code_version import code_version
+from contract.settings import (
     CUSTOM_CONFIG_KEY,
     EnsembleRun,
     PipelineSettings,
     StudyRun,
 )
-from pipeline.evaluation import create_eval_config
+from evaluation.tfma_config import create_eval_config
+from models.ensemble import ENSEMBLE
+from pipeline.candidate_nodes import create_candidate_nodes
 from pipeline.node_properties import add_beam_arguments, stamp
 from pipeline.report_node import create_report_node
 from pipeline.serving_nodes import create_serving_nodes
+from serving.push_folder import push_fingerprint
 
 SCHEMA_FILE = Path(__file__).resolve().parent.parent / "models" / "schema" / "schema.pbtxt"
 # What a node's result follows from, beside its inputs and properties.
 _SCHEMA_CODE = ("models/schema",)
-_TRANSFORM_CODE = ("models/preprocessing.py", "models/features.py", "pipeline/config.py")
-_MODEL_CODE = ("models", "pipeline/config.py", "components/progress.py")
-_ALL_CODE = (*_MODEL_CODE, "components", "pipeline/evaluation.py")
+_TRANSFORM_CODE = ("models/preprocessing.py", "contract/features.py", "contract/settings.py")
+_MODEL_CODE = ("models", "contract/settings.py", "contract/progress.py")
+_ALL_CODE = (*_MODEL_CODE, "components", "evaluation/tfma_config.py")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types import BaseChannel
 
-from components.report.node import create_report
-from pipeline.config import PipelineSettings
-from pipeline.report_settings import ReportRun
+from components.report import create_report
+from contract.report_settings import ReportRun
+from contract.settings import PipelineSettings
 
 
 def create_report_node(
@@ -28,7 +28,7 @@ def create_report_node(
         settings: The whole configuration.
         candidates: Outputs `model` and `model_run` of each candidate, and `tuner_results` of those
             that were tuned, by its name.
-        inputs: See `components.report.node.create_report`.
+        inputs: See `components.report.create_report`.
         records_dir: Where ingestion wrote the records.
         metadata_file: The metadata store, where it is a file on this machine; else "".
         synthetic: Whether the records were drawn.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 
-from components.report.node import NODE_ID, REPORT
-from components.report.report import PAGE_FILE
-from pipeline.config import PipelineSettings
+from components.report import NODE_ID, REPORT
+from contract.settings import PipelineSettings
 from pipeline.run_record import read_latest_run
+from report.report import PAGE_FILE
 
 FOLDER = "report"  # in the output folder
 

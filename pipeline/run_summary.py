@@ -8,32 +8,29 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 
-from components.coverage import coverage_on_validation
-from components.evaluation_metrics import read_evaluation
-from components.external.node import EVALUATION as EXTERNAL_OUTPUT
-from components.external.node import NODE_ID as EXTERNAL_EVALUATION
-from components.external.record import ExternalReport
-from components.external.record import ExternalSet as MeasuredSet
-from components.gate import REPORT_FILE as GATE_REPORT_FILE
-from components.gate_checks import GateReport
+from components.external_evaluation import EVALUATION as EXTERNAL_OUTPUT
+from components.external_evaluation import NODE_ID as EXTERNAL_EVALUATION
 from components.infra_validator import NODE_ID as INFRA_VALIDATOR
-from components.ingestion.dataset_card import DatasetCard
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
-from components.report.node import TUNER_RESULTS
-from components.report.trained.trials import read_trials
-from components.selector import SELECTION_FILE
-from components.servability.node import BLESSED_PROPERTY, BLESSING
-from components.servability.node import NODE_ID as SERVABILITY_CHECK
-from components.servability.report import ServabilityReport
-from components.shortcuts.separation import ShortcutReport
-from components.shortcuts.split_differences import SplitDifferences
+from components.report import TUNER_RESULTS
+from components.servability_check import BLESSED_PROPERTY, BLESSING
+from components.servability_check import NODE_ID as SERVABILITY_CHECK
+from contract import __version__
+from contract.settings import PipelineSettings
+from evaluation.coverage import coverage_on_validation
+from evaluation.external import ExternalReport
+from evaluation.external import ExternalSet as MeasuredSet
+from evaluation.gate import REPORT_FILE as GATE_REPORT_FILE
+from evaluation.gate import GateReport
+from evaluation.selection import SELECTION_FILE, Comparison, Selection
+from evaluation.shortcut_separation import ShortcutReport
+from evaluation.split_differences import SplitDifferences
+from evaluation.tfma_results import read_evaluation
+from evaluation.training_report import REPORT_FILE as TRAINING_REPORT_FILE
+from evaluation.training_report import TENSORBOARD_DIR, TrainingReport
+from ingestion.dataset_card import DatasetCard
 from models.ensemble import ENSEMBLE
-from models.selection import Comparison, Selection
-from models.training_report import REPORT_FILE as TRAINING_REPORT_FILE
-from models.training_report import TENSORBOARD_DIR, TrainingReport
-from pipeline import __version__
 from pipeline.candidate_nodes import trainer_id, tuner_id
-from pipeline.config import PipelineSettings
 from pipeline.pipeline import has_ensemble
 from pipeline.run_record import RunRecord, read_latest_run
 from pipeline.summary_schema import (
@@ -58,6 +55,8 @@ from pipeline.summary_schema import (
     notice_for,
 )
 from pipeline.summary_verdict import Gate, PushedModel, Servability
+from report.candidates.trials import read_trials
+from serving.servability.report import ServabilityReport
 
 
 def summarise_run(

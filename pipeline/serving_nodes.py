@@ -9,10 +9,10 @@ from tfx.types import BaseChannel
 
 from components.candidate_inputs import MODEL, MODEL_RUN
 from components.infra_validator import create_infra_validator
-from components.servability.node import create_servability_check
+from components.servability_check import create_servability_check
+from contract.serving_settings import ServabilityRun
+from contract.settings import PipelineSettings
 from models.ensemble import ENSEMBLE
-from pipeline.config import PipelineSettings
-from pipeline.serving_settings import ServabilityRun
 
 
 def create_serving_nodes(

@@ -7,8 +7,8 @@ import json
 import re
 from collections.abc import Sequence
 
-from components.errors import InputError
-from pipeline.external_settings import NAME_PATTERN
+from contract.errors import InputError
+from contract.external_settings import NAME_PATTERN
 
 
 def add_settings_options(

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import add_settings_options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from components.progress import Progress
+from contract.progress import Progress
 
 LINE_INTERVAL_S = 10.0  # at most one plain line per stage in this time
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ml_metadata.proto import metadata_store_pb2
 
-from components.study.node import NODE_ID, PAGE_FILE, STUDY, TABLE_FILE
-from components.study.table import StudyTable
-from pipeline.config import PipelineSettings
+from components.study_table import NODE_ID, PAGE_FILE, STUDY, TABLE_FILE
+from contract.settings import PipelineSettings
 from pipeline.run_record import read_latest_run
 from pipeline.summary_schema import Metrics, PublishedFigures, Study, StudyRow
+from report.study.table import StudyTable
 
 FOLDER = "study"  # in the output folder
 

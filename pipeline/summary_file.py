@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.summary_schema import SCHEMA_VERSION, Summary
 
 FILE_NAME = "summary.json"

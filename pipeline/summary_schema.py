@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.summary_part import Part, Proportion
+from contract.record import Part, Proportion
 from pipeline.summary_verdict import Gate, PushedModel, Servability
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -104,7 +104,7 @@ class SplitMetrics(Part):
 
         Args:
             slices: By name, `Metrics` or objects with the same attributes and maybe more,
-                such as `models.slice_metrics.SliceMetrics`.
+                such as `evaluation.slice_metrics.SliceMetrics`.
 
         Raises:
             ValueError: There is no slice `overall`, or a figure is out of range.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 
-from pipeline.summary_part import Part
+from contract.record import Part
 
 
 class Check(Part):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from typing import Literal
 
-from components.errors import InputError
+from contract.errors import InputError
 from serving.settings import ServerSettings
 
 Backend = Literal["binary", "docker", "embedded"]

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from components.errors import InputError
+from contract.errors import InputError
 from serving.client_api import Client
 from serving.client_images import find_images
 from serving.client_options import parse_arguments, read_token

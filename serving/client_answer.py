@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 import pydantic
 
-from models import features
+from contract import features
 from serving.client_images import ReadyImage
 from serving.client_outcomes import Prediction, ServerUnavailableError
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from components.errors import InputError
-from components.ingestion.images import decode_image, read_image
-from components.ingestion.rejection import RejectedImageError
+from contract.errors import InputError
+from ingestion.images import decode_image, read_image
+from ingestion.rejection import RejectedImageError
 from serving.client_outcomes import Failure
 
 MAX_IMAGE_PIXELS = 50_000_000  # ingestion's default, data.max_image_pixels

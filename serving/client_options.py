@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from components.errors import InputError
+from contract.errors import InputError
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from models import features
+from contract import features
 
 # `image`: it cannot be used as it is; `refused`: the server would not judge it; `server`: the
 # server could not be asked.
@@ -23,9 +23,9 @@ class Prediction:
     Attributes:
         name: The path as it was given, or "image N", counted from 1, for bytes.
         probability: Of pneumonia, in [0, 1].
-        label: Which side of the operating point it is on, one of `models.features.LABELS`.
+        label: Which side of the operating point it is on, one of `contract.features.LABELS`.
         threshold: The operating point, in [0, 1]: pneumonia at or above it.
-        decision: `label`, or `models.features.REFER`: a radiologist must decide. Always `label`
+        decision: `label`, or `contract.features.REFER`: a radiologist must decide. Always `label`
             from a model that refers nobody.
         familiarity: Share of known images that are at least as unusual, in (0, 1]; None from a
             model that does not measure it.

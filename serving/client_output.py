@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from models import features
+from contract import features
 from serving.client_outcomes import UNCERTAIN_SCORE, UNFAMILIAR_IMAGE, Failure, Outcome, Prediction
 
 _NUM_NAMED = 3

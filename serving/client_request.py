@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
-from components.errors import InputError
+from contract.errors import InputError
 from serving.client_answer import error_message, read_predictions, request_body
 from serving.client_images import ReadyImage
 from serving.client_outcomes import Prediction, RefusedRequestError, ServerUnavailableError

@@ -14,8 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.errors import InputError
-from components.push_folder import is_complete
+from contract.errors import InputError
 from serving.backends import (
     BACKENDS,
     binary_command,
@@ -25,6 +24,7 @@ from serving.backends import (
 )
 from serving.example_requests import example_commands, server_url
 from serving.limits.token import TOKEN_VARIABLE, read_token
+from serving.push_folder import is_complete
 from serving.settings import BatchSettings, Limits, ServerSettings
 
 EXIT_ENDED = 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from models import features
+from contract import features
 from serving.rest.tensors import Arrays
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.errors import InputError
-from components.push_folder import roll_back
+from contract.errors import InputError
+from serving.push_folder import roll_back
 
 EXIT_DONE, EXIT_BAD_INPUT = 0, 2
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from components.errors import InputError
+from contract.errors import InputError
 
 _MIB = 2**20
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -16,11 +16,11 @@ import tensorflow as tf
 from PIL import Image
 
 import local_runner
-from components.ingestion.tf_example import decode_example
-from components.ingestion.tfrecord_file import read_records
-from components.selector import SELECTION_FILE
-from models import features
-from models.training_report import REPORT_FILE, TrainingReport
+from contract import features
+from evaluation.selection import SELECTION_FILE
+from evaluation.training_report import REPORT_FILE, TrainingReport
+from ingestion.tf_example import decode_example
+from ingestion.tfrecord_file import read_records
 from pipeline.summary_file import read_summary
 from pipeline.summary_schema import Summary
 

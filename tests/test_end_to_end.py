@@ -17,11 +17,11 @@ import pytest
 import tensorflow as tf
 
 import local_runner
-from components.ingestion.synthetic import write_synthetic_set
-from models import features
+from contract import features
+from contract.settings import SyntheticSettings
+from ingestion.synthetic import write_synthetic_set
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
-from pipeline.config import SyntheticSettings
 from pipeline.summary_file import read_summary
 from tests.browser import PageFindings, inspect
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import pipeline
+import contract
 
 LOCKS = ("requirements.txt", "requirements-weights.txt", "requirements-dev.txt")
 
@@ -37,7 +37,7 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_has_the_version_of_the_package(wheel: Path):
-    assert wheel.name == f"pneumonia_pipeline-{pipeline.__version__}-py3-none-any.whl"
+    assert wheel.name == f"pneumonia_pipeline-{contract.__version__}-py3-none-any.whl"
 
 
 def test_wheel_holds_every_module_schema_and_template_and_nothing_else(

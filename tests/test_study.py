@@ -7,8 +7,8 @@ import sys
 import pytest
 
 import local_runner
-from components.study.table import StudyTable
 from pipeline.summary_file import read_summary
+from report.study.table import StudyTable
 
 pytestmark = pytest.mark.slow
 

@@ -11,13 +11,13 @@ from typing import Literal
 
 import keras
 
-from components.errors import InputError
+from contract.errors import InputError
+from contract.settings import CandidateSettings
 from models.architectures.convolutional import build_convolutional
 from models.architectures.dense import build_dense
 from models.architectures.pretrained import build_pretrained
 from models.architectures.residual import build_compact_resnet
 from models.architectures.weights import check_weights
-from pipeline.config import CandidateSettings
 
 Family = Literal["dense", "convolutional", "residual", "pretrained"]
 

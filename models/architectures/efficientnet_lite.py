@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.errors import InputError
+from contract.errors import InputError
 from models.architectures.torch_weights import read_torch_weights
 
 NUM_CLASSES = 1000  # of ImageNet, in the order of its synsets

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from components.errors import InputError
+from contract.errors import InputError
 
 # https://github.com/pytorch/pytorch/blob/main/torch/serialization.py, `_legacy_save`.
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from components.errors import InputError
+from contract.errors import InputError
 from models.architectures.efficientnet_lite import (
     SCALES,
     build_efficientnet_lite,

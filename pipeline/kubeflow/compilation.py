@@ -11,17 +11,17 @@ import yaml
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.orchestration.pipeline import Pipeline
 
-from components.errors import InputError
-from components.external.node import ExternalRecords
-from pipeline import __version__
-from pipeline.config import PipelineSettings
+from components.external_evaluation import ExternalRecords
+from contract import __version__
+from contract.errors import InputError
+from contract.kubeflow_settings import LOCATION_PATTERN
+from contract.settings import PipelineSettings
 from pipeline.kubeflow.local_copies import PACKAGE_PREFIX
 from pipeline.kubeflow.platform_document import platform_document
 from pipeline.kubeflow.post_processing import post_process
 from pipeline.kubeflow.run_summary_node import RunSummary
 from pipeline.kubeflow.task_parameters import RUN_ID
 from pipeline.kubeflow.verdict_node import Verdict
-from pipeline.kubeflow_settings import LOCATION_PATTERN
 from pipeline.pipeline import Places, create_pipeline
 
 ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint")

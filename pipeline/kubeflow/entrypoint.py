@@ -138,7 +138,7 @@ def _note_error(options: argparse.Namespace, message: str | None) -> None:
 
     A pod that does not reach the folder does its own work without it.
     """
-    from components.errors import InputError
+    from contract.errors import InputError
     from pipeline.kubeflow.run_folder import RUN_ID_VARIABLE, forget_error, keep_error
 
     run_id = os.environ.get(RUN_ID_VARIABLE)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.pod_paths import to_local
 from pipeline.kubeflow.run_parameters import apply_run_parameters
 

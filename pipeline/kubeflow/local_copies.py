@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.object_store import is_remote, local_data, local_push_dir
 
 PACKAGE_PREFIX = "package:"  # of a file that the image brings, by its path in the project

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from components.errors import InputError
-from pipeline.config import PipelineSettings
+from contract.errors import InputError
+from contract.settings import PipelineSettings
 
 _LEGAL = re.compile(r"[a-zA-Z][-a-zA-Z0-9]*")  # of a task, by Argo; KFP does not change names
 _MAX_LENGTH = 120

@@ -17,10 +17,10 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from components.errors import InputError
-from components.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
+from contract.errors import InputError
+from serving.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
 
-_VERSION = re.compile(r"[1-9][0-9]*")  # as `components.push_folder` names versions
+_VERSION = re.compile(r"[1-9][0-9]*")  # as `serving.push_folder` names versions
 
 
 def is_remote(location: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.config import PipelineSettings
+from contract.settings import PipelineSettings
 from pipeline.kubeflow.resources import gpu_nodes
 from pipeline.kubeflow.run_folder import RUN_ID_VARIABLE
 

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 from tfx.orchestration.pipeline import Pipeline
 
-from components.errors import InputError
-from pipeline.config import PipelineSettings
+from contract.errors import InputError
+from contract.settings import PipelineSettings
 from pipeline.kubeflow.node_names import check_node_names
 from pipeline.kubeflow.resources import container_resources, image_of
 from pipeline.kubeflow.run_folder import VERDICT_NODE

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from contract.kubeflow_settings import NodeResourceSettings, ResourceSettings
+from contract.settings import PipelineSettings
 from pipeline.candidate_nodes import trainer_id, tuner_id
-from pipeline.config import PipelineSettings
 from pipeline.kubeflow.node_names import kind_of
-from pipeline.kubeflow_settings import NodeResourceSettings, ResourceSettings
 
 Json = dict[str, Any]
 _CPU_REQUEST = 0.5  # cores: a pod is placed where so much is free, and may use more

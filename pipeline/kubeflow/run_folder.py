@@ -14,16 +14,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from components.errors import InputError
-from components.gate import REPORT_FILE as GATE_REPORT_FILE
-from components.gate_checks import GateReport, describe
 from components.pusher import PUSHED_PROPERTY
 from components.pusher import RECORD_FILE as PUSH_RECORD_FILE
-from components.servability.report import REPORT_FILE as SERVABILITY_REPORT_FILE
-from components.servability.report import ServabilityReport
-from pipeline import __version__
+from contract import __version__
+from contract.errors import InputError
+from evaluation.gate import REPORT_FILE as GATE_REPORT_FILE
+from evaluation.gate import GateReport, describe
 from pipeline.kubeflow.local_copies import with_locations
 from pipeline.kubeflow.object_store import list_files, read_text, remove_file, write_text
+from serving.servability.report import REPORT_FILE as SERVABILITY_REPORT_FILE
+from serving.servability.report import ServabilityReport
 
 SUMMARY_FILE = "summary.json"
 # Files that a node leaves, by the output that it is in, by node id.

@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from components.errors import InputError
-from pipeline.config import (
+from contract.errors import InputError
+from contract.settings import (
     CUSTOM_CONFIG_KEY,
     CandidateRun,
     EnsembleRun,
     GateSettings,
     PipelineSettings,
 )
-from pipeline.settings_base import Settings
+from contract.settings_base import Settings
 
 PREFIX = "set_"
 GATE_PREFIX = "gate_"
@@ -175,7 +175,7 @@ def _eval_config(given: Mapping[str, Any]) -> str:
     # Imported here: TensorFlow Model Analysis, which only this task needs.
     from tfx.utils import proto_utils
 
-    from pipeline.evaluation import create_eval_config
+    from evaluation.tfma_config import create_eval_config
 
     return proto_utils.proto_to_json(create_eval_config(_changed_gate(GateSettings(), given)))
 

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from components.evaluation_metrics import read_evaluation
-from components.gate import REPORT_FILE as GATE_REPORT_FILE
-from components.gate_checks import GateReport, describe
-from components.page_templates import html_environment
-from components.servability.report import ServabilityReport
-from models import features
-from models.slice_metrics import OVERALL, SliceMetrics
+from contract import features
+from evaluation.gate import REPORT_FILE as GATE_REPORT_FILE
+from evaluation.gate import GateReport, describe
+from evaluation.slice_metrics import OVERALL, SliceMetrics
+from evaluation.tfma_results import read_evaluation
+from report.page.templates import html_environment
+from serving.servability.report import ServabilityReport
 
 METRICS, CONFUSION_MATRIX = "metrics", "confusion_matrix"
 VERDICT_PAGE, PAGE = "verdict", "page"

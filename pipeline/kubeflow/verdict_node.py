@@ -12,11 +12,10 @@ from tfx.dsl.component.experimental.annotations import InputArtifact
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import InfraBlessing, ModelBlessing, PushedModel
 
-from components.gate import REPORT_FILE
-from components.gate_checks import GateReport
 from components.pusher import PUSHED_PROPERTY
-from components.servability.report import ServabilityReport
+from evaluation.gate import REPORT_FILE, GateReport
 from pipeline.kubeflow.run_folder import reasons_of
+from serving.servability.report import ServabilityReport
 
 
 class RefusedError(Exception):

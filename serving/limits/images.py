@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.ingestion.tf_example import decode_example
-from models import features
+from contract import features
+from ingestion.tf_example import decode_example
 from serving.limits.image_header import read_size
 from serving.rest.errors import invalid_argument
 from serving.rest.tensors import Arrays

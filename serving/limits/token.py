@@ -8,7 +8,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
-from components.errors import InputError
+from contract.errors import InputError
 from serving.rest.errors import ServingError
 
 TOKEN_VARIABLE = "PNEUMONIA_SERVING_TOKEN"

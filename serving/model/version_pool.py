@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.push_folder import SAVED_MODEL_FILE, is_complete, version_folders
 from serving.model.version_state import State, VersionEntry
+from serving.push_folder import SAVED_MODEL_FILE, is_complete, version_folders
 from serving.rest.errors import ServingError, invalid_argument, not_found
 
 if TYPE_CHECKING:  # it brings TensorFlow, some ten seconds

@@ -11,8 +11,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from PIL import Image
 
-from components.ingestion.tf_example import encode_example
-from models import features
+from contract import features
+from ingestion.tf_example import encode_example
 from models.warmup import read_warm_up
 from serving.model.saved_model import SavedModel
 from serving.rest.errors import ServingError

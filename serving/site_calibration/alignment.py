@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
-from models.decision_band import DecisionBand
+from contract.site_settings import SiteCalibrationSettings
+from evaluation.decision_band import DecisionBand
 from models.reference_scores import ReferenceScores
-from pipeline.site_settings import SiteCalibrationSettings
 from serving.site_calibration.band import Explained, carry_band
 from serving.site_calibration.patients import PatientSamples
 from serving.site_calibration.prevalence import BORDER, estimate_prevalence

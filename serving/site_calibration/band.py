@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.decision_band import NO_SCORE, DecisionBand
+from evaluation.decision_band import NO_SCORE, DecisionBand
 from serving.site_calibration.shift import Reference, to_log_odds
 from serving.site_calibration.transport import expected_share_called, threshold_for_share
 

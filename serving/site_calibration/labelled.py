@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
-from models.decision_band import DecisionBand, choose_decision_band
-from models.intervals import wilson_interval
-from models.operating_point import OperatingPoint, choose_operating_point
-from pipeline.config import GateSettings, ReferralSettings
-from pipeline.site_settings import SiteCalibrationSettings
+from contract.settings import GateSettings, ReferralSettings
+from contract.site_settings import SiteCalibrationSettings
+from evaluation.decision_band import DecisionBand, choose_decision_band
+from evaluation.intervals import wilson_interval
+from evaluation.operating_point import OperatingPoint, choose_operating_point
 from serving.site_calibration.patients import PatientSamples
 
 RECHOSEN, REFUSED = "rechosen", "refused"

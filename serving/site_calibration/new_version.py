@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components.errors import InputError
-from models import features
-from models.decision_band import DecisionBand
+from contract import features
+from contract.errors import InputError
+from evaluation.decision_band import DecisionBand
 from models.export import information_function
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
 from models.session_model import SessionModel

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from pydantic import BaseModel, ConfigDict
 
-from components.errors import InputError
-from models import features
+from contract import features
+from contract.errors import InputError
 from models.session_model import SessionModel
 from serving.client_images import ReadyImage, prepare_image
 from serving.site_calibration.site_images import SiteImage

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
-from models.calibration import LOGIT_EPSILON
+from evaluation.calibration import LOGIT_EPSILON
 
 Scores = NDArray[np.float64]
 

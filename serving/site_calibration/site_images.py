@@ -7,14 +7,14 @@ import dataclasses
 import zipfile
 from pathlib import Path
 
-from components.errors import InputError
-from components.ingestion.archive import unpack_archive
-from components.ingestion.file_names import parse_file_name
-from components.ingestion.folder import has_class_folders
-from components.ingestion.open_source import MANIFEST_NAME, open_source
-from components.ingestion.records import Source
-from components.ingestion.tfrecords import find_tfrecords
-from pipeline.config import DataSettings
+from contract.errors import InputError
+from contract.settings import DataSettings
+from ingestion.archive import unpack_archive
+from ingestion.file_names import parse_file_name
+from ingestion.folder import has_class_folders
+from ingestion.open_source import MANIFEST_NAME, open_source
+from ingestion.records import Source
+from ingestion.tfrecords import find_tfrecords
 from serving.client_images import find_images
 
 

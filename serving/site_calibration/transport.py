@@ -18,8 +18,8 @@ def expected_share_called(reference: Reference, log_odds: float, prevalence: flo
 def threshold_for_share(probabilities: ArrayLike, share: float) -> float:
     """Return the threshold that calls a share of images pneumonia.
 
-    It is put halfway to the next lower score, as `models.operating_point` does, and is a float32.
-    Images of equal scores are called together, so the share may be exceeded, never missed.
+    It is put halfway to the next lower score, as `evaluation.operating_point` does, and is a
+    float32. Images of equal scores are called together, so the share may be exceeded, never missed.
 
     Args:
         probabilities: [n], n at least 1, in [0, 1].

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from components.errors import InputError
+from contract.errors import InputError
 from serving.example_requests import server_url
 from serving.model.version_pool import VersionPool
 from serving.quiet_import import import_lines_dropped

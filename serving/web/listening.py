@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from components.errors import InputError
+from contract.errors import InputError
 
 _BACKLOG = 2048
 

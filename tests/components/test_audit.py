@@ -8,18 +8,19 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.audit import (
+from components.audit import read_split
+from contract import features
+from contract.facts import Measured
+from contract.settings import DataSettings
+from evaluation.data_audit import (
     audit_records,
     audit_shortcuts,
     audit_splits,
     describe_anomalies,
-    read_split,
 )
-from components.ingestion.tf_example import encode_example
-from components.ingestion.tfrecord_file import write_gzip_records
-from components.shortcuts.measurement import Measured, measure_records
-from models import features
-from pipeline.config import DataSettings
+from ingestion.nuisance_measurement import measure_records
+from ingestion.tf_example import encode_example
+from ingestion.tfrecord_file import write_gzip_records
 
 
 def fit_splits():

@@ -11,8 +11,8 @@ from tfx.types.standard_artifacts import Model
 from tfx.utils import path_utils
 
 from components.baseline import Baseline, find_baseline, is_baseline_present
-from components.errors import InputError
-from models import features
+from contract import features
+from contract.errors import InputError
 
 
 def saved_model(tags: str, *outputs: str, signature: str = features.EXAMPLES_SIGNATURE) -> bytes:

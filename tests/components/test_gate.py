@@ -8,13 +8,13 @@ import pytest
 from tfx.types import Artifact, Channel, standard_artifacts
 
 from components import gate
-from components.external.artifact import ExternalEvaluationReport
-from components.external.record import ExternalReport
+from components.external_artifact import ExternalEvaluationReport
 from components.gate import ModelGate, decide
-from components.gate_checks import Evaluation, GateReport
-from models.slice_metrics import OVERALL, slice_metrics_from_counts
-from pipeline.config import GateSettings
-from tests.components.external.made_sets import make_set
+from contract.settings import GateSettings
+from evaluation.external import ExternalReport
+from evaluation.gate import Evaluation, GateReport
+from evaluation.slice_metrics import OVERALL, slice_metrics_from_counts
+from tests.report.external.made_sets import make_set
 
 
 def _evaluation(tp: int) -> Evaluation:

@@ -10,10 +10,10 @@ from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.types import Artifact, Channel, standard_artifacts
 from tfx.utils import path_utils
 
-from components.push_folder import pushed_versions
 from components.pusher import Pusher, VersioningExecutor, create_pusher
 from components.uncached_driver import UncachedDriver
-from pipeline.serving_settings import ServingSettings
+from contract.serving_settings import ServingSettings
+from serving.push_folder import pushed_versions
 
 
 @pytest.fixture

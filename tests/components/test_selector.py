@@ -9,13 +9,13 @@ import tensorflow as tf
 from tfx.types.standard_artifacts import Model, ModelRun
 
 from components.candidate_inputs import folders_of
-from components.selector import SELECTION_FILE, Executor, choose
-from models.calibration import Calibration
-from models.predictions import Predictions, ValidationCases
-from models.selection import Selection
-from models.slice_metrics import slice_metrics_from_counts
-from models.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
-from tests.models.made_referral import REFERRAL
+from components.selector import Executor, choose
+from evaluation.calibration import Calibration
+from evaluation.predictions import Predictions, ValidationCases
+from evaluation.selection import SELECTION_FILE, Selection
+from evaluation.slice_metrics import slice_metrics_from_counts
+from evaluation.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
+from tests.evaluation.made_referral import REFERRAL
 
 LABELS = np.array([1] * 400 + [0] * 200)
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.study.published import PUBLISHED
+from contract.settings import AugmentationSettings, FineTuningSettings, TrainingSettings
 from models.architectures import FAMILIES
-from pipeline.config import AugmentationSettings, FineTuningSettings, TrainingSettings
 from pipeline.load_config import load_settings
+from report.study.published import PUBLISHED
 
 STILL = {"enabled": False}
 MOVED = {

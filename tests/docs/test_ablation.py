@@ -2,7 +2,7 @@
 
 import json
 
-from experiments.ablation_table import ablation_table, in_order
+from tools.ablation.ablation_table import ablation_table, in_order
 
 
 def test_the_table_follows_from_the_results_beside_it(repository):

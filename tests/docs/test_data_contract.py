@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from components.ingestion.records import SPLIT_NAMES
-from models import features
-from pipeline.config import DataSettings
+from contract import features
+from contract.settings import DataSettings
+from ingestion.records import SPLIT_NAMES
 
 TYPES = {
     **dict.fromkeys(features.RAW_BYTES_FEATURES, ("bytes", "BYTES")),

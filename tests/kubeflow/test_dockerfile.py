@@ -12,10 +12,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import pipeline
-from pipeline.kubeflow.image.build_context import context_files
-from pipeline.kubeflow.image.dockerfile import Instruction, parse_dockerfile
-from pipeline.kubeflow_settings import KubeflowSettings
+import contract
+from contract.kubeflow_settings import KubeflowSettings
+from tools.image_check.build_context import context_files
+from tools.image_check.dockerfile import Instruction, parse_dockerfile
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = parse_dockerfile((ROOT / "Dockerfile").read_text(encoding="utf-8"))
@@ -176,7 +176,7 @@ def make(*arguments: str, path: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "tag"),
     [
         ([], KubeflowSettings().image),
-        (["VARIANT=gpu"], f"pneumonia-pipeline:{pipeline.__version__}-gpu"),
+        (["VARIANT=gpu"], f"pneumonia-pipeline:{contract.__version__}-gpu"),
         (["VARIANT=gpu", "IMAGE=registry/name:1"], "registry/name:1"),
     ],
 )
@@ -187,7 +187,7 @@ def test_make_image_builds_the_image_that_the_configuration_names(arguments, tag
     result = make("image", f"DOCKER={engine}", *arguments, path=os.environ["PATH"])
     assert result.returncode == 0, result.stderr
     assert f"--tag {tag} " in result.stdout
-    assert f"--build-arg VERSION={pipeline.__version__} " in result.stdout
+    assert f"--build-arg VERSION={contract.__version__} " in result.stdout
     assert f"--build-arg VARIANT={'gpu' if arguments else 'cpu'} " in result.stdout
 
 

@@ -10,10 +10,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-import pipeline
+import contract
+from contract.kubeflow_settings import KubeflowSettings
 from pipeline import convert
-from pipeline.kubeflow.image.dockerfile import parse_dockerfile
-from pipeline.kubeflow_settings import KubeflowSettings
+from tools.image_check.dockerfile import parse_dockerfile
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "kubeflow" / "manifests"
 FILES = sorted(path.name for path in MANIFESTS.glob("*.yaml") if path.stem != "kustomization")
@@ -71,7 +71,7 @@ def test_the_kustomization_names_files_that_are_there_and_the_images_tag():
     (image,) = kustomization["images"]
     assert f"{image['newName']}:{image['newTag']}" == SETTINGS.image
     assert image["name"] == SETTINGS.image.rpartition(":")[0]
-    assert image["newTag"] == pipeline.__version__
+    assert image["newTag"] == contract.__version__
 
 
 def test_every_pod_mounts_the_claim_where_the_configuration_says(pod):

@@ -24,13 +24,13 @@ from apache_beam.runners.portability.flink_runner import FlinkRunner
 from apache_beam.runners.portability.flink_uber_jar_job_server import FlinkUberJarJobServer
 from apache_beam.transforms.environments import ExternalEnvironment
 
-import pipeline
+import contract
+from contract.kubeflow_settings import KubeflowSettings
+from contract.settings import PipelineSettings
 from pipeline import convert
-from pipeline.config import PipelineSettings
 from pipeline.kubeflow.platform_document import BOUNDARY_NODES
 from pipeline.kubeflow.run_parameters import run_parameters
 from pipeline.kubeflow.submission import options as submission_options
-from pipeline.kubeflow_settings import KubeflowSettings
 from pipeline.load_config import load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -264,7 +264,7 @@ def test_the_workers_of_flink_see_what_the_tasks_see():
 
 def test_the_image_has_this_version():
     tags = set(re.findall(r"pneumonia-pipeline:([\d.]+\d)", TEXT))
-    assert tags == {pipeline.__version__}
+    assert tags == {contract.__version__}
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from PIL import Image
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio import tf_example_record
 
-from models import features
+from contract import features
+from contract.settings import CUSTOM_CONFIG_KEY, BeamSettings, TransformSettings
 from models.preprocessing import preprocessing_fn
-from pipeline.config import CUSTOM_CONFIG_KEY, BeamSettings, TransformSettings
 
 IMAGE_SIZE_PX = 32
 NUM_RECORDS = 40

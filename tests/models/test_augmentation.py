@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 from keras.src.legacy.preprocessing.image import apply_affine_transform
 
+from contract.settings import AugmentationSettings
 from models.augmentation import affine_maps, move
-from pipeline.config import AugmentationSettings
 
 # Keras' own reference reaches scipy by its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`")

@@ -1,6 +1,6 @@
 import logging
 
-from components.progress import LOGGER_NAME
+from contract.progress import LOGGER_NAME
 from models.callbacks import ProgressCallback
 
 

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import features
+from contract import features
+from contract.settings import CandidateSettings
 from models.architectures import SMALLEST_SIDE_PX, build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import EnsemblePredictor, Predictor
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
-from pipeline.config import CandidateSettings
 from tests.models.cpp_loader.program import CppLoader, compiler
 from tests.models.export_faults import put_back_tracking_by_keras
 

@@ -3,26 +3,26 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import features
-from models.architectures import build_network
-from models.ensemble import build_ensemble
-from models.export import OperatingRule, ServedModel, export_model
-from models.input_data import load_split
-from models.judgement import judge_predictions, measure_exposure_cuts, predict_validation
-from models.predictor import Predictor, familiar_images, predict_probabilities
-from models.training_report import (
+from contract import features
+from contract.settings import (
+    CandidateSettings,
+    EnsembleRun,
+    EnsembleSettings,
+    OperatingPointSettings,
+)
+from evaluation.training_report import (
     FAMILIAR_FILE,
     NETWORK_FILE,
     PREDICTIONS_FILE,
     REPORT_FILE,
     TrainingReport,
 )
-from pipeline.config import (
-    CandidateSettings,
-    EnsembleRun,
-    EnsembleSettings,
-    OperatingPointSettings,
-)
+from models.architectures import build_network
+from models.ensemble import build_ensemble
+from models.export import OperatingRule, ServedModel, export_model
+from models.input_data import load_split
+from models.judgement import judge_predictions, measure_exposure_cuts, predict_validation
+from models.predictor import Predictor, familiar_images, predict_probabilities
 
 SIZE = 32
 

@@ -3,16 +3,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import features
+from contract import features
+from contract.settings import CandidateSettings
+from evaluation.calibration import Calibration
+from evaluation.decision_band import DecisionBand
 from models.architectures import build_network
-from models.calibration import Calibration
-from models.decision_band import DecisionBand
 from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.predictor import Predictor, familiar_images, predict_probabilities
 from models.provenance import Provenance, read_provenance
 from models.warmup import BATCH_SIZES, read_warm_up
-from pipeline.config import CandidateSettings
 
 SIZE = 32
 

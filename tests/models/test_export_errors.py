@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import features
+from contract import features
+from contract.settings import CandidateSettings
 from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor
-from pipeline.config import CandidateSettings
 
 SIZE = 32
 SIGNATURES = {

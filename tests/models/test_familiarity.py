@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from models.familiarity import FamiliarImages, familiarity, is_unfamiliar
+from evaluation.referral import is_unfamiliar
+from models.familiarity import FamiliarImages, familiarity
 
 
 def _features(seed: int, num_images: int) -> np.ndarray:

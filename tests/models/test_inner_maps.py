@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from contract.settings import CandidateSettings
 from models.architectures import SMALLEST_SIDE_PX, build_network
 from models.inner_maps import convolutions, last_maps, tap
-from pipeline.config import CandidateSettings
 
 
 def build(architecture):

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from contract.settings import AugmentationSettings, CandidateSettings, TrainingSettings
 from models.input_data import (
     candidate_view,
     class_weights,
@@ -11,7 +12,6 @@ from models.input_data import (
     load_split,
     training_batches,
 )
-from pipeline.config import AugmentationSettings, CandidateSettings, TrainingSettings
 
 SIZE = 32
 

@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
+from contract.settings import OperatingPointSettings
+from evaluation.predictions import Predictions
 from models.input_data import SplitData
 from models.judgement import (
     area_on_plain_and_stressed,
@@ -13,9 +15,7 @@ from models.judgement import (
     predict_validation,
     sites_of,
 )
-from models.predictions import Predictions
 from models.stress import STRESSES
-from pipeline.config import OperatingPointSettings
 
 NUM_IMAGES = 20
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from contract.settings import CandidateSettings
 from models.network_input import crop_and_resize, to_network_input, views
-from pipeline.config import CandidateSettings
 
 
 def test_network_input_is_three_equal_channels_in_zero_to_one():

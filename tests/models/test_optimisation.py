@@ -1,8 +1,8 @@
 import keras
 import pytest
 
+from contract.settings import TrainingSettings
 from models.optimisation import compile_for_training, training_callbacks
-from pipeline.config import TrainingSettings
 
 
 def network():

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from contract.settings import AugmentationSettings
 from models.photometry import mix_pairs, vary_photometry
-from pipeline.config import AugmentationSettings
 
 OFF = dict.fromkeys(
     ("brightness", "contrast", "gamma", "blur", "sharpen", "resample", "noise", "erasing"), 0.0

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from models import features
+from contract import features
+from contract.settings import CUSTOM_CONFIG_KEY, TransformSettings
 from models.preprocessing import (
     crop_around_lungs,
     decode_and_resize,
@@ -15,7 +16,6 @@ from models.preprocessing import (
     decode_transformed,
     preprocessing_fn,
 )
-from pipeline.config import CUSTOM_CONFIG_KEY, TransformSettings
 
 
 def encode(pixels: np.ndarray, image_format: str = "PNG") -> bytes:

@@ -12,17 +12,9 @@ from tfx.types.standard_artifacts import Examples, Model, ModelRun, TransformGra
 
 from components.candidate_inputs import MODEL, MODEL_RUN
 from components.ensemble import CODE_VERSION, EXAMPLES, SETTINGS, TRANSFORM_GRAPH, Executor
-from components.errors import InputError
-from models import features
-from models.digests import split_digest
-from models.input_data import SplitData, load_split
-from models.provenance import PROVENANCE_FILE, Provenance, main, read_provenance
-from models.reference_scores import ReferenceScores
-from models.session_model import SessionModel
-from models.train import run_fn
-from models.training_report import REPORT_FILE, TrainingReport
-from pipeline import __version__
-from pipeline.config import (
+from contract import __version__, features
+from contract.errors import InputError
+from contract.settings import (
     CUSTOM_CONFIG_KEY,
     CandidateRun,
     CandidateSettings,
@@ -32,6 +24,13 @@ from pipeline.config import (
     TrainingSettings,
     TunerSettings,
 )
+from evaluation.training_report import REPORT_FILE, TrainingReport
+from models.digests import split_digest
+from models.input_data import SplitData, load_split
+from models.provenance import PROVENANCE_FILE, Provenance, main, read_provenance
+from models.reference_scores import ReferenceScores
+from models.session_model import SessionModel
+from models.train import run_fn
 
 SIZE = 32
 OPERATING_POINT = OperatingPointSettings(target_sensitivity=0.8, stress=False)

@@ -13,13 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.ingestion.synthetic import write_synthetic_set
-from models.distribution import create_strategy
-from models.input_data import SplitData
-from models.predictor import Predictor, predict_probabilities
-from models.preprocessing import decode_and_resize
-from models.training import train_network
-from pipeline.config import (
+from contract.settings import (
     CandidateRun,
     CandidateSettings,
     OperatingPointSettings,
@@ -28,6 +22,12 @@ from pipeline.config import (
     TransformSettings,
     TunerSettings,
 )
+from ingestion.synthetic import write_synthetic_set
+from models.distribution import create_strategy
+from models.input_data import SplitData
+from models.predictor import Predictor, predict_probabilities
+from models.preprocessing import decode_and_resize
+from models.training import train_network
 
 pytestmark = pytest.mark.slow
 

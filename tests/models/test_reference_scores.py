@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from models.reference_scores import REFERENCE_FILE, ReferenceScores
 
 

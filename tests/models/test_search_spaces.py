@@ -1,14 +1,14 @@
 import keras_tuner
 import pytest
 
-from models.search_spaces import apply_hyperparameters, declare_space
-from pipeline.config import (
+from contract.settings import (
     CandidateRun,
     CandidateSettings,
     OperatingPointSettings,
     TrainingSettings,
     TunerSettings,
 )
+from models.search_spaces import apply_hyperparameters, declare_space
 
 
 def run_of(backbone: str, **tuner) -> CandidateRun:

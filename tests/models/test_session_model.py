@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import features
+from contract import features
+from contract.settings import CandidateSettings, TrainingSettings
 from models.architectures import FAMILIES, SMALLEST_SIDE_PX, build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
-from pipeline.config import CandidateSettings, TrainingSettings
 from tests.models.export_faults import put_back_tracking_by_keras
 
 SIZE = 32

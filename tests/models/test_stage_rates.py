@@ -2,10 +2,10 @@ import keras
 import numpy as np
 import pytest
 
+from contract.settings import TrainingSettings
 from models.architectures.pretrained import assemble_network, build_head, preprocessing_of
 from models.optimisation import compile_for_training
 from models.stage_rates import StagedAdam, stage_rates
-from pipeline.config import TrainingSettings
 
 SHAPE = (16, 16, 3)
 

@@ -10,14 +10,8 @@ import tensorflow as tf
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from models import features
-from models.search_spaces import SEARCH_SPACES
-from models.stress import STRESSES
-from models.train import run_fn
-from models.training import train_network
-from models.training_report import REPORT_FILE, TrainingReport
-from models.tune import OBJECTIVE, create_tuner, search_key, tuner_fn
-from pipeline.config import (
+from contract import features
+from contract.settings import (
     CUSTOM_CONFIG_KEY,
     CandidateRun,
     CandidateSettings,
@@ -25,6 +19,12 @@ from pipeline.config import (
     TrainingSettings,
     TunerSettings,
 )
+from evaluation.training_report import REPORT_FILE, TrainingReport
+from models.search_spaces import SEARCH_SPACES
+from models.stress import STRESSES
+from models.train import run_fn
+from models.training import train_network
+from models.tune import OBJECTIVE, create_tuner, search_key, tuner_fn
 
 SIZE = 32
 SPACE = {"batch_size": (8, 20)}

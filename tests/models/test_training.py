@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import InputError
-from components.progress import LOGGER_NAME
-from models.distribution import create_strategy
-from models.input_data import load_split
-from models.predictor import Predictor, predict_probabilities
-from models.training import Trained, compile_network, fit_network, train_network
-from pipeline.config import (
+from contract.errors import InputError
+from contract.progress import LOGGER_NAME
+from contract.settings import (
     AugmentationSettings,
     CandidateRun,
     CandidateSettings,
@@ -22,6 +18,10 @@ from pipeline.config import (
     TrainingSettings,
     TunerSettings,
 )
+from models.distribution import create_strategy
+from models.input_data import load_split
+from models.predictor import Predictor, predict_probabilities
+from models.training import Trained, compile_network, fit_network, train_network
 
 SIZE = 32
 STILL = AugmentationSettings(enabled=False)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
-from models import features
+from contract import features
 from models.warmup import BATCH_SIZES, read_warm_up, write_warm_up
 
 SIGNATURES = (

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from components.errors import InputError
-from components.progress import Progress
+from contract.errors import InputError
+from contract.progress import Progress
 from pipeline.console import RunConsole, last_line
 
 NODES = ("Examples", "Transform", "Trainer")

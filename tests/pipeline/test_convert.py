@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from components.ingestion.dataset_card import read_card
-from components.ingestion.synthetic import write_synthetic_set
-from models import features
+from contract import features
+from contract.settings import SyntheticSettings
+from ingestion.dataset_card import read_card
+from ingestion.synthetic import write_synthetic_set
 from pipeline import convert
-from pipeline.config import SyntheticSettings
 
 NUM_IMAGES = 60
 FEW = ["--set", f"data.synthetic.num_images={NUM_IMAGES}", "data.num_shards=2"]

@@ -23,16 +23,16 @@ from tfx.types.standard_artifacts import Model
 from tfx.utils import path_utils
 
 from components.baseline import Baseline
-from components.evaluation_metrics import read_evaluation
 from components.evaluator import create_evaluator
-from components.gate import REPORT_FILE, ModelGate
-from components.gate_checks import FAILED, PASSED, TOO_SMALL, Check, GateReport
-from components.push_folder import push_fingerprint, pushed_versions
+from components.gate import ModelGate
 from components.pusher import RECORD_FILE, create_pusher
-from models import features
-from models.slice_metrics import OVERALL, slice_metrics_from_predictions
-from pipeline.config import BeamSettings, GateSettings
-from pipeline.evaluation import SLICE_FEATURES, create_eval_config
+from contract import features
+from contract.settings import BeamSettings, GateSettings
+from evaluation.gate import FAILED, PASSED, REPORT_FILE, TOO_SMALL, Check, GateReport
+from evaluation.slice_metrics import OVERALL, slice_metrics_from_predictions
+from evaluation.tfma_config import SLICE_FEATURES, create_eval_config
+from evaluation.tfma_results import read_evaluation
+from serving.push_folder import push_fingerprint, pushed_versions
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.errors import InputError
-from pipeline.config import CandidateSettings, PipelineSettings, TrainingSettings
+from contract.errors import InputError
+from contract.settings import CandidateSettings, PipelineSettings, TrainingSettings
 from pipeline.load_config import CONFIGS_FOLDER, load_settings, parse_override
 
 DEFAULTS = PipelineSettings()
@@ -260,7 +260,7 @@ def test_a_value_that_cannot_be_used_is_named(override: str, line: str) -> None:
     message = refusal(None, override)
     assert line in message
     assert message.startswith("expected usable settings, got 1 problem:\n  ")
-    assert message.endswith("pipeline/config.py lists every setting with its bounds.")
+    assert message.endswith("contract/settings.py lists every setting with its bounds.")
 
 
 def test_all_problems_are_named_at_once_with_their_origins(write_config: Any) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.logs import quiet_logs, set_environment
 
 ROOT = Path(__file__).resolve().parents[2]

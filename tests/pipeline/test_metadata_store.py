@@ -1,7 +1,7 @@
 import pytest
 
-from components.errors import InputError
-from pipeline.config import MetadataSettings
+from contract.errors import InputError
+from contract.settings import MetadataSettings
 from pipeline.metadata_store import connection_config
 
 

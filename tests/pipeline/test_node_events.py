@@ -10,7 +10,7 @@ import absl.logging
 import pytest
 from absl import flags
 
-from components.progress import Progress, report_progress
+from contract.progress import Progress, report_progress
 from pipeline.node_events import listen
 
 

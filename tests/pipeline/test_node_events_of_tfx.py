@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 from tfx import v1 as tfx
 
-from components.progress import Progress, report_progress
+from contract.progress import Progress, report_progress
 from pipeline.node_events import listen
 
 PROGRESS = Progress("Working", 1, 2, "step", {"loss": 0.5})

@@ -5,8 +5,8 @@ import json
 import pytest
 from tfx.dsl.compiler.compiler import Compiler
 
-from components.external.node import ExternalRecords
-from pipeline.config import PipelineSettings
+from components.external_evaluation import ExternalRecords
+from contract.settings import PipelineSettings
 from pipeline.metadata_store import connection_config
 from pipeline.pipeline import Places, create_pipeline
 

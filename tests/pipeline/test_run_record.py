@@ -6,7 +6,7 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipeline.config import MetadataSettings
+from contract.settings import MetadataSettings
 from pipeline.metadata_store import connection_config
 from pipeline.run_record import read_latest_run
 

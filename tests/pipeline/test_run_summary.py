@@ -4,28 +4,27 @@ import json
 
 import pytest
 
-from components.coverage import make_coverage
-from components.external.record import ExternalReport
-from components.gate import REPORT_FILE as GATE_REPORT_FILE
-from components.gate_checks import Evaluation, GateReport
-from components.ingestion.dataset_card import DatasetCard, SideRange, SplitCounts
-from components.ingestion.duplicates import DuplicateReport
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
-from components.selector import SELECTION_FILE
-from components.servability.report import ServabilityReport
-from components.shortcuts.separation import ShortcutReport
-from components.shortcuts.split_differences import SplitDifference, SplitDifferences
-from models.calibration import Calibration
-from models.selection import select
-from models.site_holdout import judge_sites
-from models.slice_metrics import slice_metrics_from_counts
-from models.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingReport
+from contract.external_settings import ExternalSettings
+from contract.settings import PipelineSettings
+from evaluation.calibration import Calibration
+from evaluation.coverage import make_coverage
+from evaluation.external import ExternalReport
+from evaluation.gate import REPORT_FILE as GATE_REPORT_FILE
+from evaluation.gate import Evaluation, GateReport
+from evaluation.selection import SELECTION_FILE, select
+from evaluation.shortcut_separation import ShortcutReport
+from evaluation.site_holdout import judge_sites
+from evaluation.slice_metrics import slice_metrics_from_counts
+from evaluation.split_differences import SplitDifference, SplitDifferences
+from evaluation.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingReport
+from ingestion.dataset_card import DatasetCard, SideRange, SplitCounts
+from ingestion.duplicates import DuplicateReport
 from pipeline import run_summary
-from pipeline.config import PipelineSettings
-from pipeline.external_settings import ExternalSettings
 from pipeline.run_record import OutputArtifact, RunRecord
-from tests.components.external.made_sets import make_answers, make_set
-from tests.models.made_referral import REFERRAL
+from serving.servability.report import ServabilityReport
+from tests.evaluation.made_referral import REFERRAL
+from tests.report.external.made_sets import make_answers, make_set
 
 SETTINGS = PipelineSettings.model_validate(
     {"candidates": {"tuned": {}, "plain": {"tune": False, "architecture": "cnn_deep"}}}

@@ -30,27 +30,11 @@ from tfx.types.standard_artifacts import (
 )
 from tfx.utils import path_utils
 
-from components.ingestion.conversion import convert
-from components.ingestion.open_source import open_source
-from components.ingestion.synthetic import write_synthetic_set
-from components.push_folder import pushed_versions
 from components.pusher import RECORD_FILE, create_pusher
-from components.servability.node import NOT_BLESSED_FILE, create_servability_check
-from components.servability.report import ServabilityReport
-from models import features
-from models.architectures import build_network
-from models.export import OperatingRule, ServedModel, export_model
-from models.input_data import load_split
-from models.judgement import judge_predictions, predict_validation
-from models.predictor import Predictor, familiar_images
-from models.training_report import (
-    FAMILIAR_FILE,
-    NETWORK_FILE,
-    PREDICTIONS_FILE,
-    REPORT_FILE,
-    TrainingReport,
-)
-from pipeline.config import (
+from components.servability_check import NOT_BLESSED_FILE, create_servability_check
+from contract import features
+from contract.serving_settings import ServabilityRun, ServingSettings
+from contract.settings import (
     CUSTOM_CONFIG_KEY,
     BeamSettings,
     CandidateSettings,
@@ -58,8 +42,24 @@ from pipeline.config import (
     OperatingPointSettings,
     TransformSettings,
 )
+from evaluation.training_report import (
+    FAMILIAR_FILE,
+    NETWORK_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    TrainingReport,
+)
+from ingestion.conversion import convert
+from ingestion.open_source import open_source
+from ingestion.synthetic import write_synthetic_set
+from models.architectures import build_network
+from models.export import OperatingRule, ServedModel, export_model
+from models.input_data import load_split
+from models.judgement import judge_predictions, predict_validation
+from models.predictor import Predictor, familiar_images
 from pipeline.pipeline import SCHEMA_FILE
-from pipeline.serving_settings import ServabilityRun, ServingSettings
+from serving.push_folder import pushed_versions
+from serving.servability.report import ServabilityReport
 from tests.models.export_faults import put_back_tracking_by_keras
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.load_config import load_settings
 from pipeline.settings_options import add_external_option, external_overrides
 

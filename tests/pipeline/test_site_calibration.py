@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.push_folder import pushed_versions, version_dir
-from models import features
-from models.decision_band import choose_decision_band
+from contract import features
+from evaluation.decision_band import choose_decision_band
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance, read_provenance
 from models.reference_scores import REFERENCE_FILE, ReferenceScores
 from models.session_model import SessionModel
 from models.warmup import WARM_UP_FILE
 from pipeline import site_calibration
 from serving import rollback
+from serving.push_folder import pushed_versions, version_dir
 from serving.site_calibration.run import SiteReport
 from tests.serving.contract.model import write_transform
 from tests.serving.site_calibration.brightness_model import (

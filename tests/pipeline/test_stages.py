@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.progress import Progress
+from contract.progress import Progress
 from pipeline.stages import LINE_INTERVAL_S, Stage, format_seconds
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from components.study.comparison import make_row, make_table
-from components.study.published import PUBLISHED
-from models.calibration import Calibration
-from models.slice_metrics import slice_metrics_from_predictions
-from models.training_report import TrainingReport
-from pipeline.config import CandidateSettings
+from contract.settings import CandidateSettings
+from evaluation.calibration import Calibration
+from evaluation.slice_metrics import slice_metrics_from_predictions
+from evaluation.training_report import TrainingReport
 from pipeline.study_result import describe_study
-from tests.models.made_referral import REFERRAL
+from report.study.comparison import make_row, make_table
+from report.study.published import PUBLISHED
+from tests.evaluation.made_referral import REFERRAL
 
 LABELS = np.array([0, 0, 1, 1])
 PROBABILITIES = np.array([0.1, 0.6, 0.7, 0.9], np.float32)

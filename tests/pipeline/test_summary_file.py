@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.summary_file import FILE_NAME, read_summary, write_summary
 from pipeline.summary_schema import Summary
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.gate_checks import Check as GateCheck
-from components.gate_checks import GateReport
-from models.slice_metrics import slice_metrics_from_predictions
+from evaluation.gate import Check as GateCheck
+from evaluation.gate import GateReport
+from evaluation.slice_metrics import slice_metrics_from_predictions
 from pipeline.summary_schema import Candidate, Gate, Metrics, SplitMetrics, Summary, notice_for
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "summary.md"

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from pipeline.config import FineTuningSettings, TrainingSettings
+from contract.settings import FineTuningSettings, TrainingSettings
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from serving.backends import binary_command, choose_backend, docker_command
 from serving.settings import Limits, ServerSettings
 

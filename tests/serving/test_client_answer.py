@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from models import features
+from contract import features
 from serving.client_answer import _Row, error_message, read_predictions, request_body
 from serving.client_images import ReadyImage
 from serving.client_outcomes import Prediction, ServerUnavailableError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
-from components.ingestion.images import decode_image
-from pipeline.config import DataSettings
+from contract.errors import InputError
+from contract.settings import DataSettings
+from ingestion.images import decode_image
 from serving import client_api, client_images
 from serving.client import Client, Failure, Prediction, RetryPolicy, UnansweredError
 from tests.serving.client_fake_server import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models import features
+from contract import features
 from serving.client import Client, Failure, Prediction, RetryPolicy
 from serving.settings import ServerSettings
 from tests.serving.client_pictures import encode, encode_dicom

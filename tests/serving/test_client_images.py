@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from serving.client_images import ReadyImage, find_images, prepare_image
 from serving.client_outcomes import Failure
 from tests.serving.client_pictures import encode

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from models import features
+from contract import features
 from tests.serving.client_fake_server import THRESHOLD, probability_of
 from tests.serving.client_pictures import encode
 from tests.serving.deploy_files import DEPLOY, REPOSITORY, blocks, flags, read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models import features
+from contract import features
 from serving.metrics import Metrics
 
 

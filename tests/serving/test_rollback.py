@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.push_folder import push, pushed_versions, version_dir
+from serving.push_folder import push, pushed_versions, version_dir
 from serving.rollback import main
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.ingestion.records import SourceImage
-from components.ingestion.shards import ShardPlan, write_shard
-from components.report.served_predictions import predict_records
-from models import features
+from contract import features
+from ingestion.records import SourceImage
+from ingestion.shards import ShardPlan, write_shard
+from report.served_predictions import predict_records
 from serving.client import Client, RetryPolicy
 from serving.client_images import MAX_IMAGE_PIXELS
 from serving.settings import ServerSettings

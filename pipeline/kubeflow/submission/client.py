@@ -15,7 +15,7 @@ from typing import Any
 import kfp
 from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.submission.errors import api_errors
 
 _ENDPOINT_VARIABLE = "KF_PIPELINES_ENDPOINT"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.submission.file import read_pipeline, without_caching
 from pipeline.kubeflow.submission.options import parse_arguments
 from pipeline.kubeflow.submission.parameters import parse_parameters

@@ -11,7 +11,7 @@ from typing import Any
 from kfp.client.client import kfp_server_api
 from urllib3.exceptions import HTTPError, LocationParseError
 
-from components.errors import InputError
+from contract.errors import InputError
 
 ApiException: Any = kfp_server_api.ApiException
 NETWORK_ERRORS: tuple[Any, ...] = (ApiException, HTTPError, OSError)

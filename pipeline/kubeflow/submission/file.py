@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from components.errors import InputError
+from contract.errors import InputError
 
 SCHEMA_VERSION = "2.1.0"
 MAX_UPLOAD_BYTES = 32 * 1024**2

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.config_errors import nearest, show
 from pipeline.kubeflow.submission.file import RunParameter
 

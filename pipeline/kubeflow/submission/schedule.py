@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from components.errors import InputError
+from contract.errors import InputError
 
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]

@@ -14,7 +14,7 @@ from typing import Any
 
 from kfp.client.client import kfp_server_api
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.submission.client import Client, quiet
 from pipeline.kubeflow.submission.errors import AlreadyThereError, describe
 from pipeline.kubeflow.submission.file import CompiledPipeline

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from skimage import data as pictures
 
-from components.errors import InputError
+from contract.errors import InputError
 from models.architectures.efficientnet_lite import build_efficientnet_lite, load_torch_file
 from models.architectures.pretrained import build_pretrained
 from models.architectures.weights import PACKAGES, packaged_file

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
+from contract.settings import Architecture, CandidateSettings, TrainingSettings
 from models.architectures import FAMILIES, SMALLEST_SIDE_PX, build_network
-from pipeline.config import Architecture, CandidateSettings, TrainingSettings
 
 # Of 128x128x3 images: all parameters, and those that are trained.
 COUNTS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from models.architectures.torch_weights import read_torch_weights
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from models.architectures.pretrained import build_pretrained
 from models.architectures.weights import PACKAGES, check_weights, packaged_file
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from components.gate_checks import Evaluation, GateReport, judge
-from components.servability.report import ServabilityReport
-from models.slice_metrics import OVERALL, slice_metrics_from_counts
-from pipeline.config import GateSettings
+from contract.settings import GateSettings
+from evaluation.gate import Evaluation, GateReport, judge
+from evaluation.slice_metrics import OVERALL, slice_metrics_from_counts
+from serving.servability.report import ServabilityReport
 
 # Not the slices that are too small to judge, nor what passed.
 REFUSAL = (

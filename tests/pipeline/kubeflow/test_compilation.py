@@ -11,18 +11,18 @@ import pytest
 import yaml
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
-from components.errors import InputError
-from pipeline.config import PipelineSettings
+from contract.errors import InputError
+from contract.settings import PipelineSettings
 from pipeline.kubeflow.compilation import (
     compile_pipeline,
     create_cluster_pipeline,
     write_pipeline,
 )
-from pipeline.kubeflow.emulator.documents import read_documents
-from pipeline.kubeflow.emulator.rules import check_pipeline
 from pipeline.kubeflow.run_parameters import apply_run_parameters, run_parameters
 from pipeline.load_config import load_settings
 from pipeline.pipeline import Places, create_pipeline
+from tools.kfp_emulator.documents import read_documents
+from tools.kfp_emulator.rules import check_pipeline
 
 KFP_ONLY = {"Verdict"}  # beside the exit handler, which is no part of the DAG
 CONFIGS = ("kubeflow", "study", "quick")

@@ -15,17 +15,17 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from components.push_folder import pushed_versions
-from models import features
-from models.training_report import REPORT_FILE, TrainingReport
+from contract import features
+from contract.settings import PipelineSettings
+from evaluation.training_report import REPORT_FILE, TrainingReport
 from pipeline import convert
-from pipeline.config import PipelineSettings
 from pipeline.kubeflow.compilation import write_pipeline
-from pipeline.kubeflow.emulator.cluster import Cluster
-from pipeline.kubeflow.emulator.results import RunResult
-from pipeline.kubeflow.emulator.warm_start import WarmStarter
 from pipeline.kubeflow.run_folder import ClusterSummary, read_summary
 from pipeline.load_config import load_settings
+from serving.push_folder import pushed_versions
+from tools.kfp_emulator.cluster import Cluster
+from tools.kfp_emulator.results import RunResult
+from tools.kfp_emulator.warm_start import WarmStarter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -298,7 +298,7 @@ def test_a_task_that_fails_for_good_leaves_a_summary(site, tmp_path):
 
 
 def test_a_run_killed_in_the_middle_goes_on(site, warm, tmp_path):
-    command = [sys.executable, "-m", "pipeline.kubeflow.emulator", str(site.pipeline)]
+    command = [sys.executable, "-m", "tools.kfp_emulator", str(site.pipeline)]
     parameters = [f"{name}={value}" for name, value in {**LENIENT, **ANY_CHANGE}.items()]
     home = tmp_path / "cluster"
     process = subprocess.Popen(

@@ -14,7 +14,7 @@ import pytest
 import s3fs
 from tfx.types.standard_artifacts import Model
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow import entrypoint
 from tests.pipeline.kubeflow.s3_server import BUCKET, S3Server, empty_bucket, serve_s3
 

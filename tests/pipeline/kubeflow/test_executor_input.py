@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.executor_input import for_tfx, make_output_folders, outputs_of_kfp
 
 SPEC = {

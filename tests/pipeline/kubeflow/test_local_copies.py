@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.local_copies import local_copies, with_locations
 from tests.pipeline.kubeflow.s3_server import BUCKET, S3Server, empty_bucket, serve_s3
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.errors import InputError
-from pipeline.config import PipelineSettings
+from contract.errors import InputError
+from contract.settings import PipelineSettings
 from pipeline.kubeflow.node_names import check_node_names, kind_of
 from pipeline.load_config import load_settings
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 import s3fs
 
-from components.errors import InputError
-from components.push_folder import push, pushed_versions
+from contract.errors import InputError
 from pipeline.kubeflow.object_store import (
     list_files,
     local_data,
@@ -22,6 +21,7 @@ from pipeline.kubeflow.object_store import (
     remove_file,
     write_text,
 )
+from serving.push_folder import push, pushed_versions
 from tests.pipeline.kubeflow.s3_server import BUCKET, S3Server, empty_bucket, serve_s3
 
 RECORDS = f"s3://{BUCKET}/data/records"

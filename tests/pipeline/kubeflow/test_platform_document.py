@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as pb
 
-from pipeline.config import PipelineSettings
+from contract.settings import PipelineSettings
 from pipeline.kubeflow.platform_document import BOUNDARY_NODES, platform_document
 from pipeline.load_config import load_settings
 

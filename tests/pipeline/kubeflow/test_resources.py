@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.config import PipelineSettings
+from contract.settings import PipelineSettings
 from pipeline.kubeflow.resources import container_resources, gpu_nodes, image_of
 from pipeline.load_config import load_settings
 

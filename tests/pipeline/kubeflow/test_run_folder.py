@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
-from components.gate_checks import GateReport
-from pipeline import __version__
+from contract import __version__
+from contract.errors import InputError
+from evaluation.gate import GateReport
 from pipeline.kubeflow.run_folder import (
     ClusterSummary,
     forget_error,

@@ -3,8 +3,8 @@ import json
 import pytest
 from tfx.utils import proto_utils
 
-from components.errors import InputError
-from pipeline.config import (
+from contract.errors import InputError
+from contract.settings import (
     CUSTOM_CONFIG_KEY,
     CandidateRun,
     CandidateSettings,
@@ -15,7 +15,7 @@ from pipeline.config import (
     PipelineSettings,
     TunerSettings,
 )
-from pipeline.evaluation import create_eval_config
+from evaluation.tfma_config import create_eval_config
 from pipeline.kubeflow.run_parameters import apply_run_parameters, run_parameters
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import GateSettings, PipelineSettings
+from contract.settings import GateSettings, PipelineSettings
 from pipeline.kubeflow.run_parameters import run_parameters
 from pipeline.kubeflow.task_parameters import RUN_ID, bind_parameters
 

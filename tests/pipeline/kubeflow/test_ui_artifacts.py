@@ -12,9 +12,9 @@ import tensorflow as tf
 from kfp import dsl
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 
-from components.evaluation_metrics import read_evaluation
-from components.gate_checks import judge
-from pipeline.config import GateSettings
+from contract.settings import GateSettings
+from evaluation.gate import judge
+from evaluation.tfma_results import read_evaluation
 from pipeline.kubeflow.ui_artifacts import UI_OUTPUTS, fill_ui_outputs
 from tests.pipeline.kubeflow.gate_reports import servability_report
 

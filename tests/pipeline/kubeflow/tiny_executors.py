@@ -9,8 +9,8 @@ from typing import Any
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.types import Artifact
 
-from components.errors import InputError
-from components.push_folder import push
+from contract.errors import InputError
+from serving.push_folder import push
 
 Artifacts = dict[str, list[Artifact]]
 # ruff: noqa: N802 - TFX's name

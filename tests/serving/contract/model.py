@@ -22,20 +22,20 @@ from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.tfxio import tf_example_record
 
-from components.ingestion.tf_example import encode_example
-from models import features
-from models.architectures import build_network
-from models.calibration import Calibration
-from models.decision_band import DecisionBand
-from models.export import OperatingRule, ServedModel
-from models.predictor import Predictor, familiar_images
-from models.preprocessing import preprocessing_fn
-from pipeline.config import (
+from contract import features
+from contract.settings import (
     CUSTOM_CONFIG_KEY,
     BeamSettings,
     CandidateSettings,
     TransformSettings,
 )
+from evaluation.calibration import Calibration
+from evaluation.decision_band import DecisionBand
+from ingestion.tf_example import encode_example
+from models.architectures import build_network
+from models.export import OperatingRule, ServedModel
+from models.predictor import Predictor, familiar_images
+from models.preprocessing import preprocessing_fn
 from tests.serving.contract.images import draw_image
 
 SIZE_PX = 32

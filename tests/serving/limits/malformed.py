@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from components.ingestion.tf_example import encode_example
-from models import features
+from contract import features
+from ingestion.tf_example import encode_example
 from tests.serving.contract.images import draw_image
 
 PREDICT = "/v1/models/pneumonia:predict"

@@ -95,7 +95,7 @@ def test_damaged_headers_are_read_or_refused(noise, at):
 
 
 def test_a_bomb_is_refused_by_its_index_in_both_signatures():
-    from components.ingestion.tf_example import encode_example
+    from ingestion.tf_example import encode_example
 
     small, large = encode(10, 10, "PNG"), encode(11, 10, "JPEG")
     check_images({"image_bytes": strings(small, small)}, 100)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from models import features
+from contract import features
 from models.warmup import BATCH_SIZES, read_warm_up, write_warm_up
 from serving.model.saved_model import SavedModel
 from serving.model.version_pool import VersionPool

@@ -11,10 +11,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from PIL import Image
 
-from models.decision_band import DecisionBand, choose_decision_band
+from contract.settings import ReferralSettings
+from evaluation.decision_band import DecisionBand, choose_decision_band
 from models.export import OperatingRule, ServedModel, export_model
 from models.provenance import Provenance
-from pipeline.config import ReferralSettings
 from tests.serving.contract.model import SIZE_PX
 from tests.serving.site_calibration.simulation import Model
 

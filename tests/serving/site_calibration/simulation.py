@@ -6,8 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from models.calibration import fit_calibration
-from models.operating_point import choose_operating_point
+from evaluation.calibration import fit_calibration
+from evaluation.operating_point import choose_operating_point
 from models.reference_scores import ReferenceScores
 
 SEPARATION = 8.0  # of the classes' means in log-odds

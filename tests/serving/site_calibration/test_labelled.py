@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.decision_band import choose_decision_band
-from models.intervals import wilson_interval
-from models.operating_point import choose_operating_point
-from pipeline.config import GateSettings, ReferralSettings
-from pipeline.site_settings import SiteCalibrationSettings
+from contract.settings import GateSettings, ReferralSettings
+from contract.site_settings import SiteCalibrationSettings
+from evaluation.decision_band import choose_decision_band
+from evaluation.intervals import wilson_interval
+from evaluation.operating_point import choose_operating_point
 from serving.site_calibration.labelled import (
     RECHOSEN,
     REFUSED,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import InputError
-from pipeline.config import DataSettings
+from contract.errors import InputError
+from contract.settings import DataSettings
 from serving.site_calibration.site_images import Site, open_site
 
 SETTINGS = DataSettings()

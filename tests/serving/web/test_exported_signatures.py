@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.ingestion.tf_example import encode_example
-from models import features
+from contract import features
+from contract.settings import CandidateSettings
+from ingestion.tf_example import encode_example
 from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor
 from models.provenance import Provenance
-from pipeline.config import CandidateSettings
 from serving.settings import ServerSettings
 from tests.serving.contract.images import b64, draw_image
 from tests.serving.contract.model import SIZE_PX, write_transform

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.submission.file import read_pipeline
 
 Change = Callable[[list[Any]], object]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.submission.file import RunParameter
 from pipeline.kubeflow.submission.parameters import parse_parameters
 

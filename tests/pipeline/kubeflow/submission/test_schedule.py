@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.errors import InputError
+from contract.errors import InputError
 from pipeline.kubeflow.submission.schedule import describe_cron, parse_cron
 
 

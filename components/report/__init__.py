@@ -1,1 +1,0 @@
-"""The run's report: one page for the radiologist, the engineer and the auditor."""

@@ -1,1 +1,0 @@
-"""Where a model's errors are: by how images were named and made, not by what they show."""

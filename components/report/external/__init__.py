@@ -1,1 +1,0 @@
-"""The model on sets from outside the training data, as figure and tables."""

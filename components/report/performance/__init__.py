@@ -1,1 +1,0 @@
-"""What a model does on a split, in figures, tables and curves."""

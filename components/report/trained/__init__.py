@@ -1,1 +1,0 @@
-"""What training has left, as the report shows it."""

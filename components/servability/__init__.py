@@ -1,1 +1,0 @@
-"""The check of the serving: a fresh process against the trainer."""

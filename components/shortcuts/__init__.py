@@ -1,1 +1,0 @@
-"""How well single, non-medical numbers of an image tell the classes apart."""

@@ -1,0 +1,175 @@
+"""From a source to sharded TFRecords and a dataset card, by a Beam pipeline."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from contract import features
+from contract.errors import InputError
+from contract.facts import ImageFacts, Rejection, ShardReport
+from contract.settings import DataSettings
+from ingestion.conversion_folder import finished_card, prepare_partial, publish
+from ingestion.dataset_card import DatasetCard, make_card, write_card
+from ingestion.duplicates import find_duplicates
+from ingestion.fingerprint import fingerprint_source
+from ingestion.progress_counter import ProgressCounter, count_one
+from ingestion.records import Source
+from ingestion.shards import (
+    PLANS,
+    REPORTS,
+    ShardPlan,
+    load_plan,
+    plan_shards,
+    save_plan,
+    without,
+    write_shard,
+)
+from ingestion.splits import assign_splits
+
+_REASONS_NAMED = 5
+
+
+def convert(
+    source: Source,
+    settings: DataSettings,
+    output_dir: Path,
+    beam_pipeline_args: Sequence[str],
+    *,
+    filled_splits: Sequence[str] = features.SPLITS,
+) -> DatasetCard:
+    """Convert a source into `{train,validation,test}/part-*.tfrecord.gz` and a dataset card.
+
+    The folder appears complete or not at all, and an existing one that was made
+    from the same source, settings and code is taken as it is. Records and
+    their order do not depend on the runner or on the number of workers.
+
+    On a cluster, workers read the source and write the shards themselves, so
+    both folders must be on a volume that all of them mount under the same path.
+    Progress is then told at the start and the end only; workers in this
+    process tell it all along.
+
+    Args:
+        source: What to convert.
+        settings: Splits, shards, and what is tolerated.
+        output_dir: The conversion's folder; made with its parents, replaced if
+            it holds an older conversion.
+        beam_pipeline_args: Arguments for Beam, e.g. "--runner=...".
+        filled_splits: The splits that must hold images.
+
+    Returns:
+        The card, as it stands in `output_dir`.
+
+    Raises:
+        InputError: Too many images are unreadable, equal images are in
+            different splits, a split is left empty, a patient of the source's
+            test split is elsewhere too, or `output_dir` cannot be written.
+    """
+    fingerprint = fingerprint_source(source, settings)
+    finished = finished_card(output_dir, fingerprint)
+    if finished is not None:
+        return finished
+    plans = plan_shards(source.images, assign_splits(source.images, settings), settings.num_shards)
+    partial = prepare_partial(output_dir)
+    for folder in (*features.SPLITS, PLANS, REPORTS):
+        (partial / folder).mkdir()
+    _write_shards(plans, partial, settings.max_image_pixels, beam_pipeline_args)
+    images, rejected = _read_reports(plans, partial)
+    _check_rejected(rejected, len(source.images), settings.max_rejected_fraction)
+    duplicates = find_duplicates(images, settings.cross_split_duplicates)
+    if duplicates.dropped:
+        # Rare, so the shards in question are simply written again.
+        plans, changed = without(plans, frozenset(duplicates.dropped))
+        _write_shards(changed, partial, settings.max_image_pixels, beam_pipeline_args)
+        images, rejected = _read_reports(plans, partial)
+    _check_splits(images, filled_splits)
+    files = {plan.name: (partial / plan.name).stat().st_size for plan in plans}
+    card = make_card(source, settings, fingerprint, images, rejected, duplicates, files)
+    for folder in (PLANS, REPORTS):
+        shutil.rmtree(partial / folder)
+    write_card(card, partial)
+    publish(partial, output_dir)
+    return card
+
+
+class _WriteShard(beam.DoFn):
+    """Write one shard; the facts go through the shared folder, beside the shard."""
+
+    def __init__(self, folder: Path, max_image_pixels: int, counter_name: str) -> None:
+        self._folder = folder
+        self._max_image_pixels = max_image_pixels
+        self._counter_name = counter_name
+
+    def process(self, plan_name: str) -> None:
+        write_shard(
+            load_plan(self._folder, plan_name),
+            self._folder,
+            self._max_image_pixels,
+            on_image=lambda: count_one(self._counter_name),
+        )
+
+
+def _write_shards(
+    plans: Sequence[ShardPlan], folder: Path, max_image_pixels: int, args: Sequence[str]
+) -> None:
+    total = sum(len(plan.images) for plan in plans)
+    if not total:
+        return
+    # Plans reach the workers through the shared folder: Beam would copy them several times.
+    for plan in plans:
+        save_plan(plan, folder)
+    counter_name = uuid.uuid4().hex
+    with (
+        ProgressCounter(counter_name, total),
+        beam.Pipeline(options=PipelineOptions(list(args))) as pipeline,
+    ):
+        # Create spreads its elements over the workers by itself.
+        _ = (
+            pipeline
+            | "Shards" >> beam.Create([plan.plan_name for plan in plans])
+            | "Write" >> beam.ParDo(_WriteShard(folder, max_image_pixels, counter_name))
+        )
+
+
+def _read_reports(
+    plans: Sequence[ShardPlan], folder: Path
+) -> tuple[list[ImageFacts], list[Rejection]]:
+    images: list[ImageFacts] = []
+    rejected: list[Rejection] = []
+    for plan in plans:
+        report = ShardReport.model_validate_json((folder / plan.report_name).read_bytes())
+        images += report.images
+        rejected += report.rejected
+    return images, sorted(rejected, key=lambda rejection: rejection.image_id)
+
+
+def _check_rejected(
+    rejected: Sequence[Rejection], num_images: int, max_rejected_fraction: float
+) -> None:
+    fraction = len(rejected) / num_images
+    if fraction <= max_rejected_fraction:
+        return
+    reasons = "; ".join(f"{r.image_id}: {r.reason}" for r in rejected[:_REASONS_NAMED])
+    more = len(rejected) - _REASONS_NAMED
+    raise InputError(
+        f"expected at most {max_rejected_fraction:.2%} unreadable images, got {len(rejected)} of "
+        f"{num_images} ({fraction:.2%}): {reasons}{f'; and {more} more' if more > 0 else ''}; "
+        "repair or remove these files, or raise data.max_rejected_fraction"
+    )
+
+
+def _check_splits(images: Collection[ImageFacts], expected: Sequence[str]) -> None:
+    filled = {image.split for image in images}
+    empty = [split for split in expected if split not in filled]
+    if empty:
+        raise InputError(
+            f"expected images in each of {', '.join(expected)}, got none in "
+            f"{' and '.join(empty)} ({len(images)} images of "
+            f"{len({image.patient_id for image in images})} patients in all); add patients, or "
+            "change data.validation_fraction, data.test_fraction or data.split_salt"
+        )

@@ -1,0 +1,79 @@
+"""The newest run's slices, found through its metadata store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml_metadata import MetadataStore
+from ml_metadata.proto import metadata_store_pb2
+
+from contract.errors import InputError
+from evaluation.gate import REPORT_FILE, GateReport
+from evaluation.tfma_results import read_evaluation
+from pipeline.run_record import RunRecord, read_latest_run
+from report.slices.slice_table import SliceRow, slice_rows
+
+METADATA_FILE = "metadata.sqlite"
+_FIX = "Give the output folder of a run that has come to its verdict."
+
+
+def read_slices(output: Path, pipeline_name: str | None = None) -> tuple[SliceRow, ...]:
+    """Read the slices of the newest run in an output folder.
+
+    Args:
+        output: The folder, which holds `metadata.sqlite`.
+        pipeline_name: Which pipeline's run; None takes the only one there is.
+
+    Raises:
+        InputError: There is no such store or run, the run has no verdict, or its files are gone.
+    """
+    connection = _connection(output)
+    name = pipeline_name or _only_pipeline(connection, output)
+    try:
+        record = read_latest_run(connection, name)
+        evaluation = _existing(record, "Evaluator", "evaluation")
+        blessing = _existing(record, "ModelGate", "blessing")
+    except LookupError as error:  # no run, or a run without the node
+        raise InputError(f"{output}: {error.args[0]}. {_FIX}") from error
+    gate = GateReport.model_validate_json((blessing / REPORT_FILE).read_text(encoding="utf-8"))
+    return slice_rows(read_evaluation(str(evaluation)), gate)
+
+
+def _connection(output: Path) -> metadata_store_pb2.ConnectionConfig:
+    path = output / METADATA_FILE
+    if not path.is_file():
+        raise InputError(
+            f"expected {METADATA_FILE} in {output}, got none. {_FIX} A run whose metadata is in "
+            "MySQL has the same table in its report, as slices.csv."
+        )
+    config = metadata_store_pb2.ConnectionConfig()
+    config.sqlite.filename_uri = str(path)
+    # So that looking neither changes the store nor waits for a run that goes on.
+    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    return config
+
+
+def _only_pipeline(connection: metadata_store_pb2.ConnectionConfig, output: Path) -> str:
+    try:
+        pipelines = MetadataStore(connection).get_contexts_by_type("pipeline")
+    except Exception as error:  # ml_metadata raises a type of its own for each of SQLite's errors
+        raise InputError(
+            f"expected {output / METADATA_FILE} to be a metadata store, got: {error}. {_FIX}"
+        ) from error
+    names = sorted(str(context.name) for context in pipelines)
+    if len(names) != 1:
+        raise InputError(
+            f"expected one pipeline in {output}, got {', '.join(names) or 'none'}. "
+            + (f"{_FIX}" if not names else "Say which with --pipeline NAME.")
+        )
+    return names[0]
+
+
+def _existing(record: RunRecord, node_id: str, name: str) -> Path:
+    path = record.output(node_id, name).path
+    if not path.is_dir():
+        raise InputError(
+            f"expected the {name} of {node_id} at {path}, got nothing: the store keeps absolute "
+            "paths. Put the output folder back to where it was written."
+        )
+    return path

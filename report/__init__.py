@@ -1,0 +1,1 @@
+"""What people read of a run, one package per section of the page."""

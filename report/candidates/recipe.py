@@ -1,0 +1,75 @@
+"""How a candidate was trained, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from contract.settings import CandidateSettings, TrainingSettings
+from evaluation.training_report import TrainingReport
+
+
+def kept_epoch(report: TrainingReport) -> int:
+    """Return the epoch, from 1, whose weights a candidate uses; 0 for an ensemble."""
+    if report.candidate is None or report.candidate.training.restore_best_weights:
+        return report.best_epoch
+    return report.num_epochs
+
+
+def describe_recipe(
+    candidate: CandidateSettings,
+    *,
+    num_parameters: int,
+    num_epochs: int,
+    kept_epoch: int,
+    training_s: float,
+    is_pretrained: bool,
+) -> str:
+    """Say in one sentence how a candidate was trained.
+
+    Args:
+        candidate: Its settings.
+        num_parameters: All weights of its network.
+        num_epochs: Epochs run.
+        kept_epoch: From 1; the epoch whose weights are used.
+        training_s: Wall-clock time of the fit, s.
+        is_pretrained: Whether its architecture has a backbone with weights of its own.
+
+    Returns:
+        Without a full stop.
+    """
+    training = candidate.training
+    optimizer: str = training.optimizer
+    if optimizer == "sgd":
+        optimizer += f" (momentum {training.momentum:g})"
+    parts = [
+        f"{candidate.architecture}, {num_parameters:,} parameters",
+        f"normalisation of images: {candidate.normalisation}",
+        f"{optimizer} at a rate of {training.learning_rate:g}",
+        f"batches of {training.batch_size}",
+        "augmented" if training.augmentation.enabled else "not augmented",
+        f"{num_epochs} of at most {_most_epochs(training)} epochs (patience "
+        f"{training.patience_epochs}), the weights of epoch {kept_epoch} kept",
+        f"trained in {training_s:,.0f} s",
+    ]
+    if is_pretrained:
+        # Of a file the name says enough: a page that is passed on tells no folders.
+        parts[1:1] = [f"backbone's weights: {Path(candidate.weights).name}", _tuning(training)]
+    return "; ".join(parts)
+
+
+def _most_epochs(training: TrainingSettings) -> int:
+    tuning = training.fine_tuning
+    return training.head_epochs + training.epochs + (tuning.epochs if tuning.num_layers else 0)
+
+
+def _tuning(training: TrainingSettings) -> str:
+    """Say how much of a backbone was trained."""
+    decay = f"rates falling by {training.layer_decay:g} from stage to stage"
+    slowed = f", {decay}" if training.layer_decay < 1.0 else ""
+    if training.backbone == "whole":
+        epochs = f"{training.head_epochs} epoch{'s' if training.head_epochs > 1 else ''}"
+        first = f" after {epochs} of the head alone" if training.head_epochs else ""
+        return f"backbone trained as a whole{first}{slowed}"
+    if training.fine_tuning.num_layers:
+        return f"its last {training.fine_tuning.num_layers} layers trained after the head{slowed}"
+    return "backbone frozen"

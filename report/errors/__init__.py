@@ -1,0 +1,1 @@
+"""Where the model is wrong: groups of images, and the most certain errors."""

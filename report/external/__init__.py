@@ -1,0 +1,1 @@
+"""The model on sets from outside the training data."""

@@ -1,0 +1,1 @@
+"""What the model does on the test split."""

@@ -1,0 +1,134 @@
+"""A saved model's answers to raw records, image by image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from contract import features
+from contract.progress import report_progress
+from report.data.facts import read_images
+
+_BATCH_SIZE = 64
+_TEXTS = (
+    features.IMAGE_ID,
+    features.SUBTYPE,
+    features.PATIENT_ID,
+    features.SIZE_GROUP,
+    features.SHARPNESS_GROUP,
+)
+_NUMBERS = (features.LABEL, features.HEIGHT, features.WIDTH)
+_FACTS = {name: tf.io.FixedLenFeature([], tf.string) for name in _TEXTS} | {
+    name: tf.io.FixedLenFeature([], tf.int64) for name in _NUMBERS
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """A model's answers to n records, in the records' order.
+
+    Attributes:
+        image_ids: [n] where each image came from.
+        labels: int64 [n], 1 for pneumonia.
+        probabilities: float64 [n], of pneumonia, calibrated.
+        threshold: In [0, 1]; at or above it an image is called pneumonia.
+        decisions: bool [n], whether the model called it pneumonia.
+        facts: Further raw features by name, [n] each: texts as str, sizes as int.
+        verdicts: [n] `features.PNEUMONIA`, `NORMAL` or `REFER`; None where the model has no such
+            output.
+        unfamiliar: bool [n], whether the image is unlike the training images; likewise.
+    """
+
+    image_ids: list[str]
+    labels: np.ndarray
+    probabilities: np.ndarray
+    threshold: float
+    decisions: np.ndarray
+    facts: dict[str, list[str] | list[int]]
+    verdicts: list[str] | None = None
+    unfamiliar: np.ndarray | None = None
+
+
+def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions:
+    """Ask a saved model's `serving_examples` for all records of a split.
+
+    Args:
+        saved_model: Folder with `saved_model.pb`.
+        records: Folder of gzipped TFRecord files.
+        stage: What progress is reported as.
+
+    Raises:
+        ValueError: There are no records.
+    """
+    # Kept: a signature is of no use after its model is gone.
+    model = tf.saved_model.load(str(saved_model))
+    signature = model.signatures[features.EXAMPLES_SIGNATURE]
+    batches = list(_records(records).batch(_BATCH_SIZE))
+    if not batches:
+        raise ValueError(f"expected records under {records}, got none")
+    parsed, answers = [], []
+    for number, batch in enumerate(batches, start=1):
+        parsed.append(tf.io.parse_example(batch, _FACTS))
+        answers.append(signature(**{features.EXAMPLES_INPUT: batch}))
+        report_progress(stage, number, len(batches), "batch", {})
+    # Names of files need not be UTF-8; `read_images` finds them by the same text.
+    facts: dict[str, list[str] | list[int]] = {
+        name: [value.decode(errors="replace") for part in parsed for value in part[name].numpy()]
+        for name in _TEXTS
+    }
+    for name in _NUMBERS:
+        facts[name] = [int(value) for part in parsed for value in part[name].numpy()]
+    probabilities = np.concatenate([answer[features.PROBABILITY].numpy() for answer in answers])
+    decisions = np.concatenate([answer[features.CALLED_PNEUMONIA].numpy() for answer in answers])
+    outputs = answers[0].keys()
+    return Predictions(
+        image_ids=[str(name) for name in facts[features.IMAGE_ID]],
+        labels=np.asarray(facts[features.LABEL], dtype=np.int64),
+        probabilities=probabilities.astype(np.float64),
+        threshold=float(answers[0][features.THRESHOLD].numpy()[0]),
+        decisions=decisions > 0.5,
+        facts=facts,
+        verdicts=(
+            [text.decode() for answer in answers for text in answer[features.DECISION].numpy()]
+            if features.DECISION in outputs
+            else None
+        ),
+        unfamiliar=(
+            np.concatenate(
+                [
+                    answer[features.FAMILIARITY].numpy()
+                    < answer[features.FAMILIARITY_THRESHOLD].numpy()
+                    for answer in answers
+                ]
+            )
+            if features.FAMILIARITY in outputs
+            else None
+        ),
+    )
+
+
+def read_image_bytes(records: Path, image_ids: Collection[str]) -> dict[str, bytes]:
+    """Return the encoded images of some records; the others are not kept in memory.
+
+    Args:
+        records: Folder of gzipped TFRecord files.
+        image_ids: Which.
+
+    Raises:
+        KeyError: An image is not there.
+    """
+    wanted = set(image_ids)
+    found = read_images(records, wanted)
+    missing = sorted(wanted - found.keys())
+    if missing:
+        raise KeyError(f"expected records of {missing} under {records}, got none")
+    return found
+
+
+def _records(folder: Path) -> tf.data.TFRecordDataset:
+    files = sorted(tf.io.gfile.glob(f"{folder}/*"))
+    return tf.data.TFRecordDataset(files, compression_type="GZIP")

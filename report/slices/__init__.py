@@ -1,0 +1,1 @@
+"""The slices of the test split."""

@@ -1,0 +1,1 @@
+"""The verdict: whether the model may be pushed, why, and what changed."""

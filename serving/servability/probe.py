@@ -1,0 +1,191 @@
+"""The fresh process: load an export, answer requests, leave the answers, as a server would.
+
+It is a program of its own, so that nothing that trained the model is in its memory:
+`python -m serving.servability.probe MODEL REQUESTS ANSWERS`. Of the project it imports names and
+the session that stands for TensorFlow Serving's. The graphics card is left alone, which the process
+that trains holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+from contract import features
+from models.session_model import SessionModel
+from models.warmup import read_warm_up
+
+Json = dict[str, Any]
+Ask = Callable[[str, Mapping[str, Any]], dict[str, np.ndarray]]
+
+SESSION, EAGER = "session", "eager"
+_OUTPUTS = {
+    features.PROBABILITY,
+    features.PREDICTED_LABEL,
+    features.THRESHOLD,
+    features.DECISION,
+    features.FAMILIARITY,
+    features.FAMILIARITY_THRESHOLD,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path, help="folder with saved_model.pb")
+    parser.add_argument("requests", type=Path, help="TFRecord file of raw records")
+    parser.add_argument("answers", type=Path, help="JSON file to write")
+    options = parser.parse_args(arguments)
+    try:
+        told = probe(options.model, options.requests)
+    except Exception as error:  # whatever it is, it is why the model cannot be served
+        told = {"error": f"{type(error).__name__}: {error}"}
+    options.answers.write_text(json.dumps(told), encoding="utf-8")
+    return 1 if "error" in told else 0
+
+
+def probe(model_dir: Path, requests: Path) -> Json:
+    """Ask an export about all records, one by one and together, by both signatures.
+
+    It is asked twice: in a C++ session, as TensorFlow Serving does it, and by the loader that
+    rebuilds Python objects, by which the Evaluator judged it.
+
+    Returns:
+        A `serving.servability.report.ProbeAnswers` as JSON has it.
+
+    Raises:
+        ValueError: The export lacks a signature or an output.
+    """
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(requests))]
+    started_s = time.perf_counter()
+    session = SessionModel(model_dir)
+    load_s = time.perf_counter() - started_s
+    unrestored = {
+        name: missing
+        for name in session.signatures
+        if (missing := session.unrestored_variables(name))
+    }
+    answers = []
+    if not unrestored:  # it could not answer
+        answers = _answers(records, SESSION, session.signatures, session.run)
+    warm_up_failures = _replay_warm_up(session, model_dir)
+    session.close()
+    eager = tf.saved_model.load(str(model_dir)).signatures
+
+    def ask_eager(name: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        given = {key: tf.constant(rows) for key, rows in inputs.items()}
+        return {key: value.numpy() for key, value in eager[name](**given).items()}
+
+    answers += _answers(records, EAGER, eager, ask_eager)
+    return {
+        "load_s": load_s,
+        "pixels": _pixels(records, eager, ask_eager),
+        "answers": answers,
+        "unrestored": unrestored,
+        "warm_up_failures": warm_up_failures,
+    }
+
+
+def _answers(
+    records: Sequence[bytes], loader: str, signatures: Collection[str], ask: Ask
+) -> list[Json]:
+    alone = [(index,) for index in range(len(records))]
+    together = tuple(range(len(records)))
+    answers = []
+    for name, argument, rows in (
+        (features.SERVING_SIGNATURE, features.IMAGE_BYTES, _image_bytes(records)),
+        (features.EXAMPLES_SIGNATURE, features.EXAMPLES_INPUT, records),
+    ):
+        _check_signature(name, signatures)
+        for chosen in (*alone, together):
+            asked = [rows[index] for index in chosen]
+            started_s = time.perf_counter()
+            answer = ask(name, {argument: asked})
+            seconds = time.perf_counter() - started_s
+            answers.append(_told(loader, name, chosen, answer, seconds))
+    return answers
+
+
+def _replay_warm_up(session: SessionModel, model_dir: Path) -> list[str]:
+    """Return why warm-up requests failed.
+
+    TF Serving makes no version available whose warm-up fails, and does without where there is no
+    such file: `RunSavedModelWarmup` in its `servables/tensorflow/saved_model_warmup_util.cc`.
+    """
+    failures = []
+    number = 0
+    try:
+        for number, request in enumerate(read_warm_up(model_dir), start=1):
+            name = request.model_spec.signature_name or features.SERVING_SIGNATURE
+            inputs = {key: tf.make_ndarray(tensor) for key, tensor in request.inputs.items()}
+            try:
+                session.run(name, inputs)
+            except (KeyError, ValueError, tf.errors.OpError) as error:
+                failures.append(f"request {number}, `{name}`: {type(error).__name__}")
+    except tf.errors.NotFoundError:
+        return []
+    except (tf.errors.DataLossError, DecodeError) as error:
+        failures.append(f"request {number + 1} cannot be read: {type(error).__name__}")
+    return failures
+
+
+def _image_bytes(records: Sequence[bytes]) -> list[bytes]:
+    return [
+        tf.train.Example.FromString(record)
+        .features.feature[features.IMAGE_BYTES]
+        .bytes_list.value[0]
+        for record in records
+    ]
+
+
+def _check_signature(name: str, signatures: Collection[str]) -> None:
+    if name not in signatures:
+        raise ValueError(f"expected the signature {name}, got {sorted(signatures)}")
+
+
+def _told(
+    loader: str,
+    name: str,
+    chosen: tuple[int, ...],
+    answer: dict[str, np.ndarray],
+    seconds: float,
+) -> Json:
+    if missing := _OUTPUTS - answer.keys():
+        raise ValueError(
+            f"expected the outputs {sorted(_OUTPUTS)} of {name}, got none of {sorted(missing)}"
+        )
+    return {
+        "loader": loader,
+        "signature": name,
+        "images": chosen,
+        "probabilities": answer[features.PROBABILITY].astype(float).tolist(),
+        "labels": [label.decode() for label in answer[features.PREDICTED_LABEL].tolist()],
+        "thresholds": answer[features.THRESHOLD].astype(float).tolist(),
+        "decisions": [decision.decode() for decision in answer[features.DECISION].tolist()],
+        "familiarities": answer[features.FAMILIARITY].astype(float).tolist(),
+        "familiarity_thresholds": answer[features.FAMILIARITY_THRESHOLD].astype(float).tolist(),
+        "seconds": seconds,
+    }
+
+
+def _pixels(records: Sequence[bytes], signatures: Collection[str], ask: Ask) -> list[str]:
+    _check_signature(features.TRANSFORM_SIGNATURE, signatures)
+    answer = ask(features.TRANSFORM_SIGNATURE, {features.EXAMPLES_INPUT: list(records)})
+    return [
+        hashlib.sha256(tf.io.decode_png(png).numpy().tobytes()).hexdigest()
+        for png in answer[features.TRANSFORMED_IMAGE_BYTES]
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

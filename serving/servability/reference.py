@@ -1,0 +1,131 @@
+"""What the trainer says of the validation images: the network that it saved, in this process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from contract import features
+from evaluation.predictions import Predictions
+from evaluation.training_report import (
+    FAMILIAR_FILE,
+    NETWORK_FILE,
+    PREDICTIONS_FILE,
+    REPORT_FILE,
+    TrainingReport,
+)
+from models.familiarity import FamiliarImages, familiarity
+from models.input_data import load_split
+from models.predictor import EnsemblePredictor, Predictor
+from serving.servability.report import TrainerAnswers
+
+
+def choose_records(folder: Path, number: int) -> list[bytes]:
+    """Return raw records of both classes: the first ones of each, half and half where possible.
+
+    Args:
+        folder: Of a split: gzipped TFRecord files.
+        number: How many; fewer where the split has fewer.
+
+    Raises:
+        ValueError: There are none.
+    """
+    chosen: dict[int, list[bytes]] = {0: [], 1: []}
+    files = sorted(tf.io.gfile.glob(f"{folder}/*"))
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
+        label = tf.train.Example.FromString(record).features.feature[features.LABEL]
+        of_class = chosen[label.int64_list.value[0]]
+        if len(of_class) < number:
+            of_class.append(record)
+        if all(len(each) >= (number + 1) // 2 for each in chosen.values()):
+            break
+    normal, pneumonia = chosen[0], chosen[1]
+    num_normal = max(number // 2, number - len(pneumonia))
+    records = normal[:num_normal] + pneumonia[: number - min(num_normal, len(normal))]
+    if not records:
+        raise ValueError(f"expected records under {folder}, got none")
+    return records
+
+
+def trainer_answers(
+    model_run: Path,
+    member_runs: Mapping[str, Path],
+    transformed: Path,
+    image_size_px: int,
+    wanted: Sequence[str],
+) -> TrainerAnswers:
+    """Judge images, as Transform left them, by the selected candidate's saved network.
+
+    Nothing of the export is used: neither its graph nor its preprocessing. All is computed on the
+    processor, as in the fresh process: a GPU's arithmetic differs by more than the bound.
+
+    Args:
+        model_run: What the selected candidate left.
+        member_runs: What each candidate left, by its name; read for an ensemble only.
+        transformed: Folder of the transformed validation split.
+        image_size_px: The side that Transform was set to.
+        wanted: SHA-256 of the images' pixels, in the order in which the export was asked about
+            them together; what is not among Transform's is not answered.
+
+    Raises:
+        ValueError: The split is not the one that the candidate was judged on.
+    """
+    report = TrainingReport.read(model_run / REPORT_FILE)
+    images = load_split([f"{transformed}/*"], image_size_px).images
+    predictions = Predictions.read(model_run / PREDICTIONS_FILE).calibrated(report.calibration)
+    written = predictions.plain
+    limit = report.referral.settings.max_unfamiliar_fraction
+    distances = predictions.log_distances if limit > 0.0 else None
+    if len(written) != len(images):
+        raise ValueError(
+            f"expected the {len(written)} validation images that the candidate was judged on in "
+            f"{transformed}, got {len(images)}"
+        )
+    found = {hashlib.sha256(image.tobytes()).hexdigest(): row for row, image in enumerate(images)}
+    known = [digest for digest in wanted if digest in found]
+    rows = {digest: found[digest] for digest in known}
+    alone, together, share = np.zeros(0), np.zeros(0), np.ones(len(known))
+    if rows:
+        with tf.device("/CPU:0"):
+            predictor = _predictor(report, model_run, member_runs)
+            alone = np.concatenate(
+                [predictor(tf.constant(images[[row]])).numpy() for row in rows.values()]
+            )
+            asked = tf.constant(images[[found[each] for each in known]])
+            together = predictor(asked).numpy()
+            if distances is not None:
+                measured = tf.constant(np.sort(distances))
+                share = familiarity(predictor.answer(asked)[1], measured).numpy()
+    return TrainerAnswers(
+        threshold=report.threshold,
+        alone=dict(zip(rows, map(float, alone), strict=True)),
+        together=dict(zip(known, map(float, together), strict=True)),
+        written_down={digest: float(written[row]) for digest, row in rows.items()},
+        band=report.referral.band,
+        familiarity_threshold=0.0 if distances is None else limit,
+        familiarity=dict(zip(known, map(float, share), strict=True)),
+        familiarity_step=0.0 if distances is None else 1.0 / (1 + len(written)),
+    )
+
+
+def _predictor(
+    report: TrainingReport, model_run: Path, member_runs: Mapping[str, Path]
+) -> Predictor | EnsemblePredictor:
+    if report.members:
+        members = [_trained(member_runs[name]) for name in report.members]
+        return EnsemblePredictor(members, report.calibration)
+    return _trained(model_run)
+
+
+def _trained(model_run: Path) -> Predictor:
+    report = TrainingReport.read(model_run / REPORT_FILE)
+    if report.candidate is None:
+        raise ValueError(f"expected a trained candidate in {model_run}, got {report.name!r}")
+    network = keras.models.load_model(model_run / NETWORK_FILE, compile=False)
+    familiar = FamiliarImages.read(model_run / FAMILIAR_FILE)
+    return Predictor(network, report.candidate, report.calibration, familiar)

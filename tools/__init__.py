@@ -1,0 +1,1 @@
+"""Developer tools; neither in the wheel nor in the image."""

@@ -1,0 +1,80 @@
+"""The Transform node against a bare loop that decodes and resizes the same records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from contract import features
+from contract.settings import PipelineSettings, TransformSettings
+from ingestion.conversion import convert
+from models.preprocessing import decode_and_resize
+from tools.benchmarks.figures import PairedFigures
+from tools.benchmarks.images import Sizes, load_images
+from tools.benchmarks.measurement import Tell, measure_in_turn, seconds_of
+from tools.benchmarks.nodes import build_dag, examples_artifact, run_node, schema_artifact
+
+NAME = "transform"
+TARGET = 0.5
+SPLITS = (features.TRAIN, features.VALIDATION)  # what the node transforms
+
+
+def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> PairedFigures:
+    """Measure the executor of the DAG's Transform node, its graph's tracing and writing included.
+
+    Args:
+        data: The source, or None for drawn images.
+        work_dir: For everything that is written.
+        sizes: How many images, how often.
+        tell: Receives a line for each measurement.
+
+    Raises:
+        InputError: The source cannot be used.
+    """
+    settings = PipelineSettings()
+    records_dir = work_dir / "records"
+    source = load_images(data, work_dir, sizes.num_images)
+    card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
+    dag = build_dag(settings, records_dir, work_dir)
+    inputs = {
+        "examples": examples_artifact(records_dir, work_dir / "examples"),
+        "schema": schema_artifact(),
+    }
+    files = [str(records_dir / name) for name in card.files if name.startswith(SPLITS)]
+
+    def ours() -> None:
+        run_node(dag, "Transform", inputs, work_dir / "transform", settings.beam.pipeline_args)
+
+    num_images = decode_all(files, settings.transform)
+    seconds = measure_in_turn(
+        {
+            "ours": seconds_of(ours),
+            "bare": seconds_of(lambda: decode_all(files, settings.transform)),
+        },
+        sizes.num_rounds,
+        tell,
+    )
+    return PairedFigures(
+        name=NAME,
+        ours="Transform node: trace and save the graph, decode, resize, write records",
+        bare="for each record: tf.io parse and decode, tf.image.resize; the pixels kept nowhere",
+        num_images=num_images,
+        ours_s=seconds["ours"],
+        bare_s=seconds["bare"],
+        target=TARGET,
+    )
+
+
+def decode_all(files: list[str], settings: TransformSettings) -> int:
+    """Decode and resize every record of gzipped TFRecord files; return how many there were.
+
+    A plain Python loop over the ops of Transform's graph, one record after the other.
+    """
+    spec = {features.IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string)}
+    num_images = 0
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP"):
+        image_bytes = tf.io.parse_single_example(record, spec)[features.IMAGE_BYTES]
+        decode_and_resize(image_bytes, settings)
+        num_images += 1
+    return num_images
