@@ -13,7 +13,7 @@ from tfx.types.standard_artifacts import Model, ModelRun
 from tfx.utils import path_utils
 
 from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node, folders_of
-from contract import features
+from contract import features, nodes
 from contract.settings import EnsembleRun
 from evaluation.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE
 from models.digests import weights_digest
@@ -95,7 +95,7 @@ def create_ensemble(
         A node with the id `Ensemble` and the outputs `model` and `model_run`.
     """
     return create_candidates_node(
-        "Ensemble",
+        nodes.ENSEMBLE,
         Executor,
         {name: {MODEL_RUN: outputs[MODEL_RUN]} for name, outputs in candidates.items()},
         inputs={EXAMPLES: examples, TRANSFORM_GRAPH: transform_graph},

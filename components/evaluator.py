@@ -13,6 +13,7 @@ from tfx.types.component_spec import ComponentSpec, ExecutionParameter
 from tfx.utils import json_utils
 
 from components.baseline import is_baseline_present
+from contract import nodes
 
 CODE_VERSION_KEY = "code_version"
 
@@ -102,4 +103,4 @@ def create_evaluator(
         blessing=Channel(type=standard_artifacts.ModelBlessing),
         code_version=code_version,
     )
-    return Evaluator(spec=spec).with_id("Evaluator")
+    return Evaluator(spec=spec).with_id(nodes.EVALUATOR)

@@ -19,7 +19,7 @@ from tfx.utils import path_utils
 
 from components.candidate_inputs import create_candidates_node
 from components.external_artifact import ExternalEvaluationReport
-from contract import features
+from contract import features, nodes
 from evaluation.external import ExternalReport, ExternalSet
 from ingestion.dataset_card import read_card
 from ingestion.external import SPLIT
@@ -27,7 +27,6 @@ from report.data.facts import read_facts
 from report.external.figures import make_external_set
 from report.served_predictions import predict_records
 
-NODE_ID = "ExternalEvaluation"
 MODEL, EXAMPLES, EVALUATION = "model", "examples", "evaluation"
 # Properties, both JSON by the set's name.
 RECORDS_DIRS, FINGERPRINTS = "external_records", "fingerprints"
@@ -126,7 +125,7 @@ def create_external_evaluation(
         A node with the id `ExternalEvaluation` and the output `evaluation`.
     """
     return create_candidates_node(
-        NODE_ID,
+        nodes.EXTERNAL_EVALUATION,
         Executor,
         {},  # the chosen one alone
         inputs={MODEL: model, EXAMPLES: examples},

@@ -12,10 +12,9 @@ from tfx.proto import infra_validator_pb2
 from tfx.types import BaseChannel
 
 from components.uncached_driver import UncachedDriver
-from contract import features
-from contract.serving_settings import ServingSettings
+from contract import features, nodes
+from contract.settings import ServingSettings
 
-NODE_ID = "InfraValidator"
 _NUM_TRIES = 2  # TFX's five would take as many times the timeout to refuse a model
 
 
@@ -79,5 +78,5 @@ def create_infra_validator(
             num_examples=settings.check_images,
         ),
     )
-    validator: InfraValidator = node.with_id(NODE_ID)
+    validator: InfraValidator = node.with_id(nodes.INFRA_VALIDATOR)
     return validator

@@ -27,7 +27,8 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import proto_utils
 
 from components.uncached_driver import UncachedDriver
-from contract.serving_settings import ServingSettings
+from contract import nodes
+from contract.settings import ServingSettings
 from serving.pruning import prune
 from serving.push_folder import push, version_dir
 
@@ -183,4 +184,4 @@ def create_pusher(
         code_version=code_version,
         settings=(settings or ServingSettings()).model_dump_json(),
     )
-    return Pusher(spec=spec).with_id("Pusher")
+    return Pusher(spec=spec).with_id(nodes.PUSHER)

@@ -16,11 +16,11 @@ from tfx.utils import path_utils
 
 from components.baseline import VERSION_PROPERTY, is_baseline_present
 from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node, folders_of
-from contract.report_settings import ReportRun
+from contract import nodes
+from contract.settings import ReportRun
 from report.report import write_report
 from report.sources import Sources
 
-NODE_ID = "Report"
 REPORT = "report"
 TUNER_RESULTS = "tuner_results"  # the Tuner's own name
 BASELINE, SELECTED_MODEL, SELECTED_RUN = "baseline_model", "selected_model", "selected_run"
@@ -109,7 +109,7 @@ def create_report(
         A node with the id `Report` and the output `report`.
     """
     return create_candidates_node(
-        NODE_ID,
+        nodes.REPORT,
         Executor,
         candidates,
         inputs=inputs,

@@ -13,6 +13,7 @@ from tfx.types import Artifact, BaseChannel, artifact_utils
 from tfx.types.standard_artifacts import Model, ModelRun
 
 from components.candidate_inputs import MODEL, MODEL_RUN, create_candidates_node, folders_of
+from contract import nodes
 from evaluation.predictions import Predictions, ValidationCases
 from evaluation.selection import SELECTION_FILE, Selection, select
 from evaluation.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE, TrainingReport
@@ -96,7 +97,7 @@ def create_selector(
         A node with the id `Selector` and the outputs `model` and `model_run`.
     """
     return create_candidates_node(
-        "Selector",
+        nodes.SELECTOR,
         Executor,
         candidates,
         inputs={},

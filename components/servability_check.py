@@ -18,13 +18,12 @@ from tfx.utils import path_utils
 
 from components.candidate_inputs import MODEL_RUN, create_candidates_node, folders_of
 from components.uncached_driver import UncachedDriver
-from contract import features
-from contract.serving_settings import ServabilityRun
+from contract import features, nodes
+from contract.settings import ServabilityRun
 from serving.servability.process import NotServableError, ask_fresh_process
 from serving.servability.reference import choose_records, trainer_answers
 from serving.servability.report import ServabilityReport, compare, refuse
 
-NODE_ID = "ServabilityCheck"
 SELECTED_MODEL, SELECTED_RUN = "selected_model", "selected_run"
 EXAMPLES, TRANSFORMED_EXAMPLES = "examples", "transformed_examples"
 BLESSING = "blessing"
@@ -135,7 +134,7 @@ def create_servability_check(
         A node with the id `ServabilityCheck` and the output `blessing` (InfraBlessing).
     """
     return create_candidates_node(
-        NODE_ID,
+        nodes.SERVABILITY_CHECK,
         Executor,
         {name: {MODEL_RUN: outputs[MODEL_RUN]} for name, outputs in members.items()},
         inputs={

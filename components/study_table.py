@@ -16,7 +16,7 @@ from tfx.dsl.components.base import base_component, base_executor
 from tfx.types import Artifact, BaseChannel, artifact_utils
 
 from components.candidate_inputs import MODEL_RUN, create_candidates_node, folders_of
-from contract import features
+from contract import features, nodes
 from contract.progress import report_progress
 from contract.settings import StudyRun
 from evaluation.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport
@@ -26,7 +26,6 @@ from report.study.judged_split import JudgedSplit, read_test_split
 from report.study.page import render_page
 from report.study.table import StudyRow, StudyTable
 
-NODE_ID = "StudyTable"
 EXAMPLES, TRANSFORM_GRAPH, STUDY = "examples", "transform_graph", "study"
 SETTINGS = "settings"  # a StudyRun as JSON
 TABLE_FILE, PAGE_FILE = "study.json", "index.html"  # a StudyTable, and the page that shows it
@@ -121,7 +120,7 @@ def create_study_table(
         A node with the id `StudyTable` and the output `study`.
     """
     return create_candidates_node(
-        NODE_ID,
+        nodes.STUDY_TABLE,
         Executor,
         {name: {MODEL_RUN: outputs[MODEL_RUN]} for name, outputs in candidates.items()},
         inputs={EXAMPLES: examples, TRANSFORM_GRAPH: transform_graph},

@@ -1,44 +1,107 @@
 """A fingerprint of the code, so that TFX never answers an edit from its cache.
 
-TFX's cache key holds a node's inputs and execution properties, not the code that
-user functions and components run. Every node that runs ours carries this
-fingerprint as an execution property.
+TFX's cache key holds a node's inputs and execution properties, not the code that user functions
+and components run. Every node that runs ours carries this fingerprint as an execution property.
+It covers exactly the modules that the node's own module imports, directly or not: an edit runs
+again what could come out differently, and nothing else. docs/adr/0007 has the reasons.
 """
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-transform", "tensorflow-model-analysis")
-_SUFFIXES = (".py", ".pbtxt", ".jinja", ".css")
+LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-transform", "tensorflow-model-analysis")
+_DATA_SUFFIXES = (".pbtxt", ".jinja", ".css")  # what a module reads from its own folder
+# Settings are data: what a node uses of them stands in its execution properties by value, so a
+# new default or another section's setting changes no other node's key.
+_BY_VALUE = ("contract.settings",)
 
 
-def code_version(*places: str, root: Path = _ROOT) -> str:
-    """Hash source files and the versions of the libraries that decide results.
+def code_version(*entries: str, libraries: Sequence[str] = LIBRARIES, root: Path = _ROOT) -> str:
+    """Hash modules with all that they import, and the versions of libraries that decide results.
 
     Args:
-        places: Packages (folders, taken whole) or single files, relative to `root`.
-        root: The folder that holds them; the installed project unless a test says so.
+        entries: Modules of the project by their dotted names, such as "models.train".
+        libraries: Packages whose versions count.
+        root: The folder that holds the packages; the installed project unless a test says so.
 
     Returns:
         16 hexadecimal digits.
 
     Raises:
-        FileNotFoundError: When a place does not exist.
+        ModuleNotFoundError: An entry is no module below `root`.
     """
     digest = hashlib.sha256()
-    for library in _LIBRARIES:
+    for library in libraries:
         digest.update(f"{library}=={metadata.version(library)}\n".encode())
-    for place in sorted(places):
-        path = root / place
-        if not path.exists():
-            raise FileNotFoundError(f"Expected a package or file at {path}, got nothing.")
-        files = [path] if path.is_file() else sorted(path.rglob("*"))
-        for file in files:
-            if file.suffix in _SUFFIXES:
-                digest.update(f"{file.relative_to(root).as_posix()}\n".encode())
-                digest.update(file.read_bytes())
+    for file in sorted(_files(entries, root)):
+        digest.update(f"{file.relative_to(root).as_posix()}\n".encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def imported_modules(*entries: str, root: Path = _ROOT) -> frozenset[str]:
+    """Return the project's modules that some modules import, directly or not, and themselves.
+
+    Imports inside functions count. `contract.settings` does not: its values are in the key.
+
+    Raises:
+        ModuleNotFoundError: An entry is no module below `root`.
+    """
+    found: set[str] = set()
+    waiting = list(entries)
+    for entry in entries:
+        if _file_of(entry, root) is None:
+            raise ModuleNotFoundError(f"Expected a module {entry} below {root}, found no file.")
+    while waiting:
+        module = waiting.pop()
+        if module in found or module in _BY_VALUE:
+            continue
+        found.add(module)
+        file = _file_of(module, root)
+        if file is not None:
+            waiting += [
+                name
+                for name in _imports(file.read_text(encoding="utf-8"))
+                if _file_of(name, root) is not None
+            ]
+    return frozenset(found)
+
+
+def _files(entries: tuple[str, ...], root: Path) -> set[Path]:
+    files: set[Path] = set()
+    for module in imported_modules(*entries, root=root):
+        file = _file_of(module, root)
+        if file is not None:
+            files.add(file)
+            files.update(each for each in file.parent.iterdir() if each.suffix in _DATA_SUFFIXES)
+    return files
+
+
+def _file_of(module: str, root: Path) -> Path | None:
+    place = root.joinpath(*module.split("."))
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        if file.is_file():
+            return file
+    return None
+
+
+@functools.cache
+def _imports(source: str) -> tuple[str, ...]:
+    """Return the dotted names that code may import; `from a import b` names `a` and `a.b`."""
+    return tuple(_imported_names(ast.parse(source)))
+
+
+def _imported_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -8,17 +8,32 @@ rejected.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from contract.architectures import Architecture
-from contract.external_settings import ExternalBounds, ExternalName, ExternalSettings
-from contract.kubeflow_settings import KubeflowSettings
-from contract.report_settings import ReportSettings
-from contract.serving_settings import ServingSettings
-from contract.settings_base import Fraction, OpenFraction, Settings
-from contract.site_settings import SiteCalibrationSettings
+from contract import __version__
+from contract import nodes as node_names
+from contract.architectures import ARCHITECTURES, Architecture
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
+ExternalName = Annotated[str, Field(pattern=NAME_PATTERN)]
+_IMMUTABLE_IMAGE = re.compile(
+    r"[^\s@]+@sha256:[0-9a-f]{64}|[^\s@]+:(?!latest$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+)
+_Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti)?$")]
+_AbsolutePath = Annotated[str, Field(pattern=r"^/[^\s]+$")]
+LOCATION_PATTERN = r"^(/|s3://|file://)\S+$"
+_Location = Annotated[str, Field(pattern=LOCATION_PATTERN)]
+
+
+class Settings(BaseModel):
+    """Base of every section: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SyntheticSettings(Settings):
@@ -240,6 +255,22 @@ class OperatingPointSettings(Settings):
         return self
 
 
+class ExternalSettings(Settings):
+    """One set of X-rays from outside the training data."""
+
+    # As --data takes it. Compiled for Kubeflow it is a folder of records, on the volume or s3://,
+    # as `python -m pipeline.convert --external-set` writes it.
+    source: str = Field(min_length=1)
+
+
+class ExternalBounds(Settings):
+    """What the gate asks for on one external set, point estimates; None asks for nothing."""
+
+    min_recall: Fraction | None = None
+    min_specificity: Fraction | None = None
+    min_auc: Fraction | None = None
+
+
 class GateSettings(Settings):
     """What a model must show on the test split before it is pushed.
 
@@ -295,6 +326,191 @@ class BeamSettings(Settings):
     # Further arguments by node id, after those of all. Nodes that use Beam: ImportExampleGen,
     # StatisticsGen, Transform, Evaluator.
     node_pipeline_args: dict[str, tuple[str, ...]] = {}
+
+
+class ServingSettings(Settings):
+    """What an export must show before it is pushed, and how many pushed versions are kept."""
+
+    check_images: int = Field(16, ge=1, le=1000)  # of validation, that a fresh process judges
+    # Between the export's probability and the trainer's, of any of them.
+    max_difference: float = Field(1e-5, gt=0.0, le=1.0)
+    # Of the fresh process: start, loading and all answers. TF Serving has it for loading.
+    timeout_s: float = Field(300.0, gt=0.0)
+    # Whether TFX's InfraValidator asks a real TF Serving, too. `docker`: an engine answers here;
+    # `kubernetes`: the run itself is in a pod. docs/adr/0012 says what each needs.
+    infra_validation: Literal["none", "docker", "kubernetes"] = "none"
+    infra_image: str = Field("tensorflow/serving", pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?$")
+    infra_tag: str = Field("2.19.1", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
+    # Pushed versions; older ones are deleted after a push. One is no way back.
+    keep_versions: int = Field(5, ge=2)
+    # Never deleted, beside those that a `models.config` next to the folder names.
+    pinned_versions: tuple[Annotated[int, Field(ge=1)], ...] = ()
+
+
+class ReportSettings(Settings):
+    """What the report shows, and how much time its explanations may take."""
+
+    enabled: bool = True
+    # Of each kind (hits, misses, false alarms); 0 leaves the explanations out.
+    explained_images: int = Field(2, ge=0, le=20)
+    lime_samples: int = Field(300, ge=50, le=10_000)  # answers of the network for each image
+    # Asked for once more, blurred, of each kind (hits, misses, false alarms, correct normals).
+    blurred_images: int = Field(100, ge=0, le=10_000)
+    worst_errors: int = Field(12, ge=0, le=100)  # shown as pictures, of each kind
+    sample_images: int = Field(6, ge=0, le=50)  # of each class
+    bootstrap_samples: int = Field(1000, ge=100, le=100_000)  # for confidence bands
+    # What share of the children examined have pneumonia: predictive values depend on it.
+    prevalences: tuple[OpenFraction, ...] = (0.05, 0.1, 0.2, 0.5)
+    site: str = "not stated"  # where the model is to be used, for the model card
+    contact: str = "not stated"  # who answers for it
+
+
+class SiteCalibrationSettings(Settings):
+    """What a site's images must show before its threshold is changed.
+
+    `docs/site-calibration.md` says what each is for, and what it was measured on.
+    """
+
+    min_images: int = Field(200, ge=50)  # without labels
+    # Expected images of each class, at the less favourable end of the prevalence's interval.
+    min_expected_cases: int = Field(20, ge=5)
+    max_prevalence_width: Fraction = 0.2  # of its 95% interval
+    # Between two estimates of the prevalence, by posteriors and by shape. More counts as a
+    # contradiction where chance explains less.
+    max_prevalence_gap: Fraction = 0.03
+    # Between the prevalence with and without an acquisition shift. Where it is larger, the scores
+    # of another population look like a shift.
+    max_prevalence_correction: Fraction = 0.2
+    # Root mean square difference of cumulative shares that is passed over even where so many
+    # images were given that chance explains less.
+    max_shape_distance: Fraction = 0.015
+    min_labelled_images: int = Field(100, ge=20)
+    interval_width: OpenFraction = 0.05  # of the recall's 95% interval, to plan labelling for
+    num_resamples: int = Field(400, ge=100)
+    batch_size: int = Field(16, ge=1, le=1024)  # images per request to the model
+    seed: int = Field(0, ge=0)  # of the resamples
+
+
+class ResourceSettings(Settings):
+    """What a node's pod may use at most."""
+
+    cpu: float = Field(2.0, gt=0.0)  # cores
+    memory_gb: float = Field(4.0, gt=0.0)
+
+
+class NodeResourceSettings(Settings):
+    """What differs for a node; what is not given is that of its first word, or of all nodes."""
+
+    cpu: float | None = Field(None, gt=0.0)  # cores
+    memory_gb: float | None = Field(None, gt=0.0)
+
+
+class TolerationSettings(Settings):
+    """A Kubernetes toleration."""
+
+    key: str = "nvidia.com/gpu"
+    operator: Literal["Exists", "Equal"] = "Exists"
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute", ""] = "NoSchedule"
+
+
+class GpuSettings(Settings):
+    """Which nodes ask for a GPU, and where they find one."""
+
+    # Tuner and Trainer of a candidate with one of these ask for a GPU; nothing else does.
+    architectures: tuple[Architecture, ...] = tuple(
+        name for name, facts in ARCHITECTURES.items() if facts.needs_gpu
+    )
+    resource: str = "nvidia.com/gpu"
+    count: int = Field(1, ge=1)
+    image: str = ""  # of these nodes, such as the variant with CUDA; "": the one of all nodes
+    cpu: float = Field(4.0, gt=0.0)
+    memory_gb: float = Field(16.0, gt=0.0)
+    node_selector: dict[str, str] = {"nvidia.com/gpu.present": "true"}
+    tolerations: tuple[TolerationSettings, ...] = (TolerationSettings(),)
+    shared_memory: _Quantity = "2Gi"
+
+    @field_validator("image")
+    @classmethod
+    def _image_does_not_move(cls, image: str) -> str:
+        return _check_image(image) if image else image
+
+
+class VolumeSettings(Settings):
+    """The volume with data and pushed models; `claim: ""` mounts none."""
+
+    claim: str = Field("pneumonia-data", pattern=r"^([a-z0-9][-a-z0-9.]*)?$")
+    mount_path: _AbsolutePath = "/mnt/data"
+    # `all`: every pod, which also keeps interrupted searches; over several machines that needs a
+    # volume that many may write (ReadWriteMany). `boundary`: only what reads data or pushes.
+    mounted_by: Literal["all", "boundary"] = "all"
+
+
+class SecretVariable(Settings):
+    """One key of a Kubernetes Secret, as an environment variable of the boundary nodes."""
+
+    secret: str
+    key: str
+    variable: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+class RetrySettings(Settings):
+    """How often a failed pod is tried again, and after what time."""
+
+    max_retries: int = Field(2, ge=0, le=10)
+    backoff_s: int = Field(60, ge=0)
+    backoff_factor: float = Field(2.0, ge=1.0)
+    max_backoff_s: int = Field(600, ge=0)
+
+
+class KubeflowSettings(Settings):
+    """One section for everything that a cluster decides."""
+
+    image: str = f"pneumonia-pipeline:{__version__}"  # a tag that never moves, or a digest
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    # Defaults of run parameters: a path on the volume, or an object store such as s3://.
+    data_dir: _Location = "/mnt/data/records"  # TFRecords, as pipeline.convert writes them
+    push_dir: _Location = "/mnt/data/serving/pneumonia"
+    runs_dir: _Location = "/mnt/data/runs"  # a folder with the summary of each run
+    trials_dir: str = "/mnt/data/trials"  # interrupted searches; "" keeps none
+    # Whether a data folder never changes once it is there, as with folders named by content: only
+    # then may reading it be answered from the cache.
+    immutable_data: bool = False
+    webhook_variable: str = "PNEUMONIA_WEBHOOK_URL"  # variable with the address told of a run's end
+    resources: ResourceSettings = ResourceSettings()
+    # By node id, or by its first word for all candidates: Trainer stands for Trainer-NAME. A node
+    # with a GPU has `gpu`'s, and only an entry with its own id changes them.
+    node_resources: dict[str, NodeResourceSettings] = {
+        node_names.EVALUATOR: NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        node_names.EXTERNAL_EVALUATION: NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        node_names.REPORT: NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        # Two processes with TensorFlow: the one that it starts, and its own.
+        node_names.SERVABILITY_CHECK: NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        node_names.TRAINER: NodeResourceSettings(cpu=4.0, memory_gb=8.0),
+        node_names.TRANSFORM: NodeResourceSettings(cpu=2.0, memory_gb=6.0),
+        node_names.TUNER: NodeResourceSettings(cpu=4.0, memory_gb=8.0),
+    }
+    gpu: GpuSettings = GpuSettings()
+    volume: VolumeSettings = VolumeSettings()
+    secrets: tuple[SecretVariable, ...] = ()
+    environment: dict[str, str] = {}  # of every pod; nothing secret
+    retries: RetrySettings = RetrySettings()
+
+    @field_validator("image")
+    @classmethod
+    def _image_does_not_move(cls, image: str) -> str:
+        return _check_image(image)
+
+
+def _check_image(image: str) -> str:
+    if not _IMMUTABLE_IMAGE.fullmatch(image):
+        raise ValueError(
+            f"expected an image with a tag other than `latest`, or with a digest, got {image!r}: "
+            "the cluster's cache knows an image by its name, so that a tag that moves would be "
+            "answered with what the old image made"
+        )
+    return image
 
 
 class PipelineSettings(Settings):
@@ -382,3 +598,20 @@ class StudyRun(Settings):
 
 
 CUSTOM_CONFIG_KEY = "settings"  # of Transform (TransformSettings), Tuner and Trainer (CandidateRun)
+
+
+class ServabilityRun(Settings):
+    """The part of a run's settings that the ServabilityCheck node receives, as JSON."""
+
+    image_size_px: int  # as Transform leaves it
+    serving: ServingSettings
+
+
+class ReportRun(Settings):
+    """The part of a run's settings that the Report node receives, as JSON."""
+
+    pipeline_name: str
+    seed: int
+    image_size_px: int  # as Transform leaves it
+    synthetic: bool  # whether the records were drawn
+    report: ReportSettings

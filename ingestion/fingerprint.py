@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
-from contract import features
+from contract.code_version import code_version
 from contract.settings import DataSettings
 from ingestion.records import Source
 
@@ -29,9 +27,11 @@ def fingerprint_source(source: Source, settings: DataSettings) -> str:
     """Return a hex SHA-256 that changes whenever the conversion's result could change.
 
     It covers each image's name, facts, size in bytes and time of modification,
-    the settings that matter, this package's code, and the decoders' versions.
+    the settings that matter, the code of ingestion, and the decoders' versions.
     """
-    digest = hashlib.sha256(code_version().encode())
+    digest = hashlib.sha256(
+        code_version("ingestion.conversion", "ingestion.open_source", libraries=_DECODERS).encode()
+    )
     digest.update(json.dumps(relevant_settings(settings)).encode())
     digest.update(json.dumps([source.kind, source.synthetic, source.warnings]).encode())
     for image in source.images:
@@ -60,15 +60,3 @@ def file_stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return (-1, -1)  # The image is rejected with its reason when it is read.
     return (stat.st_size, stat.st_mtime_ns)
-
-
-@cache
-def code_version() -> str:
-    """Return a hash of this package's source, the feature contract and the decoders' versions."""
-    digest = hashlib.sha256()
-    for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(features.__file__)]:
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    for package in _DECODERS:
-        digest.update(f"{package} {version(package)}\n".encode())
-    return digest.hexdigest()

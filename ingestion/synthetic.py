@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from contract.code_version import code_version
 from contract.errors import InputError
 from contract.features import BACTERIAL, VIRAL
 from contract.progress import report_progress
@@ -158,10 +159,8 @@ def _encode(pixels: NDArray[np.uint8], planned: PlannedImage) -> bytes:
 
 def _fingerprint(settings: SyntheticSettings) -> str:
     """Return a hash of the settings and of the code that draws."""
-    digest = hashlib.sha256(settings.model_dump_json().encode())
-    for source in sorted(Path(__file__).parent.glob("synthetic*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
+    code = code_version("ingestion.synthetic", libraries=("numpy", "pillow"))
+    return hashlib.sha256(f"{settings.model_dump_json()} {code}".encode()).hexdigest()
 
 
 def _is_finished(output_dir: Path, notice: str, num_images: int) -> bool:

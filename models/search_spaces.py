@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import keras_tuner
 
+from contract.architectures import ARCHITECTURES
 from contract.settings import CandidateRun, CandidateSettings, TrainingSettings
-from models.architectures import FAMILIES
 
 Value = int | float | str
 
@@ -91,7 +91,7 @@ def declare_space(hyperparameters: keras_tuner.HyperParameters, run: CandidateRu
 
 
 def _space_name(candidate: CandidateSettings) -> str:
-    family = FAMILIES[candidate.architecture]
+    family = ARCHITECTURES[candidate.architecture].family
     return f"{family}, trained as a whole" if candidate.training.backbone == "whole" else family
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from ml_metadata.proto import metadata_store_pb2
 
 from components.external_evaluation import EVALUATION as EXTERNAL_OUTPUT
-from components.external_evaluation import NODE_ID as EXTERNAL_EVALUATION
-from components.infra_validator import NODE_ID as INFRA_VALIDATOR
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
 from components.report import TUNER_RESULTS
 from components.servability_check import BLESSED_PROPERTY, BLESSING
-from components.servability_check import NODE_ID as SERVABILITY_CHECK
 from contract import __version__
+from contract import nodes as node_names
+from contract.nodes import trainer_id, tuner_id
 from contract.settings import PipelineSettings
 from evaluation.coverage import coverage_on_validation
 from evaluation.external import ExternalReport
@@ -30,7 +29,6 @@ from evaluation.training_report import REPORT_FILE as TRAINING_REPORT_FILE
 from evaluation.training_report import TENSORBOARD_DIR, TrainingReport
 from ingestion.dataset_card import DatasetCard
 from models.ensemble import ENSEMBLE
-from pipeline.candidate_nodes import trainer_id, tuner_id
 from pipeline.pipeline import has_ensemble
 from pipeline.run_record import RunRecord, read_latest_run
 from pipeline.summary_schema import (
@@ -84,15 +82,15 @@ def summarise_run(
     """
     record = read_latest_run(connection, settings.name)
     reports = _training_reports(record, settings)
-    chosen_dir = record.output("Selector", "model_run").path
+    chosen_dir = record.output(node_names.SELECTOR, "model_run").path
     selection = Selection.model_validate_json(
         (chosen_dir / SELECTION_FILE).read_text(encoding="utf-8")
     )
     report = reports[selection.selected]
     gate = GateReport.model_validate_json(
-        (record.output("ModelGate", "blessing").path / GATE_REPORT_FILE).read_text()
+        (record.output(node_names.GATE, "blessing").path / GATE_REPORT_FILE).read_text()
     )
-    evaluation = read_evaluation(str(record.output("Evaluator", "evaluation").path))
+    evaluation = read_evaluation(str(record.output(node_names.EVALUATOR, "evaluation").path))
     return Summary(
         synthetic=card.synthetic,
         notice=notice_for(card.synthetic),
@@ -138,7 +136,7 @@ def summarise_run(
 def _training_reports(record: RunRecord, settings: PipelineSettings) -> dict[str, TrainingReport]:
     nodes = {name: trainer_id(name) for name in settings.candidates}
     if has_ensemble(settings):
-        nodes[ENSEMBLE] = "Ensemble"
+        nodes[ENSEMBLE] = node_names.ENSEMBLE
     return {
         name: TrainingReport.read(record.output(node, "model_run").path / TRAINING_REPORT_FILE)
         for name, node in nodes.items()
@@ -172,12 +170,12 @@ def _data_counts(card: DatasetCard) -> DataCounts:
 
 
 def _shortcuts(record: RunRecord) -> tuple[Shortcut, ...]:
-    report = ShortcutReport.read(record.output("DataAudit", "report").path)
+    report = ShortcutReport.read(record.output(node_names.DATA_AUDIT, "report").path)
     return tuple(Shortcut.model_validate(shortcut) for shortcut in report.shortcuts)
 
 
 def _split_differences(record: RunRecord) -> tuple[SplitDifference, ...]:
-    report = SplitDifferences.read(record.output("DataAudit", "report").path)
+    report = SplitDifferences.read(record.output(node_names.DATA_AUDIT, "report").path)
     return tuple(SplitDifference.model_validate(each) for each in report.differences)
 
 
@@ -225,7 +223,7 @@ def _decisions(report: TrainingReport, gate: GateReport) -> Decisions:
 def _external(record: RunRecord, settings: PipelineSettings) -> dict[str, ExternalSet]:
     if not settings.external:
         return {}
-    folder = record.output(EXTERNAL_EVALUATION, EXTERNAL_OUTPUT).path
+    folder = record.output(node_names.EXTERNAL_EVALUATION, EXTERNAL_OUTPUT).path
     return {name: _external_set(each) for name, each in ExternalReport.read(folder).sets.items()}
 
 
@@ -250,12 +248,12 @@ def _external_set(measured: MeasuredSet) -> ExternalSet:
 
 
 def _servability(record: RunRecord, settings: PipelineSettings) -> Servability:
-    report = ServabilityReport.read(record.output(SERVABILITY_CHECK, BLESSING).path)
+    report = ServabilityReport.read(record.output(node_names.SERVABILITY_CHECK, BLESSING).path)
     is_asked = settings.serving.infra_validation != "none"
     return Servability(
         **report.model_dump(include=set(Servability.model_fields)),
         tf_serving_blessed=(
-            record.output(INFRA_VALIDATOR, BLESSING).properties[BLESSED_PROPERTY] == 1
+            record.output(node_names.INFRA_VALIDATOR, BLESSING).properties[BLESSED_PROPERTY] == 1
             if is_asked
             else None
         ),
@@ -263,7 +261,7 @@ def _servability(record: RunRecord, settings: PipelineSettings) -> Servability:
 
 
 def _pushed_model(record: RunRecord) -> PushedModel | None:
-    properties = record.output("Pusher", "pushed_model").properties
+    properties = record.output(node_names.PUSHER, "pushed_model").properties
     if properties[PUSHED_PROPERTY] != 1:
         return None
     return PushedModel(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from contract.errors import InputError
-from contract.external_settings import NAME_PATTERN
+from contract.settings import NAME_PATTERN
 
 
 def add_settings_options(

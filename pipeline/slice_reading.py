@@ -7,6 +7,7 @@ from pathlib import Path
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
+from contract import nodes as node_names
 from contract.errors import InputError
 from evaluation.gate import REPORT_FILE, GateReport
 from evaluation.tfma_results import read_evaluation
@@ -31,8 +32,8 @@ def read_slices(output: Path, pipeline_name: str | None = None) -> tuple[SliceRo
     name = pipeline_name or _only_pipeline(connection, output)
     try:
         record = read_latest_run(connection, name)
-        evaluation = _existing(record, "Evaluator", "evaluation")
-        blessing = _existing(record, "ModelGate", "blessing")
+        evaluation = _existing(record, node_names.EVALUATOR, "evaluation")
+        blessing = _existing(record, node_names.GATE, "blessing")
     except LookupError as error:  # no run, or a run without the node
         raise InputError(f"{output}: {error.args[0]}. {_FIX}") from error
     gate = GateReport.model_validate_json((blessing / REPORT_FILE).read_text(encoding="utf-8"))

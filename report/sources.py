@@ -10,7 +10,7 @@ from pathlib import Path
 from tfx.utils import path_utils
 
 from contract import features
-from contract.report_settings import ReportRun
+from contract.settings import ReportRun
 from evaluation.external import ExternalReport, ExternalSet
 from evaluation.gate import REPORT_FILE as GATE_FILE
 from evaluation.gate import Evaluation, GateReport

@@ -7,10 +7,9 @@ Every network takes square images with three equal channels, float32
 
 from __future__ import annotations
 
-from typing import Literal
-
 import keras
 
+from contract.architectures import ARCHITECTURES
 from contract.errors import InputError
 from contract.settings import CandidateSettings
 from models.architectures.convolutional import build_convolutional
@@ -18,49 +17,6 @@ from models.architectures.dense import build_dense
 from models.architectures.pretrained import build_pretrained
 from models.architectures.residual import build_compact_resnet
 from models.architectures.weights import check_weights
-
-Family = Literal["dense", "convolutional", "residual", "pretrained"]
-
-FAMILIES: dict[str, Family] = {
-    "ann_baseline": "dense",
-    "ann_deep": "dense",
-    "ann_small": "dense",
-    "ann_dropout": "dense",
-    "ann_l2": "dense",
-    "cnn_baseline": "convolutional",
-    "cnn_deep": "convolutional",
-    "cnn_dropout": "convolutional",
-    "compact_resnet": "residual",
-    "xception": "pretrained",
-    "xception_deep": "pretrained",
-    "resnet101": "pretrained",
-    "efficientnet_v2_b0": "pretrained",
-    "convnext_tiny": "pretrained",
-    "efficientnet_lite0": "pretrained",
-    "efficientnet_lite1": "pretrained",
-    "efficientnet_lite2": "pretrained",
-}
-
-# Below them a feature map would vanish, or `keras.applications` refuses.
-SMALLEST_SIDE_PX: dict[str, int] = {
-    "ann_baseline": 1,
-    "ann_deep": 1,
-    "ann_small": 1,
-    "ann_dropout": 1,
-    "ann_l2": 1,
-    "cnn_baseline": 4,
-    "cnn_deep": 22,
-    "cnn_dropout": 22,
-    "compact_resnet": 16,
-    "xception": 71,
-    "xception_deep": 71,
-    "resnet101": 32,
-    "efficientnet_v2_b0": 32,
-    "convnext_tiny": 32,
-    "efficientnet_lite0": 32,
-    "efficientnet_lite1": 32,
-    "efficientnet_lite2": 32,
-}
 
 
 def build_network(candidate: CandidateSettings, image_size_px: int) -> keras.Model:
@@ -81,15 +37,17 @@ def build_network(candidate: CandidateSettings, image_size_px: int) -> keras.Mod
             cannot be used, or it has no backbone to train.
     """
     architecture = candidate.architecture
-    if architecture not in FAMILIES:
-        raise ValueError(f"Expected an architecture of {sorted(FAMILIES)}, got {architecture!r}.")
-    smallest_px = SMALLEST_SIDE_PX[architecture]
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"Expected an architecture of {sorted(ARCHITECTURES)}, got {architecture!r}."
+        )
+    facts = ARCHITECTURES[architecture]
+    family, smallest_px = facts.family, facts.smallest_px
     if image_size_px < smallest_px:
         raise InputError(
             f"Expected images of at least {smallest_px} px a side for {architecture}, got "
             f"{image_size_px} px: raise image_size_px, or choose another architecture."
         )
-    family = FAMILIES[architecture]
     has_backbone = family == "pretrained"
     check_weights(architecture, candidate.weights, has_backbone=has_backbone)
     trains_backbone = candidate.training.backbone == "whole"

@@ -13,9 +13,9 @@ from tfx.orchestration.pipeline import Pipeline
 
 from components.external_evaluation import ExternalRecords
 from contract import __version__
+from contract import nodes as node_names
 from contract.errors import InputError
-from contract.kubeflow_settings import LOCATION_PATTERN
-from contract.settings import PipelineSettings
+from contract.settings import LOCATION_PATTERN, PipelineSettings
 from pipeline.kubeflow.local_copies import PACKAGE_PREFIX
 from pipeline.kubeflow.platform_document import platform_document
 from pipeline.kubeflow.post_processing import post_process
@@ -64,9 +64,9 @@ def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
     )
     nodes = {node.id: node for node in dag.components}
     verdict = Verdict(
-        pushed_model=nodes["Pusher"].outputs["pushed_model"],
-        blessing=nodes["ModelGate"].outputs["blessing"],
-        infra_blessing=nodes["ServabilityCheck"].outputs["blessing"],
+        pushed_model=nodes[node_names.PUSHER].outputs["pushed_model"],
+        blessing=nodes[node_names.GATE].outputs["blessing"],
+        infra_blessing=nodes[node_names.SERVABILITY_CHECK].outputs["blessing"],
     )
     # As TFX's compiler itself adds an exit handler: a pipeline's nodes are known to its registry.
     with dag.dsl_context_registry.temporary_mutable():

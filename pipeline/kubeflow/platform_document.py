@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from contract import nodes as node_names
 from contract.settings import PipelineSettings
 from pipeline.kubeflow.resources import gpu_nodes
 from pipeline.kubeflow.run_folder import RUN_ID_VARIABLE
@@ -15,13 +16,13 @@ from pipeline.kubeflow.run_folder import RUN_ID_VARIABLE
 Json = dict[str, Any]
 # What reads data, or writes outside the run.
 BOUNDARY_NODES = (
-    "ImportExampleGen",
-    "Baseline",
-    "ExternalEvaluation",
-    "ModelGate",
-    "ServabilityCheck",
-    "Pusher",
-    "RunSummary",
+    node_names.EXAMPLE_GEN,
+    node_names.BASELINE,
+    node_names.EXTERNAL_EVALUATION,
+    node_names.GATE,
+    node_names.SERVABILITY_CHECK,
+    node_names.PUSHER,
+    node_names.RUN_SUMMARY,
 )
 _LABEL_ENDING = "_executor"
 _RUN_ID_LABEL = "metadata.labels['pipeline/runid']"  # KFP puts it on every pod of a run

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from tfx.orchestration.pipeline import Pipeline
 
+from contract import nodes as node_names
 from contract.errors import InputError
 from contract.settings import PipelineSettings
 from pipeline.kubeflow.node_names import check_node_names
@@ -25,16 +26,16 @@ from pipeline.kubeflow.ui_artifacts import UI_OUTPUTS
 
 Json = dict[str, Any]
 DAG = "tfx-dag"  # TFX's name for the tasks that the exit handler waits for
-SUMMARY_NODE = "RunSummary"
+SUMMARY_NODE = node_names.RUN_SUMMARY
 # Their keys hold the names of folders outside the run, not what is in them.
-_READERS = ("ImportExampleGen", "ExternalEvaluation")
+_READERS = (node_names.EXAMPLE_GEN, node_names.EXTERNAL_EVALUATION)
 # What they do depends on a folder outside the run, which no cache key holds; or, as a fresh process
 # that had no time to answer, on the machine.
 _NEVER_CACHED = (
-    "Baseline",
-    "ModelGate",
-    "ServabilityCheck",
-    "Pusher",
+    node_names.BASELINE,
+    node_names.GATE,
+    node_names.SERVABILITY_CHECK,
+    node_names.PUSHER,
     VERDICT_NODE,
     SUMMARY_NODE,
 )

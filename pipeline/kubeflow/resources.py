@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from contract.kubeflow_settings import NodeResourceSettings, ResourceSettings
-from contract.settings import PipelineSettings
-from pipeline.candidate_nodes import trainer_id, tuner_id
+from contract.nodes import trainer_id, tuner_id
+from contract.settings import NodeResourceSettings, PipelineSettings, ResourceSettings
 from pipeline.kubeflow.node_names import kind_of
 
 Json = dict[str, Any]

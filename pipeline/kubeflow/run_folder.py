@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from components.pusher import PUSHED_PROPERTY
 from components.pusher import RECORD_FILE as PUSH_RECORD_FILE
 from contract import __version__
+from contract import nodes as node_names
 from contract.errors import InputError
 from evaluation.gate import REPORT_FILE as GATE_REPORT_FILE
 from evaluation.gate import GateReport, describe
@@ -28,11 +29,11 @@ from serving.servability.report import ServabilityReport
 SUMMARY_FILE = "summary.json"
 # Files that a node leaves, by the output that it is in, by node id.
 KEPT_FILES: Mapping[str, tuple[str, str]] = {
-    "ModelGate": ("blessing", GATE_REPORT_FILE),
-    "ServabilityCheck": ("blessing", SERVABILITY_REPORT_FILE),
-    "Pusher": ("pushed_model", PUSH_RECORD_FILE),
+    node_names.GATE: ("blessing", GATE_REPORT_FILE),
+    node_names.SERVABILITY_CHECK: ("blessing", SERVABILITY_REPORT_FILE),
+    node_names.PUSHER: ("pushed_model", PUSH_RECORD_FILE),
 }
-VERDICT_NODE = "Verdict"  # it fails where the model was refused, which breaks nothing
+VERDICT_NODE = node_names.VERDICT  # it fails where the model was refused, which breaks nothing
 RUN_ID_VARIABLE = "KFP_RUN_ID"  # the run's id in the environment of every pod
 _ERRORS = "errors"  # folder with the error of each task that failed, as NODE.txt
 

@@ -21,8 +21,8 @@ from contract.settings import (
     EnsembleRun,
     GateSettings,
     PipelineSettings,
+    Settings,
 )
-from contract.settings_base import Settings
 
 PREFIX = "set_"
 GATE_PREFIX = "gate_"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contract import nodes as node_names
 from pipeline.kubeflow.run_folder import KEPT_FILES
 from pipeline.kubeflow.run_parameters import (
     BOOLEAN,
@@ -26,17 +27,17 @@ Json = dict[str, Any]
 RUN_ID = "{{$.pipeline_job_uuid}}"  # where a constant is exactly this, KFP puts the run's id
 # Inputs that are a run parameter as they stand, by node and input.
 _DIRECT: Mapping[str, Mapping[str, str]] = {
-    "ImportExampleGen": {"input_base": DATA_DIR},
-    "Baseline": {"push_dir": PUSH_DIR},
-    "Report": {"records_dir": DATA_DIR},
-    "RunSummary": {"runs_dir": RUNS_DIR},
+    node_names.EXAMPLE_GEN: {"input_base": DATA_DIR},
+    node_names.BASELINE: {"push_dir": PUSH_DIR},
+    node_names.REPORT: {"records_dir": DATA_DIR},
+    node_names.RUN_SUMMARY: {"runs_dir": RUNS_DIR},
 }
 # Parameters that change a part of a task's settings, by the node or its first word.
 _WITHIN: Mapping[str, Sequence[str]] = {
     "Tuner": (TARGET_SENSITIVITY, MAX_TRIALS, MAX_MINUTES),
     "Trainer": (TARGET_SENSITIVITY, EPOCHS),
-    "Ensemble": (TARGET_SENSITIVITY,),
-    "Pusher": (PUSH_DIR,),
+    node_names.ENSEMBLE: (TARGET_SENSITIVITY,),
+    node_names.PUSHER: (PUSH_DIR,),
 }
 # TFMA's bounds; the gate node has these and all others.
 _EVALUATOR_BOUNDS = tuple(
@@ -59,7 +60,7 @@ def bind_parameters(
     types = {each.name: each.type for each in parameters}
     for name, parameter in _DIRECT.get(node, {}).items():
         _connect(task, name, parameter)
-    if node == "Baseline":
+    if node == node_names.BASELINE:
         # The node declares a number, and KFP would not take a truth value for it.
         _add(task, component, PREFIX + REQUIRE_BASELINE, BOOLEAN, REQUIRE_BASELINE)
     for parameter in _within(node, types):
@@ -72,9 +73,9 @@ def bind_parameters(
 
 
 def _within(node: str, types: Mapping[str, str]) -> Sequence[str]:
-    if node == "Evaluator":
+    if node == node_names.EVALUATOR:
         return _EVALUATOR_BOUNDS
-    if node == "ModelGate":
+    if node == node_names.GATE:
         return [name for name in types if name.startswith(GATE_PREFIX)]
     return _WITHIN.get(node.split("-", maxsplit=1)[0], ())
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from contract import features
+from contract import nodes as node_names
 from evaluation.gate import REPORT_FILE as GATE_REPORT_FILE
 from evaluation.gate import GateReport, describe
 from evaluation.slice_metrics import OVERALL, SliceMetrics
@@ -23,9 +24,9 @@ from serving.servability.report import ServabilityReport
 
 METRICS, CONFUSION_MATRIX = "metrics", "confusion_matrix"
 VERDICT_PAGE, PAGE = "verdict", "page"
-GATE, SERVABILITY = "ModelGate", "ServabilityCheck"
+GATE, SERVABILITY = node_names.GATE, node_names.SERVABILITY_CHECK
 # Nodes whose one output holds a page, as `index.html`.
-STUDY_TABLE, REPORT = "StudyTable", "Report"
+STUDY_TABLE, REPORT = node_names.STUDY_TABLE, node_names.REPORT
 _PAGE_OUTPUTS = {STUDY_TABLE: "study", REPORT: "report"}
 _PAGE_FILE = "index.html"
 # Types by output name, by node id.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from contract.architectures import is_pretrained
 from evaluation.site_holdout import MIN_SITE_CASES
 from evaluation.training_report import TrainingReport
-from models.architectures import FAMILIES
 from report.candidates.learning_curves import METRICS, draw_learning_curve
 from report.candidates.recipe import describe_recipe, kept_epoch
 from report.candidates.tables import (
@@ -106,7 +106,7 @@ def _recipe(report: TrainingReport) -> str:
         num_epochs=report.num_epochs,
         kept_epoch=kept_epoch(report),
         training_s=report.training_s,
-        is_pretrained=FAMILIES[report.architecture] == "pretrained",
+        is_pretrained=is_pretrained(report.architecture),
     )
 
 

@@ -18,7 +18,7 @@ _PACKAGES = (
     *("apache-beam", "keras-tuner"),
 )
 _LOGGER = logging.getLogger(__name__)
-_CODE = ("components", "models", "pipeline")
+_CODE = ("models.preprocessing", "models.tune", "models.train", "models.ensemble")
 # Fields of `Sources` with a folder each, for where no metadata store can be asked.
 _FOLDERS = (
     *("examples", "schema", "statistics", "anomalies", "data_audit", "transform_graph"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from contract import features
+from contract.architectures import is_pretrained
 from evaluation.coverage import Coverage, coverage_on_validation
 from evaluation.data_audit import REPORT_FILE as AUDIT_FILE
 from evaluation.external import ExternalSet, Referral
@@ -19,7 +20,6 @@ from evaluation.shortcut_separation import REPORT_FILE as SHORTCUTS_FILE
 from evaluation.shortcut_separation import ShortcutReport
 from evaluation.slice_metrics import OVERALL, Record, SliceMetrics
 from evaluation.training_report import TrainingReport
-from models.architectures import FAMILIES
 from report.candidates.recipe import describe_recipe, kept_epoch
 from report.lineage.facts import Lineage, trace_lineage
 from report.model_card.data_origin import DataOrigin, find_origin, read_some_image_ids
@@ -310,7 +310,7 @@ def _recipe(report: TrainingReport) -> str:
         num_epochs=report.num_epochs,
         kept_epoch=kept_epoch(report),
         training_s=report.training_s,
-        is_pretrained=FAMILIES[report.candidate.architecture] == "pretrained",
+        is_pretrained=is_pretrained(report.candidate.architecture),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from contract.architectures import is_pretrained
 from contract.settings import CandidateSettings
-from models.architectures import FAMILIES
 from models.architectures.weights import IMAGENET, NONE, PACKAGE, PACKAGES
 
 _IMAGENET_TERMS = (
@@ -28,7 +28,7 @@ def describe_weights(candidates: Iterable[CandidateSettings]) -> tuple[str, ...]
     pretrained = {
         (candidate.architecture, candidate.weights): None
         for candidate in candidates
-        if FAMILIES[candidate.architecture] == "pretrained" and candidate.weights != NONE
+        if is_pretrained(candidate.architecture) and candidate.weights != NONE
     }
     return tuple(_describe(architecture, weights) for architecture, weights in pretrained)
 

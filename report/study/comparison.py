@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from contract import features
+from contract.architectures import ARCHITECTURES, is_pretrained
 from contract.settings import CandidateSettings
 from evaluation.slice_metrics import OVERALL, slice_metrics_from_predictions
 from evaluation.training_report import TrainingReport
-from models.architectures import FAMILIES
 from models.architectures.weights import NONE
 from report.candidates.recipe import kept_epoch
 from report.study.published import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED, THRESHOLD
@@ -40,7 +40,7 @@ def make_row(report: TrainingReport, labels: np.ndarray, probabilities: np.ndarr
     """
     if report.candidate is None:
         raise ValueError(f"Expected a trained candidate, got the ensemble {report.name!r}.")
-    family = FAMILIES[report.architecture]
+    family = ARCHITECTURES[report.architecture].family
     calibrated = report.calibration.apply(probabilities).astype(np.float32)
     false_alarm_rates, recalls, _ = roc_curve(labels, probabilities)
     return StudyRow(
@@ -66,7 +66,7 @@ def make_row(report: TrainingReport, labels: np.ndarray, probabilities: np.ndarr
 
 def _note(name: str, candidate: CandidateSettings) -> str:
     """Return what a reader must know of a row."""
-    if FAMILIES[candidate.architecture] != "pretrained":
+    if not is_pretrained(candidate.architecture):
         return ""
     if candidate.weights == NONE:
         return RANDOM_BACKBONE

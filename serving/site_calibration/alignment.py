@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
-from contract.site_settings import SiteCalibrationSettings
+from contract.settings import SiteCalibrationSettings
 from evaluation.decision_band import DecisionBand
 from models.reference_scores import ReferenceScores
 from serving.site_calibration.band import Explained, carry_band

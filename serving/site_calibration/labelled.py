@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict
 
-from contract.settings import GateSettings, ReferralSettings
-from contract.site_settings import SiteCalibrationSettings
+from contract.settings import GateSettings, ReferralSettings, SiteCalibrationSettings
 from evaluation.decision_band import DecisionBand, choose_decision_band
 from evaluation.intervals import wilson_interval
 from evaluation.operating_point import OperatingPoint, choose_operating_point

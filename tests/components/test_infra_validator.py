@@ -20,7 +20,7 @@ from tfx.utils import path_utils
 from components.infra_validator import create_infra_validator
 from components.uncached_driver import UncachedDriver
 from contract import features
-from contract.serving_settings import ServingSettings
+from contract.settings import ServingSettings
 
 
 def node_of(**settings: object) -> BaseNode:

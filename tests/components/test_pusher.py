@@ -12,7 +12,7 @@ from tfx.utils import path_utils
 
 from components.pusher import Pusher, VersioningExecutor, create_pusher
 from components.uncached_driver import UncachedDriver
-from contract.serving_settings import ServingSettings
+from contract.settings import ServingSettings
 from serving.push_folder import pushed_versions
 
 

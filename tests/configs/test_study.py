@@ -2,8 +2,8 @@
 
 import pytest
 
+from contract.architectures import is_pretrained
 from contract.settings import AugmentationSettings, FineTuningSettings, TrainingSettings
-from models.architectures import FAMILIES
 from pipeline.load_config import load_settings
 from report.study.published import PUBLISHED
 
@@ -85,9 +85,9 @@ def test_a_row_is_trained_as_the_study_says(settings, name):
     assert candidate.training == expected
     assert candidate.architecture == architecture
     assert not candidate.tune
-    is_pretrained = FAMILIES[architecture] == "pretrained"
+    pretrained = is_pretrained(architecture)
     of_imagenet = "package" if name in STAND_INS else "imagenet"
-    assert candidate.weights == (of_imagenet if is_pretrained else "none")
+    assert candidate.weights == (of_imagenet if pretrained else "none")
     assert candidate.normalisation == "none"
     assert candidate.num_views == 1
     assert candidate.training.fine_tuning == FineTuningSettings()

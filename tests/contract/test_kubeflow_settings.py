@@ -6,7 +6,7 @@ import pytest
 
 from contract import __version__
 from contract.errors import InputError
-from contract.kubeflow_settings import KubeflowSettings
+from contract.settings import KubeflowSettings
 from pipeline.load_config import load_settings
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4

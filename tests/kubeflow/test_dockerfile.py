@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import contract
-from contract.kubeflow_settings import KubeflowSettings
+from contract.settings import KubeflowSettings
 from tools.image_check.build_context import context_files
 from tools.image_check.dockerfile import Instruction, parse_dockerfile
 

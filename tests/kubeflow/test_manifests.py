@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import contract
-from contract.kubeflow_settings import KubeflowSettings
+from contract.settings import KubeflowSettings
 from pipeline import convert
 from tools.image_check.dockerfile import parse_dockerfile
 

@@ -25,8 +25,7 @@ from apache_beam.runners.portability.flink_uber_jar_job_server import FlinkUberJ
 from apache_beam.transforms.environments import ExternalEnvironment
 
 import contract
-from contract.kubeflow_settings import KubeflowSettings
-from contract.settings import PipelineSettings
+from contract.settings import KubeflowSettings, PipelineSettings
 from pipeline import convert
 from pipeline.kubeflow.platform_document import BOUNDARY_NODES
 from pipeline.kubeflow.run_parameters import run_parameters

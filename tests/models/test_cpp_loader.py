@@ -15,8 +15,9 @@ import pytest
 import tensorflow as tf
 
 from contract import features
+from contract.architectures import ARCHITECTURES
 from contract.settings import CandidateSettings
-from models.architectures import SMALLEST_SIDE_PX, build_network
+from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import EnsemblePredictor, Predictor
 from models.session_model import SessionModel
@@ -52,7 +53,7 @@ def loader(request, tmp_path_factory):
 
 def predictor_of(architecture, seed):
     keras.utils.set_random_seed(seed)
-    side_px = max(SIZE, SMALLEST_SIDE_PX[architecture])
+    side_px = max(SIZE, ARCHITECTURES[architecture].smallest_px)
     candidate = CandidateSettings(architecture=architecture, image_size_px=side_px)
     return Predictor(build_network(candidate, side_px), candidate)
 

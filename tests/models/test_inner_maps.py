@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from contract.architectures import ARCHITECTURES
 from contract.settings import CandidateSettings
-from models.architectures import SMALLEST_SIDE_PX, build_network
+from models.architectures import build_network
 from models.inner_maps import convolutions, last_maps, tap
 
 
@@ -12,7 +13,7 @@ def build(architecture):
     keras.utils.set_random_seed(1)
     return build_network(
         CandidateSettings(architecture=architecture, weights="none"),
-        max(32, SMALLEST_SIDE_PX[architecture]),
+        max(32, ARCHITECTURES[architecture].smallest_px),
     )
 
 

@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 
 from contract import features
+from contract.architectures import ARCHITECTURES, is_pretrained
 from contract.settings import CandidateSettings, TrainingSettings
-from models.architectures import FAMILIES, SMALLEST_SIDE_PX, build_network
+from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
@@ -24,12 +25,12 @@ _ASKED = {
     features.SERVING_SIGNATURE: features.IMAGE_BYTES,
     features.EXAMPLES_SIGNATURE: features.EXAMPLES_INPUT,
 }
-_BACKBONES = [name for name, family in FAMILIES.items() if family == "pretrained"]
+_BACKBONES = [name for name in ARCHITECTURES if is_pretrained(name)]
 
 
 def predictor_of(architecture: str, seed: int = 5, **training) -> Predictor:
     keras.utils.set_random_seed(seed)
-    side_px = max(SIZE, SMALLEST_SIDE_PX[architecture])
+    side_px = max(SIZE, ARCHITECTURES[architecture].smallest_px)
     candidate = CandidateSettings(
         architecture=architecture,
         image_size_px=side_px,
@@ -70,7 +71,7 @@ def check(predictor: Predictor | EnsemblePredictor, tiny_set, folder: Path) -> N
     model.close()
 
 
-@pytest.mark.parametrize("architecture", [name for name in FAMILIES if name not in _BACKBONES])
+@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name not in _BACKBONES])
 def test_every_network_answers_in_the_session(architecture, tiny_set, tmp_path):
     check(predictor_of(architecture), tiny_set, tmp_path / "model")
 

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
-from contract.external_settings import ExternalSettings
-from contract.settings import PipelineSettings
+from contract.settings import ExternalSettings, PipelineSettings
 from evaluation.calibration import Calibration
 from evaluation.coverage import make_coverage
 from evaluation.external import ExternalReport

@@ -33,13 +33,14 @@ from tfx.utils import path_utils
 from components.pusher import RECORD_FILE, create_pusher
 from components.servability_check import NOT_BLESSED_FILE, create_servability_check
 from contract import features
-from contract.serving_settings import ServabilityRun, ServingSettings
 from contract.settings import (
     CUSTOM_CONFIG_KEY,
     BeamSettings,
     CandidateSettings,
     DataSettings,
     OperatingPointSettings,
+    ServabilityRun,
+    ServingSettings,
     TransformSettings,
 )
 from evaluation.training_report import (
@@ -57,7 +58,7 @@ from models.export import OperatingRule, ServedModel, export_model
 from models.input_data import load_split
 from models.judgement import judge_predictions, predict_validation
 from models.predictor import Predictor, familiar_images
-from pipeline.pipeline import SCHEMA_FILE
+from models.schema import SCHEMA_FILE
 from serving.push_folder import pushed_versions
 from serving.servability.report import ServabilityReport
 from tests.models.export_faults import put_back_tracking_by_keras

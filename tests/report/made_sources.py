@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from contract.report_settings import ReportRun, ReportSettings
+from contract.settings import ReportRun, ReportSettings
 from report.sources import Sources
 
 

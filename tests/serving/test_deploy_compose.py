@@ -5,7 +5,7 @@ from __future__ import annotations
 import jsonschema
 import pytest
 
-from contract.kubeflow_settings import KubeflowSettings
+from contract.settings import KubeflowSettings
 from serving.client_options import parse_arguments
 from tests.serving.deploy_files import DEPLOY, environment, flags, manifests, read
 

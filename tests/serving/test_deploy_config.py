@@ -7,7 +7,7 @@ import inspect
 import pytest
 from google.protobuf.text_format import ParseError
 
-from contract.kubeflow_settings import KubeflowSettings
+from contract.settings import KubeflowSettings
 from serving.client import Client
 from serving.client_options import parse_arguments
 from tests.serving.deploy_files import DEPLOY, flags, manifests, simple_manifests

@@ -12,7 +12,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
-from contract.kubeflow_settings import KubeflowSettings
+from contract.settings import KubeflowSettings
 from tests.serving.deploy_files import (
     DEPLOY,
     KUBERNETES_VERSIONS,

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from contract.kubeflow_settings import KubeflowSettings
+from contract.settings import KubeflowSettings
 from tests.serving.deploy_files import (
     DEPLOY,
     KUBERNETES_VERSIONS,

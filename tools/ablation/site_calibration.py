@@ -24,13 +24,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.errors import InputError
-from contract.settings import GateSettings
-from contract.site_settings import SiteCalibrationSettings
+from contract.settings import GateSettings, SiteCalibrationSettings
 from evaluation.calibration import fit_calibration
 from evaluation.operating_point import choose_operating_point
 from models.reference_scores import ReferenceScores
@@ -49,6 +49,7 @@ _TARGET_SENSITIVITY = 0.955  # of the simulated model
 
 Labels = NDArray[np.bool_]
 Scores = NDArray[np.float32]
+Row = dict[str, Any]  # a line of the table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Judge:
     settings: SiteCalibrationSettings
     gate: GateSettings
 
-    def row(self, name: str, labels: Labels, scores: Scores) -> dict[str, object]:
+    def row(self, name: str, labels: Labels, scores: Scores) -> Row:
         """Measure one site.
 
         Args:
@@ -76,7 +77,7 @@ class Judge:
             self.settings,
             min_recall_lower_bound=self.gate.min_recall_lower_bound,
         )
-        row: dict[str, object] = {
+        row: Row = {
             "site": name,
             "n": labels.size,
             "prevalence": float(labels.mean()),
@@ -115,7 +116,7 @@ def _figures(labels: Labels, scores: Scores, threshold: float) -> tuple[float, f
     )
 
 
-def simulated_rows(settings: SiteCalibrationSettings, gate: GateSettings) -> Iterator[dict]:
+def simulated_rows(settings: SiteCalibrationSettings, gate: GateSettings) -> Iterator[Row]:
     """Yield a row for each simulated site; a site's log-odds are scale * own + offset."""
     rng = np.random.default_rng(_SEED)
 
@@ -159,11 +160,11 @@ def simulated_rows(settings: SiteCalibrationSettings, gate: GateSettings) -> Ite
         yield judge.row(name, labels, drawn)
 
 
-def _sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1.0 / (1.0 + np.exp(-log_odds))
+def _sigmoid(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    return 1.0 / (1.0 + np.exp(-np.asarray(log_odds, np.float64)))
 
 
-def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]) -> Iterator[dict]:
+def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]) -> Iterator[Row]:
     """Yield a row for each site that is made of labelled images."""
     # Imported here: they bring TensorFlow, which the simulation does without.
     import tensorflow as tf
@@ -257,7 +258,7 @@ def _with_prevalence(
     )
 
 
-def table(rows: Sequence[dict]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Return a Markdown table; figures are recall / specificity / accuracy."""
     out = io.StringIO()
     print(

@@ -15,8 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from contract.architectures import ARCHITECTURES
 from contract.errors import InputError
-from tools.benchmarks.candidate_cases import ARCHITECTURES, CASES
+from tools.benchmarks.candidate_cases import CASES
 from tools.benchmarks.figures import Measurement
 from tools.benchmarks.fresh_process import BenchmarkFailedError, run_in_fresh_process
 from tools.benchmarks.images import FULL, QUICK, default_data
@@ -138,7 +139,7 @@ def _model(options: argparse.Namespace) -> str | None:
 def _cases(name: str, is_quick: bool) -> Sequence[str | None]:
     """Return the parts of a benchmark that get a process each."""
     if name == CANDIDATES:
-        return ARCHITECTURES if is_quick else CASES
+        return tuple(ARCHITECTURES) if is_quick else CASES
     if name == KUBEFLOW:
         return QUICK_KUBEFLOW_CASES if is_quick else KUBEFLOW_CASES
     return (None,)

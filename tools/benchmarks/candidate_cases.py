@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import get_args
 
-from contract.settings import Architecture, CandidateSettings
+from contract.architectures import ARCHITECTURES
+from contract.settings import CandidateSettings
 from tools.benchmarks.images import Sizes
 
 FEATURES = "efficientnet_v2_b0 features"
-ARCHITECTURES: tuple[str, ...] = get_args(Architecture)
 CASES = (*ARCHITECTURES, FEATURES)
 
 # What part of the images of the training benchmark each trains on: a backbone costs some 50 ms

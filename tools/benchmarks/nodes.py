@@ -12,7 +12,8 @@ from tfx.types import Artifact, artifact_utils, standard_artifacts
 
 from contract import features
 from contract.settings import PipelineSettings
-from pipeline.pipeline import SCHEMA_FILE, Places, create_pipeline
+from models.schema import SCHEMA_FILE
+from pipeline.pipeline import Places, create_pipeline
 
 
 def build_dag(settings: PipelineSettings, records_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:

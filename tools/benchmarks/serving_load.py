@@ -46,7 +46,7 @@ class Clients:
 
     def __init__(self, url: str, bodies: Sequence[bytes]) -> None:
         parts = urlsplit(url)
-        self._address = (parts.hostname, parts.port)
+        self._address = (parts.hostname or "", parts.port or 80)
         self._requests = [request_bytes(parts.netloc, parts.path, body) for body in bodies]
         self._idle: list[Connection] = []
         self._num_connections = 0
@@ -121,7 +121,9 @@ class Clients:
         self._num_connections += 1
         try:
             loop = asyncio.get_running_loop()
-            _, made = await loop.create_connection(Connection, *self._address)
+            _, made = await loop.create_connection(
+                Connection, host=self._address[0], port=self._address[1]
+            )
         except OSError:
             self._num_connections -= 1
             self._statuses[NO_ANSWER] += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from contract import nodes as node_names
 from tools.drawings.dag_picture import (
     COLUMN,
     GAP,
@@ -35,29 +36,29 @@ PICTURE = ROOT / "docs" / "dag.svg"
 
 # The group of each node, by its id up to the first hyphen, and what it does.
 MEANINGS = {
-    "ImportExampleGen": ("Data", "Reads the records"),
-    "ImportSchemaGen": ("Data", "Brings the curated schema"),
-    "StatisticsGen": ("Data", "Counts what they hold"),
-    "ExampleValidator": ("Data", "Compares with the schema"),
-    "DataAudit": ("Data", "Stops on unfit data"),
-    "Transform": ("Model", "Decodes, resizes images"),
+    node_names.EXAMPLE_GEN: ("Data", "Reads the records"),
+    node_names.SCHEMA_GEN: ("Data", "Brings the curated schema"),
+    node_names.STATISTICS_GEN: ("Data", "Counts what they hold"),
+    node_names.EXAMPLE_VALIDATOR: ("Data", "Compares with the schema"),
+    node_names.DATA_AUDIT: ("Data", "Stops on unfit data"),
+    node_names.TRANSFORM: ("Model", "Decodes, resizes images"),
     "Tuner": ("Model", "Tries hyperparameters"),
     "Trainer": ("Model", "Fits, sets the threshold"),
-    "Selector": ("Judgement", "Chooses on validation"),
-    "Baseline": ("Judgement", "Fetches the newest model"),
-    "Evaluator": ("Judgement", "Measures on the test split"),
-    "ExternalEvaluation": ("Judgement", "Judges it on other data"),
-    "ModelGate": ("Judgement", "Blesses or refuses"),
-    "StudyTable": ("Judgement", "Compares with a study"),
-    "Report": ("Judgement", "Shows the run in a page"),
-    "ServabilityCheck": ("Release", "Serves it in a new process"),
-    "InfraValidator": ("Release", "Asks TF Serving"),
-    "Pusher": ("Release", "Adds a numbered version"),
+    node_names.SELECTOR: ("Judgement", "Chooses on validation"),
+    node_names.BASELINE: ("Judgement", "Fetches the newest model"),
+    node_names.EVALUATOR: ("Judgement", "Measures on the test split"),
+    node_names.EXTERNAL_EVALUATION: ("Judgement", "Judges it on other data"),
+    node_names.GATE: ("Judgement", "Blesses or refuses"),
+    node_names.STUDY_TABLE: ("Judgement", "Compares with a study"),
+    node_names.REPORT: ("Judgement", "Shows the run in a page"),
+    node_names.SERVABILITY_CHECK: ("Release", "Serves it in a new process"),
+    node_names.INFRA_VALIDATOR: ("Release", "Asks TF Serving"),
+    node_names.PUSHER: ("Release", "Adds a numbered version"),
 }
-FIRST, BEFORE = "ImportExampleGen", ("Ingestion", "X-rays to TFRecords")
-LAST, AFTER = "Pusher", ("TF Serving", "Serves the newest version")
+FIRST, BEFORE = node_names.EXAMPLE_GEN, ("Ingestion", "X-rays to TFRecords")
+LAST, AFTER = node_names.PUSHER, ("TF Serving", "Serves the newest version")
 LEGEND_HEIGHT = 44  # below all groups and lines
-COMPARED = "Baseline"  # reads in the next run what is pushed in this one
+COMPARED = node_names.BASELINE  # reads in the next run what is pushed in this one
 
 TITLE = "From chest X-rays to a served model"
 LEGEND = (

@@ -11,12 +11,13 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
+from contract import nodes as node_names
 from pipeline.kubeflow.submission.tasks import TaskState
 
 EXIT_PUSHED = 0
 EXIT_BROKEN = 1
 EXIT_REFUSED = 3
-SUMMARY_TASK = "RunSummary"
+SUMMARY_TASK = node_names.RUN_SUMMARY
 RUN_ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
 # What stands before a message: the exception's type in a traceback's last line, and in the API
 # Kubernetes' and Argo's words, e.g. "main: Error (exit code 1): RunSummary: RefusedError: ".

@@ -1,12 +1,14 @@
+import dataclasses
 from typing import get_args
 
 import keras
 import numpy as np
 import pytest
 
+from contract.architectures import ARCHITECTURES, is_pretrained
 from contract.errors import InputError
 from contract.settings import Architecture, CandidateSettings, TrainingSettings
-from models.architectures import FAMILIES, SMALLEST_SIDE_PX, build_network
+from models.architectures import build_network
 
 # Of 128x128x3 images: all parameters, and those that are trained.
 COUNTS = {
@@ -27,7 +29,7 @@ COUNTS = {
     "efficientnet_lite1": (4_190_625, 1_281),
     "efficientnet_lite2": (4_870_449, 1_281),
 }
-TRAINED_WHOLE = [name for name, family in FAMILIES.items() if family != "pretrained"]
+TRAINED_WHOLE = [name for name in ARCHITECTURES if not is_pretrained(name)]
 
 
 def build(architecture: str, image_size_px: int, **training) -> keras.Model:
@@ -50,28 +52,29 @@ def test_our_own_network_stays_below_a_million_parameters():
 
 
 def test_every_architecture_of_the_settings_can_be_built():
-    assert set(FAMILIES) == set(SMALLEST_SIDE_PX) == set(get_args(Architecture))
+    assert tuple(ARCHITECTURES) == get_args(Architecture)
 
 
 @pytest.mark.parametrize("architecture", TRAINED_WHOLE)
 def test_networks_answer_a_probability_down_to_their_smallest_side(architecture):
-    side_px = SMALLEST_SIDE_PX[architecture]
+    side_px = ARCHITECTURES[architecture].smallest_px
     images = np.random.default_rng(0).uniform(0, 1, (3, side_px, side_px, 3)).astype(np.float32)
     probabilities = build(architecture, side_px)(images).numpy()
     assert probabilities.shape == (3, 1)
     assert np.all((probabilities >= 0) & (probabilities <= 1))
 
 
-@pytest.mark.parametrize("architecture", sorted(FAMILIES))
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_too_small_images_are_refused_with_the_smallest_side(architecture):
-    smallest_px = SMALLEST_SIDE_PX[architecture]
+    smallest_px = ARCHITECTURES[architecture].smallest_px
     with pytest.raises(InputError, match=rf"at least {smallest_px} px a side for {architecture}"):
         build(architecture, smallest_px - 1)
 
 
 @pytest.mark.parametrize("architecture", ["cnn_baseline", "cnn_deep"])
 def test_the_smallest_side_is_not_larger_than_it_must_be(architecture, monkeypatch):
-    monkeypatch.setitem(SMALLEST_SIDE_PX, architecture, 0)
+    unbounded = dataclasses.replace(ARCHITECTURES[architecture], smallest_px=0)
+    monkeypatch.setitem(ARCHITECTURES, architecture, unbounded)
     with pytest.raises(ValueError, match=r"negative dimension|Computed output size"):
         build(architecture, {"cnn_baseline": 3, "cnn_deep": 21}[architecture])
 
@@ -82,7 +85,7 @@ def test_an_unknown_architecture_is_named():
         build_network(candidate, 128)
 
 
-@pytest.mark.parametrize("architecture", sorted(FAMILIES))
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_the_output_is_computed_in_full_precision(architecture, tiny_applications):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -122,7 +125,7 @@ def test_a_whole_backbone_is_trained_with_all_its_norms():
     assert trained_parameters(frozen) == 1_281
 
 
-@pytest.mark.parametrize("architecture", sorted(FAMILIES))
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_dropout_and_l2_of_the_settings_reach_every_network(architecture, tiny_applications):
     network = build(architecture, 80, dropout=0.25, l2=0.01)
     layers = list(network._flatten_layers())

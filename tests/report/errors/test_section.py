@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from contract import features
-from contract.report_settings import ReportSettings
+from contract.settings import ReportSettings
 from report.errors.outcomes import find_outcomes
 from report.errors.section import build
 from report.page.parts import Failure, Gallery, Group, Table, Text

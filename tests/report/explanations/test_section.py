@@ -12,8 +12,7 @@ import pytest
 
 from contract import features
 from contract.progress import LOGGER_NAME
-from contract.report_settings import ReportSettings
-from contract.settings import CandidateSettings
+from contract.settings import CandidateSettings, ReportSettings
 from evaluation.selection import SELECTION_FILE, select
 from evaluation.training_report import NETWORK_FILE, REPORT_FILE
 from ingestion.tfrecord_file import write_gzip_records

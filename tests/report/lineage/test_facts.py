@@ -6,8 +6,7 @@ import pytest
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from contract.report_settings import ReportRun, ReportSettings
-from contract.settings import MetadataSettings
+from contract.settings import MetadataSettings, ReportRun, ReportSettings
 from pipeline.metadata_store import connection_config
 from report.lineage import section as section_module
 from report.lineage.facts import trace_lineage

@@ -9,8 +9,7 @@ from markdown_it import MarkdownIt
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 
 from contract import features
-from contract.report_settings import ReportRun, ReportSettings
-from contract.settings import CandidateSettings, GateSettings
+from contract.settings import CandidateSettings, GateSettings, ReportRun, ReportSettings
 from evaluation.calibration import Calibration
 from evaluation.external import ExternalReport
 from evaluation.gate import Evaluation, judge

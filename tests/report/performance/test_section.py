@@ -9,8 +9,7 @@ import types
 import numpy as np
 import pytest
 
-from contract.report_settings import ReportSettings
-from contract.settings import ReferralSettings
+from contract.settings import ReferralSettings, ReportSettings
 from evaluation.decision_band import NO_SCORE, DecisionBand
 from evaluation.intervals import wilson_interval
 from report.page.page import render_page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contract.site_settings import SiteCalibrationSettings
+from contract.settings import SiteCalibrationSettings
 from serving.site_calibration.alignment import ALIGNED, KEPT, REFUSED, Alignment, align_scores
 from serving.site_calibration.shift import Reference, to_log_odds
 from serving.site_calibration.transport import figures_at_share, threshold_for_share

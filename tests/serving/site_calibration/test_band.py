@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contract.settings import ReferralSettings
-from contract.site_settings import SiteCalibrationSettings
+from contract.settings import ReferralSettings, SiteCalibrationSettings
 from evaluation.decision_band import NO_SCORE, DecisionBand, choose_decision_band
 from serving.site_calibration.alignment import ALIGNED, Alignment, align_scores
 from serving.site_calibration.band import Explained, carry_band

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contract.settings import GateSettings, ReferralSettings
-from contract.site_settings import SiteCalibrationSettings
+from contract.settings import GateSettings, ReferralSettings, SiteCalibrationSettings
 from evaluation.decision_band import choose_decision_band
 from evaluation.intervals import wilson_interval
 from evaluation.operating_point import choose_operating_point

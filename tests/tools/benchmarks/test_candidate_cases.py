@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from models.architectures import FAMILIES
-from tools.benchmarks.candidate_cases import ARCHITECTURES, FEATURES, case_of
+from contract.architectures import ARCHITECTURES, is_pretrained
+from tools.benchmarks.candidate_cases import CASES, FEATURES, case_of
 from tools.benchmarks.images import FULL, QUICK, Sizes
 
 
 def test_every_architecture_is_measured_as_it_is_trained_by_default() -> None:
-    assert set(ARCHITECTURES) == set(FAMILIES)
+    assert (*ARCHITECTURES, FEATURES) == CASES
     for name in ARCHITECTURES:
         case = case_of(name, FULL)
         assert case.candidate.architecture == name
@@ -18,7 +18,7 @@ def test_every_architecture_is_measured_as_it_is_trained_by_default() -> None:
 
 def test_features_are_computed_once_where_nothing_changes_the_images() -> None:
     case = case_of(FEATURES, FULL)
-    assert FAMILIES[case.candidate.architecture] == "pretrained"
+    assert is_pretrained(case.candidate.architecture)
     assert not case.candidate.training.augmentation.enabled
     assert case.features_once
 
@@ -26,6 +26,6 @@ def test_features_are_computed_once_where_nothing_changes_the_images() -> None:
 @pytest.mark.parametrize("sizes", [FULL, QUICK])
 def test_networks_on_a_backbone_train_on_few_images(sizes: Sizes) -> None:
     numbers = {name: case_of(name, sizes).num_images for name in ARCHITECTURES}
-    with_backbone = {name for name, family in FAMILIES.items() if family == "pretrained"}
+    with_backbone = {name for name in ARCHITECTURES if is_pretrained(name)}
     most = max(numbers[name] for name in with_backbone)
     assert 0 < most < min(numbers[name] for name in numbers.keys() - with_backbone) / 4
