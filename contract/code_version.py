@@ -64,13 +64,12 @@ def imported_modules(*entries: str, root: Path = _ROOT) -> frozenset[str]:
         if module in found or module in _BY_VALUE:
             continue
         found.add(module)
+        package, _, _ = module.rpartition(".")
+        names = [package] if package else []  # importing a module runs its package
         file = _file_of(module, root)
         if file is not None:
-            waiting += [
-                name
-                for name in _imports(file.read_text(encoding="utf-8"))
-                if _file_of(name, root) is not None
-            ]
+            names += _imports(file.read_text(encoding="utf-8"))
+        waiting += [name for name in names if _file_of(name, root) is not None]
     return frozenset(found)
 
 
