@@ -8,7 +8,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-_NUM_LOGICAL_CPUS = 2
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -20,14 +19,6 @@ def pytest_configure() -> None:
     # Tests assert behaviour, never time: a busy machine fails none of them.
     hypothesis.settings.register_profile("untimed", deadline=None)
     hypothesis.settings.load_profile("untimed")
-    # Two devices for the test of training on several: it has to be said before TensorFlow starts,
-    # which some test modules do when they are collected.
-    import tensorflow as tf
-
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0],
-        [tf.config.LogicalDeviceConfiguration()] * _NUM_LOGICAL_CPUS,
-    )
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,10 @@ import pytest
 
 import contract
 
+ROOMS = (
+    *("contract", "ingestion", "evaluation", "models"),
+    *("serving", "report", "components", "pipeline"),
+)
 LOCKS = ("requirements.txt", "requirements-weights.txt", "requirements-dev.txt")
 
 
@@ -20,7 +24,7 @@ LOCKS = ("requirements.txt", "requirements-weights.txt", "requirements-dev.txt")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a wheel built from a copy of the packages, with a schema added."""
     source = tmp_path_factory.mktemp("source")
-    for package in ("pipeline", "components", "models", "serving", "tests"):
+    for package in (*ROOMS, "tools", "tests"):
         shutil.copytree(
             repository / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -50,7 +54,7 @@ def test_wheel_holds_every_module_schema_and_template_and_nothing_else(
         ).decode()
     modules = {
         str(path.relative_to(repository))
-        for package in ("pipeline", "components", "models", "serving")
+        for package in ROOMS
         for path in (repository / package).rglob("*.py")
     }
     schemas = {
@@ -58,13 +62,28 @@ def test_wheel_holds_every_module_schema_and_template_and_nothing_else(
     }
     templates = {
         str(path.relative_to(repository))
-        for package in ("pipeline", "components")
+        for package in ROOMS
         for suffix in ("jinja", "css")
         for path in (repository / package).rglob(f"*.{suffix}")
     }
     assert names == modules | schemas | templates | {"models/schema/drawn.pbtxt"}
     assert "Requires-Python: ==3.11.*" in metadata
     assert "Requires-Dist:" not in metadata
+
+
+def test_tools_are_in_neither_the_wheel_nor_the_image(wheel: Path, repository: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist() if ".dist-info/" not in name}
+    assert tops == set(ROOMS)
+    ignored = (repository / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignored  # everything stays out but what is named
+    named = {line[1:].split("/")[0] for line in ignored if line.startswith("!")}
+    assert set(ROOMS) <= named
+    assert named.isdisjoint({"tools", "tests", "docs", "benchmarks"})
+    copied = re.findall(
+        r"^COPY (\w+) \w+$", (repository / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert set(copied) <= {*ROOMS, "configs"}
 
 
 @pytest.mark.parametrize("lock", LOCKS)

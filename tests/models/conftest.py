@@ -22,6 +22,12 @@ from contract import features
 from contract.settings import CUSTOM_CONFIG_KEY, BeamSettings, TransformSettings
 from models.preprocessing import preprocessing_fn
 
+# Two devices for the tests of training on several: it has to be said before TensorFlow starts, and
+# conftest files are imported before any test runs.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
 IMAGE_SIZE_PX = 32
 NUM_RECORDS = 40
 NUM_FEATURES = 6  # of the tiny backbone

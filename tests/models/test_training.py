@@ -118,7 +118,7 @@ def test_averaged_weights_are_what_is_kept(data):
 
 
 def test_two_devices_share_a_step_and_learn_the_same_task(data):
-    # The logical CPUs that tests/conftest.py sets up.
+    # The logical CPUs that conftest.py sets up.
     strategy = create_strategy(["CPU:0", "CPU:1"])
     assert isinstance(strategy, tf.distribute.MirroredStrategy)
     assert strategy.num_replicas_in_sync == 2

@@ -1,0 +1,1 @@
+"""The check before a push: a fresh process serves the export, against the trainer."""
