@@ -57,7 +57,7 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Worke
     dag = build_dag(settings, records_dir, work_dir)
     inputs = {
         "examples": examples_artifact(records_dir, work_dir / "examples"),
-        "schema": schema_artifact(),
+        "schema": schema_artifact(work_dir / "schema"),
     }
 
     def convert_again(args: BeamArgs) -> None:

@@ -54,10 +54,16 @@ def examples_artifact(records_dir: Path, uri: Path) -> Artifact:
     return artifact
 
 
-def schema_artifact() -> Artifact:
-    """Return the curated schema as a Schema artifact."""
+def schema_artifact(uri: Path) -> Artifact:
+    """Return the curated schema as a Schema artifact.
+
+    Args:
+        uri: The artifact's folder, which is made: TFX reads a schema from a folder of one file.
+    """
+    uri.mkdir(parents=True, exist_ok=True)
+    shutil.copy(SCHEMA_FILE, uri)
     artifact = standard_artifacts.Schema()
-    artifact.uri = str(SCHEMA_FILE.parent)
+    artifact.uri = str(uri)
     return artifact
 
 

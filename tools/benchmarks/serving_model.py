@@ -66,7 +66,7 @@ def export_default_model(directory: Path, work_dir: Path) -> str:
     convert(source, settings.data, records_dir, settings.beam.pipeline_args)
     inputs = {
         "examples": examples_artifact(records_dir, work_dir / "examples"),
-        "schema": schema_artifact(),
+        "schema": schema_artifact(work_dir / "schema"),
     }
     dag = build_dag(settings, records_dir, work_dir)
     run_node(dag, "Transform", inputs, work_dir / "transform", settings.beam.pipeline_args)

@@ -39,7 +39,7 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
     dag = build_dag(settings, records_dir, work_dir)
     inputs = {
         "examples": examples_artifact(records_dir, work_dir / "examples"),
-        "schema": schema_artifact(),
+        "schema": schema_artifact(work_dir / "schema"),
     }
     files = [str(records_dir / name) for name in card.files if name.startswith(SPLITS)]
 
