@@ -15,10 +15,9 @@ import warnings
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from contract.errors import InputError
+from contract.command_line import run_command
 from serving.client_api import Client
 from serving.client_images import find_images
 from serving.client_options import parse_arguments, read_token
@@ -31,21 +30,18 @@ __all__ = ["Client", "Failure", "Outcome", "Prediction", "RetryPolicy", "Unanswe
 EXIT_ALL_ANSWERED = 0
 EXIT_SOME_ANSWERED = 1
 EXIT_NONE_ANSWERED = 2
-EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
+    return run_command(lambda: _answer(options), cannot="ask")
+
+
+def _answer(options: argparse.Namespace) -> int:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         outcomes = _ask(options, errors)
-    except InputError as error:
-        errors.print(f"[bold red]Cannot ask:[/] {escape(str(error))}")
-        return EXIT_NONE_ANSWERED
-    except KeyboardInterrupt:
-        errors.print("Interrupted.")
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         return _reader_is_gone()
     print_failures(outcomes, errors)

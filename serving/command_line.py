@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
 from serving.backends import (
     BACKENDS,
@@ -23,13 +24,9 @@ from serving.backends import (
     grpc_port,
 )
 from serving.example_requests import example_commands, server_url
-from serving.limits.token import TOKEN_VARIABLE, read_token
 from serving.push_folder import is_complete
+from serving.server.token import TOKEN_VARIABLE, read_token
 from serving.settings import BatchSettings, Limits, ServerSettings
-
-EXIT_ENDED = 0
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 _MIB = 2**20
 
@@ -46,18 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     if not options.verbose:
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    try:
+
+    def work() -> int:
         serve(options)
-    except InputError as error:
-        print(f"Cannot serve: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    return EXIT_ENDED
+        return EXIT_DONE
+
+    return run_command(work, cannot="serve", interrupted="Stopped.")
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Choose what serves, say so and start it; TF Serving takes this process's place."""
+    """Choose what serves, say so and start it; TF Serving takes this process's place.
+
+    Raises:
+        InputError: The options or the folder cannot be used.
+    """
     settings = read_settings(options)
     _check_model_dir(settings.model_dir)
     backend, reason = choose_backend(settings, options.backend)
@@ -68,7 +67,7 @@ def serve(options: argparse.Namespace) -> None:
     if backend == "embedded":
         _warn_of_open_door(settings)
         # Imported here: the other ways need none of it.
-        from serving.web.embedded import run_embedded
+        from serving.server.run import run_embedded
 
         run_embedded(
             settings, options.wait, _say, lambda url: _show_commands(options, settings, url)

@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from serving.limits.token import TOKEN_VARIABLE
+from serving.server.token import TOKEN_VARIABLE
 from serving.settings import ServerSettings
 
 _IMAGE = "xray.jpeg"

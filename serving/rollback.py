@@ -13,25 +13,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from contract.errors import InputError
+from contract.command_line import EXIT_DONE, run_command
 from serving.push_folder import roll_back
-
-EXIT_DONE, EXIT_BAD_INPUT = 0, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
-    try:
+
+    def roll_back_and_report() -> int:
         version, number = roll_back(options.model_dir, options.to)
-    except InputError as error:
-        print(f"Cannot roll back: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    print(
-        f"Version {version} serves again, as version {number} of {options.model_dir}. Servers that "
-        "poll the folder load it by themselves; the next run is compared with it."
-    )
-    return EXIT_DONE
+        print(
+            f"Version {version} serves again, as version {number} of {options.model_dir}. Servers "
+            "that poll the folder load it without a restart; the next run is compared with it."
+        )
+        return EXIT_DONE
+
+    return run_command(roll_back_and_report, cannot="roll back")
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

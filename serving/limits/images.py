@@ -5,8 +5,8 @@ from __future__ import annotations
 from contract import features
 from ingestion.tf_example import decode_example
 from serving.limits.image_header import read_size
-from serving.rest.errors import invalid_argument
-from serving.rest.tensors import Arrays
+from serving.server.rest.errors import invalid_argument
+from serving.server.rest.tensors import Arrays
 
 
 def check_images(inputs: Arrays, max_image_pixels: int) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from serving.model.version_pool import VersionPool
-from serving.model.warm_up import load_and_warm_up
+from serving.server.listening import listen
+from serving.server.run import create_server, follow
+from serving.server.versions import VersionPool
+from serving.server.warm_up import load_and_warm_up
 from serving.settings import ServerSettings
-from serving.web.embedded import create_server, follow
-from serving.web.listening import listen
 
 _STARTS_WITHIN_S = 30
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.command_line import EXIT_INTERRUPTED
 from serving import client
 from tests.serving.client_fake_server import (
     FAMILIARITY_THRESHOLD,
@@ -244,7 +245,7 @@ def test_interrupting_is_told_by_the_code(server, folder, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(client, "find_images", interrupt)
-    assert client.main(["a.png", "--url", server.url]) == client.EXIT_INTERRUPTED
+    assert client.main(["a.png", "--url", server.url]) == EXIT_INTERRUPTED
 
 
 def test_names_cannot_steer_the_terminal(server, folder, capsys):

@@ -15,10 +15,8 @@ import time
 import httpx
 import pytest
 
+from contract.command_line import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED
 from serving.command_line import (
-    EXIT_BAD_INPUT,
-    EXIT_ENDED,
-    EXIT_INTERRUPTED,
     main,
     parse_arguments,
     read_settings,
@@ -165,12 +163,12 @@ def test_sigterm_ends_it_after_what_runs_is_answered(push_dir, repository):
             with connection.getresponse() as response:
                 assert response.status == OK
                 assert len(json.load(response)["predictions"]) == 1
-        assert process.wait(60) == EXIT_ENDED
+        assert process.wait(60) == EXIT_DONE
         assert "Traceback" not in process.stderr.read()
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, EXIT_ENDED), (signal.SIGINT, EXIT_INTERRUPTED)]
+    ("number", "code"), [(signal.SIGTERM, EXIT_DONE), (signal.SIGINT, EXIT_INTERRUPTED)]
 )
 def test_a_signal_ends_it_while_it_loads(push_dir, repository, number, code):
     with started(push_dir, repository) as process:
@@ -200,7 +198,7 @@ def test_it_starts_quietly_and_shows_commands_that_work(push_dir, repository, tm
             assert answer["model_version_status"][0]["state"] == "AVAILABLE"
             assert len(json.loads(run(curl, tmp_path, repository))["predictions"]) == 1
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == EXIT_ENDED
+        assert process.wait(60) == EXIT_DONE
         for line in process.stderr.read().splitlines():
             # The log's own lines; TensorFlow's begin otherwise.
             assert re.match(r"\d{4}-\d\d-\d\d [\d:,]+ (INFO|WARNING) \S*", line), line

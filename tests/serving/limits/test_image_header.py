@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from serving.limits.image_header import read_size
 from serving.limits.images import check_images
-from serving.rest.errors import ServingError
+from serving.server.rest.errors import ServingError
 
 
 def encode(height, width, file_format, **options):

@@ -1,1 +1,0 @@
-"""Models in memory: loading, versions and batches."""

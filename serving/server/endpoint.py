@@ -1,0 +1,136 @@
+"""The endpoint of everything below `/v1/`: admission, time limit, errors and figures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from serving.server.admission import Admission
+from serving.server.answerer import Answerer
+from serving.server.body import announced_bytes, drain, read_body
+from serving.server.metrics import Metrics
+from serving.server.rest.errors import ServingError, invalid_argument, timed_out
+from serving.server.rest.outputs import write_error
+from serving.server.rest.paths import Target, read_target
+from serving.server.status import write_metadata, write_status
+from serving.server.token import check_token
+from serving.server.versions import VersionPool
+from serving.settings import Limits
+
+_JSON = "application/json"
+_CLIENT_CLOSED = 499  # nginx's number for a client that did not wait
+_MALFORMED = "malformed"
+_PREFLIGHT = "preflight"
+_WEB_ORIGIN = re.compile("https?://")
+
+log = logging.getLogger(__name__)
+
+
+class RestEndpoint:
+    """Answers TF Serving's REST API."""
+
+    def __init__(
+        self,
+        pool: VersionPool,
+        answerer: Answerer,
+        limits: Limits,
+        metrics: Metrics,
+        token: str,
+    ) -> None:
+        self._pool = pool
+        self._answerer = answerer
+        self._limits = limits
+        self._metrics = metrics
+        self._token = token
+        self._admission = Admission(limits, metrics)
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request, whatever it is; nothing is raised."""
+        started_at = time.perf_counter()
+        action = _MALFORMED
+        try:
+            check_token(request, self._token)
+            if request.method == "OPTIONS":
+                action = _PREFLIGHT
+                response = _answer_preflight(request)
+            else:
+                target = read_target(request.method, _sent_path(request))
+                action = target.action
+                response = Response(await self._answer(request, target), 200, media_type=_JSON)
+        except ServingError as error:
+            await drain(request, self._limits.max_body_bytes)
+            response = error_response(error)
+        except ClientDisconnect:
+            response = Response(status_code=_CLIENT_CLOSED)
+        except Exception as error:
+            # Its text may hold what was sent: only its kind and place are told.
+            log.error("request failed: %s%s", type(error).__name__, _place(error))
+            response = error_response(ServingError(500, "internal error; the server's log tells"))
+        seconds = time.perf_counter() - started_at
+        self._metrics.count_answer(action, response.status_code, seconds)
+        log.debug("%s %d in %.0f ms", action, response.status_code, seconds * 1000)
+        return response
+
+    async def _answer(self, request: Request, target: Target) -> bytes:
+        if target.action == "status":
+            return write_status(self._pool, target)
+        if target.action == "metadata":
+            with self._pool.lease(target.name, target.version, target.label) as model:
+                return write_metadata(model, target.name)
+        with self._admission.admit(_expected_bytes(request)):
+            limit_s = self._limits.timeout_s
+            try:
+                async with asyncio.timeout(limit_s):
+                    body = await read_body(request, self._limits.max_body_bytes)
+                    return await self._answerer.answer(target, body)
+            except TimeoutError as error:
+                raise timed_out(f"no answer within {limit_s:g} s") from error
+
+
+def error_response(error: ServingError) -> Response:
+    """Return an error as TF Serving writes it."""
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(write_error(error.message), error.status, headers, media_type=_JSON)
+
+
+def _answer_preflight(request: Request) -> Response:
+    """Answer OPTIONS of any path as TF Serving does without its CORS flag: 200, nothing allowed.
+
+    Where origins are allowed, the application's middleware answers before this is reached.
+
+    Raises:
+        ServingError: The request does not come from a web page.
+    """
+    if not _WEB_ORIGIN.search(request.headers.get("origin", "")):
+        raise invalid_argument("Origin header is missing in CORS preflight")
+    return Response(status_code=200)
+
+
+def _expected_bytes(request: Request) -> int | None:
+    # How far gzip unpacks is not announced.
+    return None if "content-encoding" in request.headers else announced_bytes(request)
+
+
+def _sent_path(request: Request) -> str:
+    """Return path and query as they were sent: a name may hold an encoded slash."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    query: bytes = request.scope.get("query_string", b"")
+    return (raw + b"?" + query if query else raw).decode("ascii", "replace")
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return ""
+    return f" in {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
