@@ -13,11 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-
-from contract.errors import InputError
-from contract.settings import PipelineSettings
+from contract.command_line import EXIT_DONE, EXIT_REFUSED, run_command
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (
@@ -26,39 +22,22 @@ from pipeline.settings_options import (
     external_overrides,
 )
 
-EXIT_PUSHED = 0
-EXIT_CRASHED = 1
-EXIT_BAD_INPUT = 2
-EXIT_REFUSED = 3
-EXIT_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
     # TFX's executors have absl parse the command line as their own.
     sys.argv = sys.argv[:1]
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     log_file = options.output / "logs" / f"run-{time.strftime('%Y%m%d-%H%M%S')}.log"
     set_environment()
-    try:
-        settings = load_settings(
-            options.config or _default_config(options),
-            [*external_overrides(options.external), *options.overrides],
-        )
-        return run(settings, options, log_file)
-    except InputError as error:
-        errors.print(f"[bold red]Cannot run:[/] {escape(str(error))}")
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        errors.print("Interrupted. The same command goes on from the nodes that have finished.")
-        return EXIT_INTERRUPTED
-    except Exception as error:
-        errors.print(f"[bold red]The run broke:[/] {escape(f'{type(error).__name__}: {error}')}")
-        errors.print(f"All that was logged: {log_file}")
-        if options.verbose:
-            raise
-        return EXIT_CRASHED
+    return run_command(
+        lambda: run(options, log_file),
+        cannot="run",
+        interrupted="Interrupted. The same command continues after the nodes that have finished.",
+        broken="The run broke",
+        advice=f"See the log: {log_file}",
+        verbose=options.verbose,
+    )
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -94,8 +73,12 @@ def _default_config(options: argparse.Namespace) -> str:
     return "default" if options.data else "synthetic"
 
 
-def run(settings: PipelineSettings, options: argparse.Namespace, log_file: Path) -> int:
+def run(options: argparse.Namespace, log_file: Path) -> int:
     """Ingest, run the DAG, summarise; return the exit code."""
+    settings = load_settings(
+        options.config or _default_config(options),
+        [*external_overrides(options.external), *options.overrides],
+    )
     with quiet_logs(log_file, options.verbose) as console:
         # Imported here: they bring TensorFlow and TFX, some ten seconds.
         from pipeline.closing_report import print_summary
@@ -103,7 +86,7 @@ def run(settings: PipelineSettings, options: argparse.Namespace, log_file: Path)
 
         summary = run_locally(settings, options.data, options.output, console, log_file)
         print_summary(console, summary)
-    return EXIT_PUSHED if summary.is_blessed else EXIT_REFUSED
+    return EXIT_DONE if summary.is_blessed else EXIT_REFUSED
 
 
 if __name__ == "__main__":

@@ -12,13 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-
 # This folder is no package: one named `kubeflow` may be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from contract.errors import InputError
+from contract.command_line import EXIT_DONE, run_command
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (
@@ -27,36 +24,37 @@ from pipeline.settings_options import (
     external_overrides,
 )
 
-EXIT_BAD_INPUT = 2
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
     sys.argv = sys.argv[:1]
     set_environment()
-    image = [f"kubeflow.image={options.image}"] if options.image else []
-    try:
-        settings = load_settings(
-            options.config, [*external_overrides(options.external), *options.overrides, *image]
-        )
-        with quiet_logs(options.log, options.verbose) as console:
-            # Imported here: it brings TensorFlow and TFX, some ten seconds.
-            from pipeline.kubeflow.compilation import write_pipeline
+    return run_command(lambda: compile_pipeline(options), cannot="compile")
 
-            write_pipeline(settings, options.output)
-            size_kib = options.output.stat().st_size / 1024
-            console.print(
-                f"Compiled {len(settings.candidates)} candidates into {options.output} "
-                f"({size_kib:.0f} KiB).\nNext: python kubeflow/submit.py {options.output} "
-                "--host URL, or without a cluster: make kubeflow-local"
-            )
-    except InputError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"[bold red]Cannot compile:[/] {escape(str(error))}"
+
+def compile_pipeline(options: argparse.Namespace) -> int:
+    """Compile as the options ask; return the exit code.
+
+    Raises:
+        InputError: The configuration cannot be used.
+    """
+    image = [f"kubeflow.image={options.image}"] if options.image else []
+    settings = load_settings(
+        options.config, [*external_overrides(options.external), *options.overrides, *image]
+    )
+    with quiet_logs(options.log, options.verbose) as console:
+        # Imported here: it brings TensorFlow and TFX, some ten seconds.
+        from pipeline.kubeflow.compilation import write_pipeline
+
+        write_pipeline(settings, options.output)
+        size_kib = options.output.stat().st_size / 1024
+        console.print(
+            f"Compiled {len(settings.candidates)} candidates into {options.output} "
+            f"({size_kib:.0f} KiB).\nNext: python kubeflow/submit.py {options.output} "
+            "--host URL, or without a cluster: make kubeflow-local"
         )
-        return EXIT_BAD_INPUT
-    return 0
+    return EXIT_DONE
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -23,7 +23,7 @@ from rich.markup import escape
 # This folder is no package: one named `kubeflow` may be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from contract.errors import InputError
+from contract.command_line import EXIT_BROKEN, EXIT_DONE, EXIT_REFUSED, run_command
 from contract.settings import PipelineSettings
 from pipeline import convert
 from pipeline.load_config import load_settings
@@ -34,24 +34,19 @@ from pipeline.settings_options import (
     external_overrides,
 )
 
-EXIT_PUSHED, EXIT_BROKEN, EXIT_BAD_INPUT, EXIT_REFUSED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
-_EXIT_CODES = {"blessed": EXIT_PUSHED, "refused": EXIT_REFUSED, "broken": EXIT_BROKEN}
+_EXIT_CODES = {"blessed": EXIT_DONE, "refused": EXIT_REFUSED, "broken": EXIT_BROKEN}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
     sys.argv = sys.argv[:1]
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     set_environment()
-    try:
-        return run(options)
-    except InputError as error:
-        errors.print(f"[bold red]Cannot run:[/] {escape(str(error))}")
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        errors.print("Interrupted. The same command answers what had finished from the cache.")
-        return EXIT_INTERRUPTED
+    return run_command(
+        lambda: run(options),
+        cannot="run",
+        interrupted="Interrupted. The same command takes what had finished from the cache.",
+    )
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

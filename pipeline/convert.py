@@ -19,16 +19,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from contract import features
-from contract.errors import InputError
+from contract.command_line import EXIT_DONE, run_command
 from contract.settings import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import add_settings_options
-
-EXIT_CONVERTED = 0
-EXIT_CRASHED = 1
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 WORK_FOLDER = "conversion-work"
 _NAME_DIGITS = 16
@@ -39,29 +34,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     # Beam has absl parse the command line as its own.
     sys.argv = sys.argv[:1]
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     work_dir = options.work_dir or _default_work_dir(options)
     log_file = work_dir / "logs" / f"convert-{time.strftime('%Y%m%d-%H%M%S')}.log"
     set_environment()
-    try:
+
+    def convert() -> int:
         settings = load_settings(options.config, options.overrides)
         with quiet_logs(log_file, options.verbose) as console:
             records_dir = convert_source(settings, options, work_dir, console, log_file)
-    except InputError as error:
-        errors.print(f"[bold red]Cannot convert:[/] {escape(str(error))}")
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        errors.print("Interrupted. The same command starts again; no half-written folder is left.")
-        return EXIT_INTERRUPTED
-    except Exception as error:
-        what = escape(f"{type(error).__name__}: {error}")
-        errors.print(f"[bold red]The conversion broke:[/] {what}")
-        errors.print(f"All that was logged: {log_file}")
-        if options.verbose:
-            raise
-        return EXIT_CRASHED
-    print(records_dir)
-    return EXIT_CONVERTED
+        print(records_dir)
+        return EXIT_DONE
+
+    return run_command(
+        convert,
+        cannot="convert",
+        interrupted="Interrupted. Run the same command again; no half-written folder is left.",
+        broken="The conversion broke",
+        advice=f"See the log: {log_file}",
+        verbose=options.verbose,
+    )
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

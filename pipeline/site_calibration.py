@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from contract.command_line import EXIT_DONE, EXIT_REFUSED, run_command
 from contract.errors import InputError
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
@@ -32,36 +33,26 @@ if TYPE_CHECKING:  # it brings TensorFlow, some ten seconds
     from serving.site_calibration.run import SiteReport
     from serving.site_calibration.site_images import SiteImage
 
-EXIT_PUSHED = 0
-EXIT_CRASHED = 1
-EXIT_BAD_INPUT = 2
-EXIT_NOT_PUSHED = 3
-EXIT_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     log_file = options.work_dir / "logs" / f"calibrate-{time.strftime('%Y%m%d-%H%M%S')}.log"
     set_environment()
-    try:
+
+    def calibrate() -> int:
         with quiet_logs(log_file, options.verbose) as console:
             report = _calibrate(options, console)
-    except InputError as error:
-        errors.print(f"[bold red]Cannot calibrate:[/] {escape(str(error))}")
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        errors.print("Interrupted; nothing was pushed.")
-        return EXIT_INTERRUPTED
-    except Exception as error:
-        what = escape(f"{type(error).__name__}: {error}")
-        errors.print(f"[bold red]The calibration failed:[/] {what}")
-        errors.print(f"Nothing was pushed. See the log: {log_file}")
-        if options.verbose:
-            raise
-        return EXIT_CRASHED
-    return EXIT_PUSHED if report.verdict == "changed" else EXIT_NOT_PUSHED
+        return EXIT_DONE if report.verdict == "changed" else EXIT_REFUSED
+
+    return run_command(
+        calibrate,
+        cannot="calibrate",
+        interrupted="Interrupted; nothing was pushed.",
+        broken="The calibration failed",
+        advice=f"Nothing was pushed. See the log: {log_file}",
+        verbose=options.verbose,
+    )
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from contract.errors import InputError
+from contract.command_line import EXIT_DONE, run_command
 from evaluation.slice_metrics import Estimate
 from pipeline.logs import quiet_logs, set_environment
 from report.page.estimate_cells import UNDEFINED, format_figure
@@ -31,8 +31,6 @@ from report.slices.slice_table import (
     to_csv,
 )
 
-EXIT_DONE, EXIT_BAD_INPUT = 0, 2
-
 _STYLES = dict(zip(GATE_WORDS.values(), ("green", "bold red", "yellow"), strict=True))
 
 
@@ -40,16 +38,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
     set_environment()
-    try:
-        # What the libraries say about themselves is of no use here.
-        with quiet_logs(Path(os.devnull)):
-            # Late: it loads TensorFlow, whose talk is turned off above.
-            from pipeline.slice_reading import read_slices
+    return run_command(lambda: show_slices(options), cannot="show the slices")
 
-            rows = read_slices(options.output, options.pipeline)
-    except InputError as error:
-        print(f"Cannot show the slices: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+
+def show_slices(options: argparse.Namespace) -> int:
+    """Print the slices as the options ask; return the exit code.
+
+    Raises:
+        InputError: There is no evaluated run in the folder.
+    """
+    # What the libraries say about themselves is of no use here.
+    with quiet_logs(Path(os.devnull)):
+        # Late: it loads TensorFlow, whose messages are turned off above.
+        from pipeline.slice_reading import read_slices
+
+        rows = read_slices(options.output, options.pipeline)
     if options.csv:
         sys.stdout.write(to_csv(rows))
         return EXIT_DONE

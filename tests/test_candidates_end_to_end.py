@@ -15,8 +15,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-import local_runner
 from contract import features
+from contract.command_line import EXIT_DONE
 from evaluation.selection import SELECTION_FILE
 from evaluation.training_report import REPORT_FILE, TrainingReport
 from ingestion.tf_example import decode_example
@@ -134,7 +134,7 @@ def run_pipeline(repository, folder, name):
         env=os.environ | ONE_THREAD,
     )  # fmt: skip
     told = result.stdout + result.stderr
-    assert result.returncode == local_runner.EXIT_PUSHED, told
+    assert result.returncode == EXIT_DONE, told
     return Run(output, told, read_summary(output / "summary.json"))
 
 

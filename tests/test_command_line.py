@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import local_runner
+from contract.command_line import EXIT_BAD_INPUT
 
 
 def run(*arguments, cwd):
@@ -54,7 +55,7 @@ def test_neither_help_nor_a_bad_configuration_loads_tensorflow(repository, tmp_p
 )
 def test_a_bad_configuration_is_told_and_has_its_own_exit_code(arguments, words, capsys, tmp_path):
     code = local_runner.main([*arguments, "--output", str(tmp_path / "output")])
-    assert code == local_runner.EXIT_BAD_INPUT
+    assert code == EXIT_BAD_INPUT
     told = capsys.readouterr().err
     assert "Traceback" not in told
     for word in words:
@@ -64,7 +65,7 @@ def test_a_bad_configuration_is_told_and_has_its_own_exit_code(arguments, words,
 def test_an_output_folder_that_cannot_be_written_is_told(capsys, tmp_path):
     (tmp_path / "file").write_text("a file, no folder")
     code = local_runner.main(["--output", str(tmp_path / "file" / "output")])
-    assert code == local_runner.EXIT_BAD_INPUT
+    assert code == EXIT_BAD_INPUT
     assert "file" in capsys.readouterr().err
 
 
@@ -72,6 +73,6 @@ def test_a_missing_source_is_told(repository, tmp_path):
     result = run(
         "--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "o"), cwd=repository
     )
-    assert result.returncode == local_runner.EXIT_BAD_INPUT
+    assert result.returncode == EXIT_BAD_INPUT
     assert "nowhere" in result.stderr
     assert "Traceback" not in result.stdout + result.stderr

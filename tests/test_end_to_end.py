@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-import local_runner
 from contract import features
+from contract.command_line import EXIT_BAD_INPUT, EXIT_DONE, EXIT_REFUSED
 from contract.settings import SyntheticSettings
 from ingestion.synthetic import write_synthetic_set
 from models.session_model import SessionModel
@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_from_the_finished_nodes(project):
     assert not (project.output / "summary.json").exists()
 
     code, told = project.run(*SETTINGS)
-    assert code == local_runner.EXIT_PUSHED, told
+    assert code == EXIT_DONE, told
     assert {
         "ImportExampleGen",
         "StatisticsGen",
@@ -205,7 +205,7 @@ def test_the_pushed_model_answers_in_tf_serving_s_loader(project):
 def test_an_external_set_is_judged_and_trains_nothing_again(project, tmp_path):
     drawn = write_synthetic_set(tmp_path / "drawn", SyntheticSettings(num_images=24, seed=8))
     code, told = project.run(*SETTINGS, "--external", f"elsewhere={drawn}")
-    assert code == local_runner.EXIT_PUSHED, told
+    assert code == EXIT_DONE, told
     assert {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet"} <= cached_nodes(told)
     assert "ExternalEvaluation" not in cached_nodes(told)
     assert project.versions() == ["1"]
@@ -225,7 +225,7 @@ def test_an_edit_of_the_code_is_not_answered_from_the_cache(project):
     edited.write_text(source.replace("(8, 24, 64, 128)", "(8, 24, 48, 96)"))
     code, told = project.run(*SETTINGS)
     edited.write_text(source)
-    assert code == local_runner.EXIT_PUSHED, told
+    assert code == EXIT_DONE, told
     # What the edit does not concern is still answered from the cache.
     assert cached_nodes(told) >= {"ImportExampleGen", "StatisticsGen", "Transform"}
     assert not cached_nodes(told) & {"Tuner-compact-resnet", "Trainer-compact-resnet"}
@@ -237,7 +237,7 @@ def test_an_edit_of_the_code_is_not_answered_from_the_cache(project):
 def test_a_refused_model_pushes_nothing_and_says_why(project):
     # The last setting wins; specificity and recall cannot both be perfect after two epochs.
     code, told = project.run(*SETTINGS, "--set", "gate.min_auc=1", "gate.min_recall_lower_bound=1")
-    assert code == local_runner.EXIT_REFUSED, told
+    assert code == EXIT_REFUSED, told
     assert "REFUSED" in told
     assert "recall lower bound" in told
     assert project.versions() == ["1", "2"]
@@ -250,7 +250,7 @@ def test_a_refused_model_pushes_nothing_and_says_why(project):
 
 def test_data_that_fails_the_audit_stop_before_training(project):
     code, told = project.run(*SETTINGS, "--set", "data.max_prevalence=0.2")
-    assert code == local_runner.EXIT_BAD_INPUT, told
+    assert code == EXIT_BAD_INPUT, told
     assert "prevalence" in told
     assert has_started("DataAudit", told)
     assert not has_started("Trainer-compact-resnet", told)

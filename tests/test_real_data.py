@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-import local_runner
+from contract.command_line import EXIT_DONE, EXIT_REFUSED
 from pipeline.summary_file import read_summary
 from tests.browser import PageFindings, inspect
 
@@ -38,9 +38,7 @@ def test_real_xrays_end_with_a_verdict(repository, part_of_the_zip, tmp_path):
     result = subprocess.run(
         command, cwd=repository, capture_output=True, text=True, timeout=600, check=False
     )
-    assert result.returncode in (local_runner.EXIT_PUSHED, local_runner.EXIT_REFUSED), (
-        result.stdout + result.stderr
-    )
+    assert result.returncode in (EXIT_DONE, EXIT_REFUSED), result.stdout + result.stderr
     summary = read_summary(output / "summary.json")
     assert not summary.synthetic
     assert summary.data.images == len(names)
@@ -50,7 +48,7 @@ def test_real_xrays_end_with_a_verdict(repository, part_of_the_zip, tmp_path):
     assert summary.metrics.validation.overall.recall.value >= 0.97  # where the threshold was put
     test = summary.metrics.test.overall
     assert test.recall.low <= test.recall.value <= test.recall.high
-    assert summary.gate.blessed == (result.returncode == local_runner.EXIT_PUSHED)
+    assert summary.gate.blessed == (result.returncode == EXIT_DONE)
     page = output / "report" / "index.html"
     assert "could not be made" not in page.read_text(encoding="utf-8")
     assert (summary.pushed_model is not None) == summary.gate.blessed

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-import local_runner
+from contract.command_line import EXIT_DONE, EXIT_REFUSED
 from pipeline.summary_file import read_summary
 from report.study.table import StudyTable
 
@@ -49,7 +49,7 @@ def run(repository, tmp_path_factory):
         cwd=repository, capture_output=True, text=True, timeout=TIMEOUT_S,
     )  # fmt: skip
     told = finished.stdout + finished.stderr
-    assert finished.returncode in (local_runner.EXIT_PUSHED, local_runner.EXIT_REFUSED), told
+    assert finished.returncode in (EXIT_DONE, EXIT_REFUSED), told
     return output, told
 
 

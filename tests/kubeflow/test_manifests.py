@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import contract
+from contract.command_line import EXIT_BAD_INPUT
 from contract.settings import KubeflowSettings
 from pipeline import convert
 from tools.image_check.dockerfile import parse_dockerfile
@@ -108,7 +109,7 @@ def test_bad_input_ends_the_job_at_once():
     spec = of_kind("Job")["spec"]
     (rule,) = spec["podFailurePolicy"]["rules"]
     assert rule["action"] == "FailJob"
-    assert rule["onExitCodes"]["values"] == [convert.EXIT_BAD_INPUT]
+    assert rule["onExitCodes"]["values"] == [EXIT_BAD_INPUT]
     assert rule["onExitCodes"]["containerName"] == PODS["Job"]["containers"][0]["name"]
     assert PODS["Job"]["restartPolicy"] == "Never"  # the policy demands it
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from contract import features
+from contract.command_line import EXIT_BAD_INPUT, EXIT_BROKEN, EXIT_DONE
 from contract.settings import SyntheticSettings
 from ingestion.dataset_card import read_card
 from ingestion.synthetic import write_synthetic_set
@@ -45,7 +46,7 @@ def test_the_command_makes_records_and_prints_their_folder_last(tmp_path, reposi
         timeout=120,
         check=False,
     )
-    assert result.returncode == convert.EXIT_CONVERTED, result.stderr
+    assert result.returncode == EXIT_DONE, result.stderr
     folder = Path(result.stdout.splitlines()[-1])
     assert folder == tmp_path / "records"
     assert {name.split("/")[0] for name in records_in(folder)} == set(features.SPLITS)
@@ -56,9 +57,9 @@ def test_the_command_makes_records_and_prints_their_folder_last(tmp_path, reposi
 def test_an_external_set_goes_into_one_split_and_may_have_one_class(tmp_path, drawn, capfd):
     shutil.copytree(next(drawn.rglob("NORMAL")), tmp_path / "normals" / "NORMAL")
     arguments = ["--data", str(tmp_path / "normals"), "--output", str(tmp_path / "records")]
-    assert convert.main(arguments) == convert.EXIT_BAD_INPUT
+    assert convert.main(arguments) == EXIT_BAD_INPUT
     assert "expected a class folder PNEUMONIA" in capfd.readouterr().err
-    assert convert.main([*arguments, "--external-set"]) == convert.EXIT_CONVERTED
+    assert convert.main([*arguments, "--external-set"]) == EXIT_DONE
     card = read_card(tmp_path / "records")
     assert {name.split("/")[0] for name in records_in(tmp_path / "records")} == {features.TEST}
     assert card.splits[features.TEST].by_label[features.NORMAL] == card.num_images > 0
@@ -111,7 +112,7 @@ def test_without_that_option_a_changed_source_replaces_the_folder(tmp_path, draw
 )
 def test_bad_input_is_told_and_has_its_own_exit_code(arguments, words, tmp_path, capfd):
     code = convert.main(["--output", str(tmp_path / "records"), *arguments])
-    assert code == convert.EXIT_BAD_INPUT
+    assert code == EXIT_BAD_INPUT
     told = capfd.readouterr()
     assert str(tmp_path / "records") not in told.out.splitlines()
     assert "Traceback" not in told.err
@@ -124,7 +125,7 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path, drawn, capfd):
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "thesis.txt").write_text("years of work", encoding="utf-8")
     arguments = ["--data", str(drawn), "--output", str(tmp_path / "records")]
-    assert convert.main(arguments) == convert.EXIT_BAD_INPUT
+    assert convert.main(arguments) == EXIT_BAD_INPUT
     assert "other files" in capfd.readouterr().err
     assert (tmp_path / "records" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
@@ -133,7 +134,7 @@ def test_what_breaks_is_told_with_the_log(tmp_path, drawn, capfd):
     arguments = ["--data", str(drawn), "--output", str(tmp_path / "records")]
     # A runner that Beam does not have is no fault that the settings could find.
     code = convert.main([*arguments, "--set", "beam.pipeline_args=[--runner=NoSuchRunner]"])
-    assert code == convert.EXIT_CRASHED
+    assert code == EXIT_BROKEN
     told = capfd.readouterr().err
     (log,) = (tmp_path / convert.WORK_FOLDER / "logs").glob("convert-*.log")
     assert str(log) in told

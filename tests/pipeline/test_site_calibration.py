@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from contract import features
+from contract.command_line import EXIT_BROKEN, EXIT_DONE, EXIT_REFUSED
 from evaluation.decision_band import choose_decision_band
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance, read_provenance
 from models.reference_scores import REFERENCE_FILE, ReferenceScores
@@ -103,7 +104,7 @@ def test_unlabelled_images_give_a_version_that_serves_the_aligned_threshold(
     push_dir, unlabelled, model, tmp_path, capfd
 ):
     code, report = calibrate(tmp_path, push_dir, unlabelled)
-    assert code == site_calibration.EXIT_PUSHED
+    assert code == EXIT_DONE
     assert pushed_versions(push_dir) == [1, 2]
     threshold = np.float32(report.alignment.threshold)
     labels, log_odds = site()
@@ -203,7 +204,7 @@ def test_rolling_back_serves_the_threshold_before(push_dir, unlabelled, model, t
 def test_the_same_images_again_are_the_same_version(push_dir, unlabelled, tmp_path, capfd):
     first = calibrate(tmp_path, push_dir, unlabelled)[1]
     code, again = calibrate(tmp_path, push_dir, unlabelled)
-    assert code == site_calibration.EXIT_PUSHED
+    assert code == EXIT_DONE
     assert pushed_versions(push_dir) == [1, 2]
     assert not again.pushed.is_new
     assert again.pushed.model_version == first.pushed.model_version
@@ -221,7 +222,7 @@ def test_labelled_images_choose_the_threshold_again(push_dir, tmp_path, capfd):
         write_manifest(tmp_path / "site", log_odds, labels),
         *("--set", "site_calibration.interval_width=0.03"),
     )
-    assert code == site_calibration.EXIT_PUSHED
+    assert code == EXIT_DONE
     choice = report.choice
     assert report.alignment is None
     assert choice.rechosen.recall.low >= 0.9
@@ -248,7 +249,7 @@ def test_labelled_images_below_the_gates_bound_are_refused(push_dir, labelled, t
     code, report = calibrate(
         tmp_path, push_dir, labelled, "--set", "gate.min_recall_lower_bound=0.99"
     )
-    assert code == site_calibration.EXIT_NOT_PUSHED
+    assert code == EXIT_REFUSED
     assert report.verdict == "refused"
     assert pushed_versions(push_dir) == [1]
     assert "REFUSED" in capfd.readouterr().out
@@ -271,7 +272,7 @@ def test_labels_can_be_left_to_measure(push_dir, labelled, unlabelled, tmp_path,
 def test_another_prevalence_alone_changes_nothing(push_dir, tmp_path, capfd):
     source = write_folder(tmp_path / "site", site(prevalence=0.3, offset=0.0)[1])
     code, report = calibrate(tmp_path, push_dir, source)
-    assert code == site_calibration.EXIT_NOT_PUSHED
+    assert code == EXIT_REFUSED
     assert report.verdict == "kept"
     assert pushed_versions(push_dir) == [1]
     assert "KEPT" in capfd.readouterr().out
@@ -280,7 +281,7 @@ def test_another_prevalence_alone_changes_nothing(push_dir, tmp_path, capfd):
 def test_too_few_images_are_refused_with_the_reason(push_dir, tmp_path, capfd):
     source = write_folder(tmp_path / "site", site(number=60)[1])
     code, report = calibrate(tmp_path, push_dir, source)
-    assert code == site_calibration.EXIT_NOT_PUSHED
+    assert code == EXIT_REFUSED
     assert report.verdict == "refused"
     assert "too few images: 60" in capfd.readouterr().out
 
@@ -389,7 +390,7 @@ def test_a_version_that_answers_otherwise_is_not_pushed(
     monkeypatch.setattr(run, "write_version", write_wrong)
     arguments = ["--model", str(push_dir), "--data", str(unlabelled), "--by", "Ada", *FAST]
     code = site_calibration.main([*arguments, "--work-dir", str(tmp_path / "work")])
-    assert code == site_calibration.EXIT_CRASHED
+    assert code == EXIT_BROKEN
     assert "another threshold" in capfd.readouterr().err
     assert pushed_versions(push_dir) == [1]
 
@@ -412,7 +413,7 @@ def test_decisions_that_do_not_follow_the_band_are_not_pushed(
     monkeypatch.setattr(run, "write_version", write_wrong)
     arguments = ["--model", str(push_dir), "--data", str(unlabelled), "--by", "Ada", *FAST]
     code = site_calibration.main([*arguments, "--work-dir", str(tmp_path / "work")])
-    assert code == site_calibration.EXIT_CRASHED
+    assert code == EXIT_BROKEN
     assert "decisions do not follow its threshold and its band" in capfd.readouterr().err
     assert pushed_versions(push_dir) == [1]
 
@@ -449,7 +450,7 @@ def test_a_model_that_refers_nobody_is_calibrated_as_before(push_dir, unlabelled
     tf.saved_model.save(older, str(push_dir / "1"), signatures=signatures)
     shutil.copytree(beside, push_dir / "1" / ASSETS_EXTRA_DIR, dirs_exist_ok=True)
     code, report = calibrate(tmp_path, push_dir, unlabelled)
-    assert code == site_calibration.EXIT_PUSHED
+    assert code == EXIT_DONE
     assert (report.num_unfamiliar, report.alignment.band) == (None, None)
     new = read_provenance(version_dir(push_dir, 2))
     assert (new.band, new.referral, new.site_calibration.base_band) == (None, None, None)

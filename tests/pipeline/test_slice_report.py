@@ -12,11 +12,12 @@ from ml_metadata.proto import metadata_store_pb2
 from rich.console import Console
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 
+from contract.command_line import EXIT_BAD_INPUT, EXIT_DONE
 from contract.settings import GateSettings, MetadataSettings
 from evaluation.gate import REPORT_FILE, judge
 from evaluation.tfma_results import read_evaluation
 from pipeline.metadata_store import connection_config
-from pipeline.slice_report import EXIT_BAD_INPUT, EXIT_DONE, main, slices_table
+from pipeline.slice_report import main, slices_table
 
 
 def _slice(counts, **where):

@@ -15,32 +15,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-
-from contract.errors import InputError
+from contract.command_line import EXIT_DONE, run_command
 from pipeline.logs import quiet_logs, set_environment
 from tools.ablation.variants import VARIANTS
-
-EXIT_BAD_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
     set_environment()
-    try:
+
+    def run() -> int:
         with quiet_logs(options.output / "logs" / "ablation.log") as console:
             # Imported here: it brings TensorFlow, some ten seconds.
             from tools.ablation.ablation import run_ablation
 
             run_ablation(options, console)
-    except InputError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"[bold red]Cannot run:[/] {escape(str(error))}"
-        )
-        return EXIT_BAD_INPUT
-    return 0
+        return EXIT_DONE
+
+    return run_command(run, cannot="run")
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -30,12 +30,12 @@ import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from contract import features
+from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
 from evaluation.intervals import wilson_interval
 from ingestion.tfrecord_file import read_records
 from models.session_model import SessionModel
 
-EXIT_BAD_INPUT = 2
 _SEED = 11
 _BATCH_SIZE = 32
 _MAX_TILES = 60
@@ -53,12 +53,20 @@ Named = dict[str, bytes]  # encoded images by their name
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parse(arguments)
+    return run_command(lambda: measure(options), cannot="measure")
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Print what is referred of each set of images; return the exit code.
+
+    Raises:
+        InputError: A set or the model cannot be read.
+    """
     try:
         sets = gather(dict(options.records))
         model = SessionModel(options.model)
-    except (InputError, OSError) as error:
-        print(f"Cannot measure: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+    except OSError as error:
+        raise InputError(str(error)) from error
     print("| images | n | referred as unfamiliar | 95% interval |")
     print("|---|---|---|---|")
     missed: Named = {}
@@ -77,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.pictures is not None:
         contact_sheet(missed).save(options.pictures)
         print(f"\n{len(missed)} images are not referred and should be: {options.pictures}")
-    return 0
+    return EXIT_DONE
 
 
 def gather(records: dict[str, Path]) -> dict[str, Named]:

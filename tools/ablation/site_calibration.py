@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
 from contract.settings import GateSettings, SiteCalibrationSettings
 from evaluation.calibration import fit_calibration
@@ -39,7 +40,6 @@ from pipeline.settings_options import add_settings_options
 from serving.site_calibration.alignment import align_scores
 from serving.site_calibration.labelled import choose_for_site
 
-EXIT_BAD_INPUT = 2
 _SEED = 7
 _PREVALENCES = (0.2, 0.4, 0.9)
 _NUM_LABELLED = 200  # that the threshold is chosen on again
@@ -287,37 +287,42 @@ def _text(figures: Sequence[float]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
-    try:
-        settings = load_settings(options.config, options.overrides)
+    return run_command(lambda: measure(options), cannot="measure")
 
-        def judge_of(model_dir: Path) -> Judge:
-            from models.provenance import read_provenance
 
-            origin = read_provenance(model_dir)
-            site = origin.site_calibration
-            return Judge(
-                reference=ReferenceScores.read(model_dir),
-                threshold=origin.threshold if site is None else site.base_threshold,
-                target_sensitivity=origin.target_sensitivity,
-                settings=settings.site_calibration,
-                gate=settings.gate,
-            )
+def measure(options: argparse.Namespace) -> int:
+    """Print the table that the options ask for; return the exit code.
 
-        if options.simulated:
-            found = simulated_rows(settings.site_calibration, settings.gate)
-        else:
-            found = measured_rows(options, judge_of)
-        rows = []
-        for row in found:
-            rows.append(row)
-            print(f"{row['site']}: {row['verdict']}", file=sys.stderr, flush=True)
-    except InputError as error:
-        print(f"Cannot measure: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+    Raises:
+        InputError: The model, the images or the configuration cannot be used.
+    """
+    settings = load_settings(options.config, options.overrides)
+
+    def judge_of(model_dir: Path) -> Judge:
+        from models.provenance import read_provenance
+
+        origin = read_provenance(model_dir)
+        site = origin.site_calibration
+        return Judge(
+            reference=ReferenceScores.read(model_dir),
+            threshold=origin.threshold if site is None else site.base_threshold,
+            target_sensitivity=origin.target_sensitivity,
+            settings=settings.site_calibration,
+            gate=settings.gate,
+        )
+
+    if options.simulated:
+        found = simulated_rows(settings.site_calibration, settings.gate)
+    else:
+        found = measured_rows(options, judge_of)
+    rows = []
+    for row in found:
+        rows.append(row)
+        print(f"{row['site']}: {row['verdict']}", file=sys.stderr, flush=True)
     print(table(rows))
     if options.json is not None:
         options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    return 0
+    return EXIT_DONE
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from contract.architectures import ARCHITECTURES
-from contract.errors import InputError
+from contract.command_line import EXIT_BROKEN, EXIT_DONE, run_command
 from tools.benchmarks.candidate_cases import CASES
 from tools.benchmarks.figures import Measurement
 from tools.benchmarks.fresh_process import BenchmarkFailedError, run_in_fresh_process
@@ -33,27 +33,24 @@ KUBEFLOW = "kubeflow"
 SERVING = "serving"
 NAMES = (*PAIRED, OVERHEAD, CANDIDATES, "beam_workers", KUBEFLOW, SERVING)
 
-EXIT_MEASURED = 0
-EXIT_BROKE = 1
-EXIT_BAD_INPUT = 2
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
+    return run_command(lambda: _measure(options), cannot="measure")
+
+
+def _measure(options: argparse.Namespace) -> int:
     console = Console(highlight=False)
     try:
         measurements = measure_all(options, console)
-        print_report(console, measurements)
-        if options.json:
-            write_json(options.json, _images(options), measurements)
-    except InputError as error:
-        console.print(f"[bold red]Cannot measure:[/] {escape(str(error))}", soft_wrap=True)
-        return EXIT_BAD_INPUT
     except BenchmarkFailedError as error:
         console.print(f"[bold red]A benchmark broke:[/] {escape(str(error))}", soft_wrap=True)
-        return EXIT_BROKE
-    return EXIT_MEASURED
+        return EXIT_BROKEN
+    print_report(console, measurements)
+    if options.json:
+        write_json(options.json, _images(options), measurements)
+    return EXIT_DONE
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

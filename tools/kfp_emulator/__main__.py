@@ -15,11 +15,10 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from contract.errors import InputError
+from contract.command_line import EXIT_BROKEN, EXIT_DONE, run_command
 from tools.kfp_emulator.cluster import DEFAULT_ROOT, Cluster
 from tools.kfp_emulator.documents import read_documents
 from tools.kfp_emulator.parameters import parse_parameters
@@ -32,33 +31,32 @@ _STYLES = {"SUCCEEDED": "green", "CACHED": "cyan", "FAILED": "bold red", "SKIPPE
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parse_arguments(arguments)
-    console = Console(highlight=False)
     signal.signal(signal.SIGTERM, _interrupt)  # so that the tasks' processes end, too
-    try:
-        spec = read_documents(options.pipeline).spec
-        with warm_starter(options.home, is_cold=options.cold) as warm:
-            result = Cluster(
-                options.home,
-                max_parallel=options.parallel,
-                backoff_factor=options.backoff_factor,
-                warm=warm,
-            ).run(
-                options.pipeline,
-                parse_parameters(spec.root.input_definitions, options.param),
-                root=options.root,
-                on_event=lambda event: print_event(console, event),
-            )
-    except InputError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"[bold red]Cannot run:[/] {escape(str(error))}"
+    return run_command(
+        lambda: _run(options),
+        cannot="run",
+        interrupted="Interrupted. The same command takes what had finished from the cache.",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    console = Console(highlight=False)
+    spec = read_documents(options.pipeline).spec
+    with warm_starter(options.home, is_cold=options.cold) as warm:
+        result = Cluster(
+            options.home,
+            max_parallel=options.parallel,
+            backoff_factor=options.backoff_factor,
+            warm=warm,
+        ).run(
+            options.pipeline,
+            parse_parameters(spec.root.input_definitions, options.param),
+            root=options.root,
+            on_event=lambda event: print_event(console, event),
         )
-        return 2
-    except KeyboardInterrupt:
-        console.print("Interrupted. The same command answers what had finished from the cache.")
-        return 130
     print_result(console, result)
     console.print(f"Logs: {options.home / 'runs' / result.run_id}", soft_wrap=True)
-    return 0 if result.state == "SUCCEEDED" else 1
+    return EXIT_DONE if result.state == "SUCCEEDED" else EXIT_BROKEN
 
 
 def warm_starter(

@@ -1,7 +1,8 @@
 """Submit a compiled pipeline to Kubeflow Pipelines: upload, start or schedule, follow.
 
-Exit codes: 0 started, or with `--wait` blessed and pushed; 3 refused; 2 the input
-cannot be used or KFP cannot be reached; 1 something broke; 130 interrupted.
+Exit codes: 0 started, or with `--wait` blessed and pushed; 3 refused; 2 the input cannot be used,
+by this command or by a task of the run, or KFP cannot be reached; 1 something broke; 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from contract.command_line import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED, run_command
 from contract.errors import InputError
-from pipeline.kubeflow.submission.file import read_pipeline, without_caching
+from pipeline.kubeflow.submission.file import check_name, read_pipeline, without_caching
 from pipeline.kubeflow.submission.options import parse_arguments
 from pipeline.kubeflow.submission.parameters import parse_parameters
 from pipeline.kubeflow.submission.schedule import describe_cron, parse_cron
@@ -22,28 +24,26 @@ from pipeline.kubeflow.submission.schedule import describe_cron, parse_cron
 if TYPE_CHECKING:
     from pipeline.kubeflow.submission.watch import Watch
 
-EXIT_DONE = 0
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = parse_arguments(arguments)
     console = Console(highlight=False, soft_wrap=True)
-    try:
-        return _submit(options, console)
-    except InputError as error:
-        _print_error("Cannot submit: ", _redact(str(error), options))
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        _print_error("Interrupted", " before KFP had confirmed a run; nothing is followed.")
-        return EXIT_INTERRUPTED
+    return run_command(
+        lambda: _submit(options, console),
+        cannot="submit",
+        interrupted="Interrupted before KFP had confirmed a run; no run is being followed.",
+        redact=lambda text: _redact(text, options),
+    )
 
 
 def _submit(options: argparse.Namespace, console: Console) -> int:
     # All that can be told without the network comes first.
     pipeline = read_pipeline(options.pipeline)
+    if options.pipeline_name is None:
+        name = check_name(pipeline.name, f"{options.pipeline}")
+    else:
+        name = check_name(options.pipeline_name, "--pipeline-name")
     parameters = parse_parameters(options.parameters, pipeline.parameters)
     cron = None if options.recurring is None else parse_cron(options.recurring)
     if options.no_cache:

@@ -12,6 +12,7 @@ import tensorflow_transform as tft
 from PIL import Image
 
 from contract import features
+from contract.command_line import EXIT_BAD_INPUT
 from contract.settings import CandidateSettings
 from ingestion.tf_example import encode_example
 from models.architectures import build_network
@@ -86,5 +87,5 @@ def test_familiar_images_are_kept_and_others_are_referred_or_shown(tmp_path, cap
 
 def test_a_folder_without_records_is_bad_input(tmp_path, capsys):
     arguments = ["--model", str(tmp_path), "--records", f"none={tmp_path}"]
-    assert guard.main(arguments) == guard.EXIT_BAD_INPUT
+    assert guard.main(arguments) == EXIT_BAD_INPUT
     assert "expected TFRecords" in capsys.readouterr().err

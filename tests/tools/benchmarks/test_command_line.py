@@ -45,7 +45,7 @@ def test_data_that_is_not_there_is_said_and_ends_with_2(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["conversion", "--data", str(tmp_path / "nowhere")]) == 2
-    assert "which does not exist" in capfd.readouterr().out
+    assert "which does not exist" in capfd.readouterr().err
 
 
 def test_overhead_comes_with_a_summary_only() -> None:
