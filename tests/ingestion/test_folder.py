@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+
+import pydicom
+import pydicom.data
 import pytest
 
 from contract.errors import InputError
@@ -89,7 +93,7 @@ def test_names_without_a_patient_make_each_image_its_own_and_say_so(tmp_path, wr
     assert {image.patient_id for image in nameless} == {"NORMAL/a.jpeg", "PNEUMONIA/a.jpeg"}
     assert nameless[1].subtype == "unknown"
     assert any(
-        warning.startswith("2 of 4 images have a file name that tells no patient")
+        warning.startswith("2 of 4 images have a file name without a patient")
         for warning in source.warnings
     )
 
@@ -153,3 +157,163 @@ def test_two_folders_for_one_class_are_refused(tmp_path, write_pictures):
     write_pictures(tmp_path, [*_BOTH, "normal/a.jpeg"])
     with pytest.raises(InputError, match=r"expected one folder for 'normal'.*merge them"):
         read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [("train", "valid", "test"), ("Training", "dev", "Testing"), ("Split-train", "eval", "TEST ")],
+)
+def test_other_words_for_the_splits_are_known(tmp_path, write_pictures, train, validation, test):
+    names = [name for split in (train, validation, test) for name in _in(split)]
+    source = read_folder(write_pictures(tmp_path, names))
+    assert {image.image_id.split("/")[0]: image.source_split for image in source.images} == {
+        train: "train",
+        validation: "validation",
+        test: "test",
+    }
+    assert not any("not used" in warning for warning in source.warnings)
+
+
+def test_two_folders_for_one_split_are_refused(tmp_path, write_pictures):
+    write_pictures(tmp_path, [*_in("val"), *_in("valid")])
+    with pytest.raises(InputError, match=r"expected one folder for 'validation'.*val and valid"):
+        read_folder(tmp_path)
+
+
+def test_splits_inside_class_folders_are_splits(tmp_path, write_pictures):
+    names = [
+        f"{label}/{split}/a.png" for label in ("NORMAL", "PNEUMONIA") for split in ("Train", "Test")
+    ]
+    source = read_folder(write_pictures(tmp_path, names))
+    assert [(image.image_id, image.source_split) for image in source.images] == [
+        ("NORMAL/Test/a.png", "test"),
+        ("NORMAL/Train/a.png", "train"),
+        ("PNEUMONIA/Test/a.png", "test"),
+        ("PNEUMONIA/Train/a.png", "train"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["IM-0001-000{}.png", "IM-000{0}-0001.png", "{}.png", "person1_virus_{}.png"]
+)
+@pytest.mark.parametrize("below", ["", "study/series/"])
+def test_a_name_that_repeats_over_folders_is_no_patient_but_the_folder_is(
+    tmp_path, write_pictures, name, below
+):
+    names = [
+        f"{label}/{label[0]}{patient}/{below}{name.format(number)}"
+        for label in ("NORMAL", "PNEUMONIA")
+        for patient in range(30)
+        for number in range(1, 4)
+    ]
+    source = read_folder(write_pictures(tmp_path, names))
+    assert {(i.image_id.split("/")[1], i.patient_id) for i in source.images} == {
+        (f"{letter}{patient}",) * 2 for letter in "NP" for patient in range(30)
+    }
+    assert all(image.patient_known for image in source.images)
+    assert any("these 60 folders counts as one patient" in warning for warning in source.warnings)
+
+
+def test_folders_of_patients_are_found_below_those_of_hospitals(tmp_path, write_pictures):
+    names = [
+        f"{label}/hospital/P{patient}/{number}.png"
+        for label in ("NORMAL", "PNEUMONIA")
+        for patient in range(8)
+        for number in range(2)
+    ]
+    source = read_folder(write_pictures(tmp_path, names))
+    assert {i.patient_id for i in source.images} == {f"hospital/P{n}" for n in range(8)}
+
+
+def test_folders_of_many_images_are_no_patients(tmp_path, write_pictures):
+    names = [
+        f"{label}/{ward}/{n}.png"
+        for label in ("NORMAL", "PNEUMONIA")
+        for ward in "ab"
+        for n in range(12)
+    ]
+    source = read_folder(write_pictures(tmp_path, names))
+    assert {image.patient_id for image in source.images} == set(names)
+
+
+def test_names_of_the_public_set_hold_in_folders_of_batches(tmp_path, write_pictures):
+    names = [f"PNEUMONIA/batch{n % 3}/person{n // 2}_virus_{n}.png" for n in range(12)]
+    source = read_folder(write_pictures(tmp_path, [*names, *_BOTH[:1]]))
+    assert _by_id(source)["PNEUMONIA/batch0/person0_virus_0.png"].patient_id == "person0"
+    assert len({image.patient_id for image in source.images}) == 7
+
+
+def test_a_folder_whose_name_names_nobody_is_no_patient(tmp_path, write_pictures):
+    names = [f"{label}/unknown/{n}.png" for label in ("NORMAL", "PNEUMONIA") for n in range(3)]
+    source = read_folder(write_pictures(tmp_path, names))
+    assert not any(image.patient_known for image in source.images)
+
+
+def test_the_tag_of_dicom_files_goes_before_names_and_folders(tmp_path, write_pictures):
+    write_pictures(tmp_path, _BOTH)
+    dataset = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+    for number, patient in enumerate(["4711", "4711", "4712", ""]):
+        dataset.PatientID = patient
+        folder = tmp_path / "PNEUMONIA" / f"folder{number}"
+        folder.mkdir()
+        dataset.save_as(folder / f"person{number}_virus_1.dcm")
+    images = _by_id(read_folder(tmp_path))
+    first, second, third, fourth = (
+        images[f"PNEUMONIA/folder{n}/person{n}_virus_1.dcm"].patient_id for n in range(4)
+    )
+    assert first == second != third
+    assert first.startswith("dicom-")
+    assert fourth == "person3"
+
+
+def test_the_newest_release_numbers_patients_over_all_splits(tmp_path, write_pictures):
+    names = [
+        "train/NORMAL/NORMAL-1003233-0001.jpeg",
+        "train/PNEUMONIA/BACTERIA-1008087-0001.jpeg",
+        "train/PNEUMONIA/VIRUS-1008087-0002.jpeg",
+        "test/NORMAL/NORMAL-1003234-0001.jpeg",
+        "test/PNEUMONIA/VIRUS-1008088-0002.jpeg",
+    ]
+    images = _by_id(read_folder(write_pictures(tmp_path, names)))
+    assert [(images[name].patient_id, images[name].subtype) for name in names] == [
+        ("1003233", "normal"),
+        ("1008087", "bacterial"),
+        ("1008087", "viral"),
+        ("1003234", "normal"),
+        ("1008088", "viral"),
+    ]
+
+
+def test_a_name_that_is_no_utf8_is_listed_with_escapes(tmp_path, write_pictures):
+    write_pictures(tmp_path, _BOTH)
+    with open(os.fsencode(tmp_path / "NORMAL") + b"/r\xf6ntgen.png", "wb") as file:
+        file.write(b"x")
+    source = read_folder(tmp_path)
+    image = _by_id(source)[r"NORMAL/r\xf6ntgen.png"]
+    assert image.path.is_file()
+    assert image.patient_id == r"NORMAL/r\xf6ntgen.png"
+    assert any(
+        r"1 file names are not in UTF-8, and are listed with escapes: NORMAL/r\xf6" in w
+        for w in source.warnings
+    )
+
+
+def test_a_link_in_a_circle_is_listed_and_ends_nothing(tmp_path, write_pictures):
+    write_pictures(tmp_path, _BOTH)
+    (tmp_path / "NORMAL/again").symlink_to(tmp_path / "NORMAL")
+    source = read_folder(tmp_path)
+    assert len(source.images) == 2
+    assert any(
+        w == "links to a folder that they are in, not followed: NORMAL/again"
+        for w in source.warnings
+    )
+
+
+def test_leftovers_of_other_systems_are_no_images(tmp_path, write_pictures):
+    write_pictures(tmp_path, _BOTH)
+    for name in ("Thumbs.db", "desktop.ini", "Icon\r", "._a.png"):
+        (tmp_path / "NORMAL" / name).write_bytes(b"\xd0\xcf")
+        (tmp_path / name).write_bytes(b"\xd0\xcf")
+    source = read_folder(tmp_path)
+    assert set(_by_id(source)) == set(_BOTH)
+    assert source.warnings == ()

@@ -1,0 +1,72 @@
+"""Whose image it is: words that name nobody, and a patient who has too many images to be one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ingestion.records import SourceImage
+
+# What people and programs write where the patient is not known, in lower case.
+_MISSING = frozenset(
+    {
+        "",
+        "-",
+        "--",
+        "?",
+        ".",
+        "#n/a",
+        "<na>",
+        "anon",
+        "anonym",
+        "anonymised",
+        "anonymized",
+        "anonymous",
+        "missing",
+        "n.a.",
+        "n/a",
+        "na",
+        "nan",
+        "nil",
+        "no name",
+        "none",
+        "not available",
+        "null",
+        "undefined",
+        "unk",
+        "unknown",
+    }
+)
+# The patient with the most images of the public set has fewer than one of a hundred of them.
+_MANY_IMAGES = 10
+_MANY_SHARE = 0.1
+_NAMED = 3
+
+
+def is_missing(patient_id: str) -> bool:
+    """Return whether a patient's id is a word that names nobody, such as "unknown" or "nan"."""
+    return " ".join(patient_id.casefold().strip(" _\t\r\n\"'").split()) in _MISSING
+
+
+def has_too_many(num_images_of_patient: int, num_images: int) -> bool:
+    """Return whether one person can hardly have so many of a source's images."""
+    return (
+        num_images_of_patient >= _MANY_IMAGES and num_images_of_patient > _MANY_SHARE * num_images
+    )
+
+
+def patient_warnings(images: Sequence[SourceImage]) -> list[str]:
+    """Return a warning that names the patients who have an implausible share of the images."""
+    counts = Counter(image.patient_id for image in images if image.patient_known)
+    crowded = [
+        f"{patient!r} with {count} of {len(images)} ({count / len(images):.0%})"
+        for patient, count in counts.most_common(_NAMED)
+        if has_too_many(count, len(images))
+    ]
+    if not crowded:
+        return []
+    return [
+        "one patient has an implausible share of the images, and all of them go into one split: "
+        f"{', '.join(crowded)}; check whether this is a word for an unknown patient, or a default "
+        "of the scanner"
+    ]

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingestion.patients import is_missing, patient_warnings
+from ingestion.records import SourceImage
+
+
+def images(*patients, known=True):
+    return [
+        SourceImage(Path("x"), f"{number}.png", 0, "normal", patient, patient_known=known)
+        for number, patient in enumerate(patients)
+    ]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["", " ", "unknown", "Unknown", "NaN", "nan", "-", "none", "NULL", "N/A", "#N/A", "Anonymous",
+     "anonymized", " not  available ", "?"],
+)  # fmt: skip
+def test_words_that_name_nobody(word):
+    assert is_missing(word)
+
+
+@pytest.mark.parametrize("word", ["0", "A17", "Nana", "P-1", "unknown-17", "nan3"])
+def test_words_that_may_name_somebody(word):
+    assert not is_missing(word)
+
+
+def test_a_patient_with_too_many_images_is_named_with_the_share():
+    (warning,) = patient_warnings(images(*["PATIENT"] * 20, *map(str, range(20))))
+    assert "'PATIENT' with 20 of 40 (50%)" in warning
+    assert "'1'" not in warning
+
+
+def test_few_images_or_a_small_share_are_no_reason():
+    assert patient_warnings(images("a", "a", "b")) == []
+    assert patient_warnings(images(*["a"] * 12, *map(str, range(200)))) == []
+    assert patient_warnings(images(*["x"] * 30, known=False)) == []
