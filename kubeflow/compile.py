@@ -1,6 +1,6 @@
 """Compile the pipeline for Kubeflow Pipelines v2.
 
-    python kubeflow/compile.py --config kubeflow --output pipeline.yaml
+    python kubeflow/compile.py --output pipeline.yaml
 
 Exit codes: 0 done, 2 the configuration cannot be used.
 """
@@ -62,8 +62,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_settings_options(
         parser,
-        default="kubeflow",
-        default_told="kubeflow",
+        default="default",
+        default_told="default",
         set_help="e.g. --set kubeflow.gpu.count=2",
     )
     add_external_option(

@@ -91,8 +91,7 @@ def test_quick_is_small_and_keeps_the_rest() -> None:
 def test_each_configuration_says_its_command_run_time_and_outcome() -> None:
     for path in CONFIGS_FOLDER.glob("*.yaml"):
         text = path.read_text(encoding="utf-8")
-        script = "kubeflow/compile.py" if path.stem == "kubeflow" else "local_runner.py"
-        for heading in (f"# Command:   python {script}", "# Run time:", "# Expect:"):
+        for heading in ("# Command:   python local_runner.py", "# Run time:", "# Expect:"):
             assert heading in text, path.name
 
 
@@ -290,7 +289,7 @@ def test_overrides_without_a_usable_value_are_refused() -> None:
 @pytest.mark.parametrize("config", ["quik", "no/such.yaml", "such.yaml", "", "configs"])
 def test_an_unknown_configuration_lists_the_names(config: str) -> None:
     message = refusal(config)
-    expected = "one of the names default, kubeflow, quick, study, synthetic"
+    expected = "one of the names default, quick, study, synthetic"
     assert f"{expected}, got {config!r}, which is neither" in message
     assert ("did you mean 'quick'?" in message) == (config == "quik")
 

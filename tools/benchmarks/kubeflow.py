@@ -79,7 +79,7 @@ def _measure_compilation(
 
 
 def _measure_task(node: str, work_dir: Path, num_rounds: int, tell: Tell) -> TaskFigures:
-    task = lone_task(_compile("kubeflow", work_dir), node, work_dir / "task")
+    task = lone_task(_compile("default", work_dir), node, work_dir / "task")
     sides = {"task": task.attempt, "import": lambda: task.import_only(_IMPORTS)}
     seconds = commands_in_turn(sides, num_rounds, tell, with_warm_up=True)
     return TaskFigures(

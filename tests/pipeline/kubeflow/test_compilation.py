@@ -25,7 +25,7 @@ from tools.kfp_emulator.documents import read_documents
 from tools.kfp_emulator.rules import check_pipeline
 
 KFP_ONLY = {"Verdict"}  # beside the exit handler, which is no part of the DAG
-CONFIGS = ("kubeflow", "study", "quick")
+CONFIGS = ("default", "study", "quick")
 NOT_CACHED = {"ImportExampleGen", "Baseline", "ModelGate", "ServabilityCheck", "Pusher", "Verdict"}
 Json = dict[str, Any]
 
@@ -155,8 +155,9 @@ def test_every_task_but_the_verdict_is_tried_again(tasks):
         json.dumps(
             {
                 "backoffDuration": "60s",
-                "backoffFactor": 2.0,
-                "backoffMaxDuration": "600s",
+                "backoffFactor": 2,
+                # Argo counts it from the start of the first attempt: a task of hours has to fit.
+                "backoffMaxDuration": "604800s",
                 "maxRetryCount": 2,
             },
             sort_keys=True,
@@ -200,6 +201,21 @@ def test_artifact_types_are_named_by_importable_classes(documents):
     report = documents[0]["components"]["DataAudit"]["outputDefinitions"]["artifacts"]["report"]
     schema = yaml.safe_load(report["artifactType"]["instanceSchema"])
     assert schema["title"] == "components.audit.DataAuditReport"
+
+
+def test_of_an_artifacts_type_its_title_is_left(documents):
+    schemas = set(re.findall(r'"instanceSchema": "([^"]*)"', json.dumps(documents[0])))
+    assert schemas
+    assert all(
+        set(yaml.safe_load(each)) == {"title", "type"}
+        for each in (each.encode().decode("unicode_escape") for each in schemas)
+    )
+
+
+def test_more_candidates_than_argo_can_store_are_refused():
+    candidates = ", ".join(f"c{number}: {{}}" for number in range(25))
+    with pytest.raises(InputError, match="candidates: expected at most 24 .* got 25: Argo"):
+        compile_pipeline(load_settings("quick", [f"candidates={{{candidates}}}"]))
 
 
 def test_it_is_small(text):

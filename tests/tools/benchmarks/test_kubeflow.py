@@ -141,7 +141,7 @@ def test_compiling_and_the_smallest_real_task_are_measured(
     told: list[str] = []
     compiled = measure(None, tmp_path, tiny_sizes, told.append, "compile kubeflow")
     assert isinstance(compiled, CompilationFigures)
-    assert compiled.num_candidates == len(load_settings("kubeflow", []).candidates)
+    assert compiled.num_candidates == len(load_settings("default", []).candidates)
     assert compiled.size_kib * 1024 == (tmp_path / "kubeflow.yaml").stat().st_size
     measured = measure(None, tmp_path, tiny_sizes, told.append, "task ImportSchemaGen")
     assert isinstance(measured, TaskFigures)
