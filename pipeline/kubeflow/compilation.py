@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 from tfx.orchestration.pipeline import Pipeline
 
@@ -22,12 +19,15 @@ from pipeline.kubeflow.post_processing import post_process
 from pipeline.kubeflow.run_summary_node import RunSummary
 from pipeline.kubeflow.task_parameters import RUN_ID
 from pipeline.kubeflow.verdict_node import Verdict
+from pipeline.kubeflow.yaml_text import to_yaml
 from pipeline.pipeline import Places, create_pipeline
 
 ENTRYPOINT = ("python", "-m", "pipeline.kubeflow.entrypoint")
 MAX_FILE_BYTES = 32 * 1024 * 1024  # what KFP takes as an upload
+# A Workflow with what Argo notes of each node has to fit into 1 MiB of etcd, compressed; about 27
+# candidates do. Argo says so in the middle of the run, and loses it.
+MAX_CANDIDATES = 24
 _SCHEMA_FILE = PACKAGE_PREFIX + "models/schema/schema.pbtxt"
-_WORD = re.compile(r"[A-Za-z/][A-Za-z_./-]*")
 
 
 def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
@@ -101,6 +101,12 @@ def compile_pipeline(settings: PipelineSettings) -> str:
         InputError: The configuration names a node that is not there or that Kubeflow cannot run,
             or the file is too large.
     """
+    if len(settings.candidates) > MAX_CANDIDATES:
+        raise InputError(
+            f"candidates: expected at most {MAX_CANDIDATES} where the pipeline is compiled for "
+            f"Kubeflow, got {len(settings.candidates)}: Argo cannot store a larger workflow, and "
+            "would lose it in the middle of the run; compile several pipelines with fewer each"
+        )
     dag = create_cluster_pipeline(settings)
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
@@ -121,9 +127,9 @@ def compile_pipeline(settings: PipelineSettings) -> str:
     text = (
         f"# Pipeline {settings.name}, compiled by version {__version__} of the project for "
         "Kubeflow Pipelines v2.\n# Edit the configuration and compile again, not this file.\n"
-        + _to_yaml(spec)
+        + to_yaml(spec)
         + "---\n"
-        + _to_yaml(platform_document(settings, list(spec["deploymentSpec"]["executors"])))
+        + to_yaml(platform_document(settings, list(spec["deploymentSpec"]["executors"])))
     )
     if len(text.encode()) > MAX_FILE_BYTES:
         raise InputError(
@@ -147,28 +153,3 @@ def write_pipeline(settings: PipelineSettings, output: Path) -> None:
     text = compile_pipeline(settings)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")
-
-
-class _QuotingDumper(yaml.SafeDumper):
-    """Quotes every text that is no plain word.
-
-    YAML's readers differ in what they take for a number: PyYAML leaves 1e10 without quotes, and
-    Go's reader then reads a number. Code versions are hexadecimal digits.
-    """
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = None if _WORD.fullmatch(text) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_QuotingDumper.add_representer(str, _represent_text)
-
-
-def _to_yaml(document: Mapping[str, Any]) -> str:
-    return yaml.dump(
-        document, Dumper=_QuotingDumper, sort_keys=True, width=2**20, allow_unicode=True
-    )

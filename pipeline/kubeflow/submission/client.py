@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import json
 import logging
 import os
 import warnings
@@ -90,6 +91,17 @@ class Client(kfp.Client):
         )
         text: str = response.data.decode(errors="replace")
         return text
+
+    def get_workflow(self, run_id: str) -> dict[str, Any]:
+        """Return the Argo workflow of a run, which only the older API gives; {} before it is made.
+
+        Raises:
+            ValueError: KFP answered with something else than a run.
+        """
+        answer = json.loads(self.read_text(f"/apis/v1beta1/runs/{run_id}", {}))
+        manifest = answer.get("pipeline_runtime", {}).get("workflow_manifest")
+        workflow: dict[str, Any] = json.loads(manifest) if manifest else {}
+        return workflow
 
     def _bound_time(self) -> None:
         rest = self._healthz_api.api_client.rest_client

@@ -11,9 +11,11 @@ from typing import Any
 import yaml
 
 from contract.errors import InputError
+from pipeline.kubeflow.yaml_text import to_yaml
 
 SCHEMA_VERSION = "2.1.0"
 MAX_UPLOAD_BYTES = 32 * 1024**2
+MAX_NAME_CHARACTERS = 128  # of a pipeline: a longer one ends as error 500 of KFP's database
 _COMPILE = "compile it with `python kubeflow/compile.py --output pipeline.yaml`"
 
 
@@ -87,6 +89,24 @@ def read_pipeline(path: Path) -> CompiledPipeline:
     return _check(path, documents, content)
 
 
+def check_name(name: str, origin: str) -> str:
+    """Return a pipeline's name if KFP can store it.
+
+    Args:
+        name: To check.
+        origin: Where it comes from, for the message.
+
+    Raises:
+        InputError: It is too long.
+    """
+    if len(name) > MAX_NAME_CHARACTERS:
+        raise InputError(
+            f"{origin}: expected a pipeline name of at most {MAX_NAME_CHARACTERS} characters, got "
+            f"{len(name)}: {name[:40]}... How to fix: give a shorter one with --pipeline-name."
+        )
+    return name
+
+
 def without_caching(pipeline: CompiledPipeline) -> CompiledPipeline:
     """Return the pipeline with caching off in every task.
 
@@ -98,7 +118,7 @@ def without_caching(pipeline: CompiledPipeline) -> CompiledPipeline:
         for task in dag.get("tasks", {}).values():
             task.pop("cachingOptions", None)
     documents = (specification, pipeline.documents[1])
-    content = yaml.safe_dump_all(documents, sort_keys=False).encode()
+    content = "---\n".join(map(to_yaml, documents)).encode()
     return dataclasses.replace(pipeline, documents=documents, content=content)
 
 

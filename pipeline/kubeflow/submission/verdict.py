@@ -1,8 +1,7 @@
-"""How a run ended: pushed, refused or broken.
+"""How a run ended: pushed, refused, stopped by what it was given, or broken.
 
-Which of KFP's states a refusal leaves behind depends on KFP's version: since 2.5 an exit handler
-is a hook of the workflow, and its failure alone does not fail the run. The verdict is therefore
-read from the tasks, and the run's own state only where these say nothing.
+A refused model makes the task `Verdict` fail with a message that begins with REFUSED, and with it
+the run. So the tasks' messages decide, and the run's own state only where there are none.
 """
 
 from __future__ import annotations
@@ -16,15 +15,17 @@ from pipeline.kubeflow.submission.tasks import TaskState
 
 EXIT_PUSHED = 0
 EXIT_BROKEN = 1
+EXIT_BAD_INPUT = 2
 EXIT_REFUSED = 3
-SUMMARY_TASK = node_names.RUN_SUMMARY
+VERDICT_TASK = node_names.VERDICT
 RUN_ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
-# What stands before a message: the exception's type in a traceback's last line, and in the API
-# Kubernetes' and Argo's words, e.g. "main: Error (exit code 1): RunSummary: RefusedError: ".
-_BEFORE = r"^(?:[\w.-]+(?: \([^)]*\))?: )*"
-_REFUSED = re.compile(_BEFORE + r"(REFUSED\b.*)$", re.MULTILINE)
-# What the summary's task logs about a run, whether or not it fails by it.
-_SENTENCE = re.compile(r"^INFO [\w.]+: ((?:REFUSED|BROKEN)\b.*)$", re.MULTILINE)
+# Kubernetes' and Argo's words before a container's own message, as in
+# "main: Error (exit code 1): Verdict: RefusedError: REFUSED: ...".
+_EXIT = re.compile(r"^(?:[\w.-]+: )?(?:Error|OOMKilled) \(exit code \d+\)(?:: |$)")
+# What a DAG or the last of several attempts says: that something below it failed.
+_BELOW = re.compile(r"^(?:child '.*' failed|No more retries left.*|)$")
+_REFUSED = re.compile(r"^(?:[\w.-]+: )*(REFUSED\b.*)$", re.MULTILINE)
+_BAD_INPUT = re.compile(r"^(?:[\w-]+: )?(?:[\w.]+\.)?InputError: ")
 _EXCEPTION = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
 
 
@@ -45,7 +46,7 @@ def judge(
     state: str,
     error: str,
     tasks: Sequence[TaskState],
-    has_summary: bool,
+    has_verdict: bool,
     read_log: Callable[[TaskState], str],
 ) -> Verdict:
     """Judge a run that has ended.
@@ -53,8 +54,9 @@ def judge(
     Args:
         state: The run's.
         error: What the API says of the run, often nothing.
-        tasks: The pipeline's tasks that began.
-        has_summary: Whether the pipeline has a task `RunSummary`.
+        tasks: The pipeline's tasks that began; none where KFP does not give the workflow.
+        has_verdict: Whether the pipeline has a task `Verdict`, without which a refused model does
+            not fail the run.
         read_log: Returns the log of a task, empty where it cannot be read.
     """
     if state in ("CANCELED", "SKIPPED"):
@@ -63,37 +65,39 @@ def judge(
         (task for task in tasks if task.state == "FAILED"),
         key=lambda task: task.ended.timestamp() if task.ended else float("inf"),
     )
-    texts = {task.name: task.message or read_log(task) for task in failed}
+    texts = {task.name: _reason(task, read_log) for task in failed}
     refusals = {name: match[1] for name, text in texts.items() if (match := _REFUSED.search(text))}
     broken = [task.name for task in failed if task.name not in refusals]
     if broken:
-        return Verdict(_broken(broken, texts), EXIT_BROKEN)
+        return _broken(broken, texts[broken[0]])
     if refusals:
         return Verdict(next(iter(refusals.values())), EXIT_REFUSED)
     if state != "SUCCEEDED":
         problem = _shorten(error) or "KFP names no task that failed; see the run's page"
         return Verdict(f"BROKEN: {problem}", EXIT_BROKEN)
-    summary = next((task for task in tasks if task.name == SUMMARY_TASK), None)
-    if has_summary and (summary is None or summary.state != "SUCCEEDED"):
+    if not has_verdict:
         return Verdict(
-            f"UNKNOWN: the run succeeded, but KFP does not say that {SUMMARY_TASK} did, which "
-            "writes down what was decided; see the run's page",
+            f"UNKNOWN: the run succeeded, but the pipeline has no task {VERDICT_TASK}, without "
+            "which a refused run succeeds, too; compile it again",
             EXIT_BROKEN,
         )
-    # A pipeline without the node `Verdict` succeeds after a refusal, too.
-    sentence = _SENTENCE.search(read_log(summary)) if summary else None
-    if sentence:
-        is_refusal = sentence[1].startswith("REFUSED")
-        return Verdict(sentence[1], EXIT_REFUSED if is_refusal else EXIT_BROKEN)
     return Verdict("BLESSED and pushed", EXIT_PUSHED)
 
 
-def _broken(names: Sequence[str], texts: dict[str, str]) -> str:
-    exceptions = _EXCEPTION.findall(texts[names[0]])
-    lines = [line for line in texts[names[0]].splitlines() if line.strip()]
+def _reason(task: TaskState, read_log: Callable[[TaskState], str]) -> str:
+    """Return a failed task's own message, or else its log, or else what Kubernetes says."""
+    own = _EXIT.sub("", task.message).removeprefix(f"{task.name}: ")
+    return own if not _BELOW.match(own) else read_log(task) or task.message
+
+
+def _broken(names: Sequence[str], text: str) -> Verdict:
+    exceptions = _EXCEPTION.findall(text)
+    lines = [line for line in text.splitlines() if line.strip()]
     problem = (exceptions or lines or ["KFP gives no message; see the task's log"])[-1]
     others = f" (also failed: {', '.join(names[1:])})" if len(names) > 1 else ""
-    return f"BROKEN in {names[0]}: {_shorten(problem)}{others}"
+    if _BAD_INPUT.match(problem):
+        return Verdict(f"BAD INPUT in {names[0]}: {_shorten(problem)}{others}", EXIT_BAD_INPUT)
+    return Verdict(f"BROKEN in {names[0]}: {_shorten(problem)}{others}", EXIT_BROKEN)
 
 
 def _shorten(text: str, longest: int = 300) -> str:

@@ -33,7 +33,7 @@ def fake() -> Iterator[FakeKfp]:
 
 @pytest.fixture
 def compiled(tmp_path: Path) -> Path:
-    """A compiled pipeline in small: a sub-DAG of two tasks, and an exit handler."""
+    """A compiled pipeline in small: a sub-DAG of three tasks, and an exit handler."""
     trainer: dict[str, Any] = {
         "taskInfo": {"name": "Trainer-small"},
         "componentRef": {"name": "Trainer-small"},
@@ -46,8 +46,15 @@ def compiled(tmp_path: Path) -> Path:
             "componentRef": {"name": "ImportExampleGen"},
         },
         "Trainer-small": trainer,
+        "Verdict": {
+            "taskInfo": {"name": "Verdict"},
+            "componentRef": {"name": "Verdict"},
+            "dependentTasks": ["Trainer-small"],
+        },
     }
-    container = {"container": {"image": "pneumonia:1", "command": ["python"]}}
+    container = {
+        "container": {"image": "pneumonia:1", "command": ["python"], "args": ["1234567e8"]}
+    }
     names = (*tasks, "RunSummary")
     specification = {
         "schemaVersion": "2.1.0",

@@ -1,7 +1,12 @@
-"""A small KFP API server over real HTTP: as much of v2beta1 as a submission uses.
+"""A small KFP API server over real HTTP: as much of it as a submission uses.
 
 It keeps pipelines, versions, experiments, runs and schedules, checks uploads against KFP's own
 protos, rejects unknown fields as grpc-gateway does, and plays a run from a list of snapshots.
+
+What it answers about a run is what KFP 2.16 and 2.17 send: the workflow by the older API
+(`toApiRunDetailV1` in backend/src/apiserver/server/api_converter.go), `task_details` of random
+ids without pods or errors, and a failed reading of a log as JSON (`run_log_server.go`), whose
+status is 200 where the server had begun to stream.
 """
 
 from __future__ import annotations
@@ -13,7 +18,8 @@ import json
 import re
 import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -65,7 +71,7 @@ class Snapshot:
     """A run at one look; the last one stays."""
 
     state: str
-    nodes: Sequence[Mapping[str, Any]] = ()
+    workflow: Mapping[str, Any] | None = None
     error: str = ""
 
 
@@ -85,9 +91,11 @@ class FakeKfp:
         }
         self.failures: list[Failure] = []
         self.snapshots: list[Snapshot] = [Snapshot("SUCCEEDED")]
-        self.logs: dict[str, str] = {}
+        self.logs: dict[str, str] = {}  # by the node's id, of the UI's server by the pod's name
         self.is_ui = False
+        self.has_older_api = True
         self.on_look: Callable[[], None] = lambda: None
+        self._shown = Snapshot("PENDING")
         self.token = token
         self.multi_user = multi_user
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
@@ -127,11 +135,15 @@ class FakeKfp:
         """Return the status and the body, a text or what becomes JSON."""
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             return 401, {"error": "Unauthenticated", "code": 16, "message": "no valid token"}
-        log = re.fullmatch(r"/apis/v1alpha1/runs/[^/]+/nodes/([^/]+)/log", request.path)
+        log = re.fullmatch(r"/apis/v1alpha1/runs/([^/]+)/nodes/([^/]+)/log", request.path)
         if log and not self.is_ui:
-            return (200, self.logs[log[1]]) if log[1] in self.logs else (404, "no such pod")
+            return 200, self.logs.get(log[2]) or _log_error(log[1])
         if self.is_ui and request.path == "/k8s/pod/logs":
-            return 200, self.logs[request.query["podname"]]
+            pod = request.query["podname"]
+            return (200, self.logs[pod]) if pod in self.logs else (500, f"Could not get {pod}")
+        older = re.fullmatch(r"/apis/v1beta1/runs/([^/]+)", request.path)
+        if older and self.has_older_api:
+            return 200, self._look_for_workflow(older[1])
         api = re.fullmatch(r"/apis/v2beta1/(.*)", request.path)
         if not api:
             # The UI's server answers every other address with its page.
@@ -205,13 +217,41 @@ class FakeKfp:
 
     def _look(self, run_id: str) -> tuple[int, Any]:
         self.on_look()
-        snapshot = self.snapshots.pop(0) if len(self.snapshots) > 1 else self.snapshots[0]
-        run = {"run_id": run_id, "state": snapshot.state}
-        if snapshot.nodes:
-            run["run_details"] = {"task_details": list(snapshot.nodes)}
-        if snapshot.error:
-            run["error"] = {"code": 13, "message": snapshot.error}
+        self._shown = self.snapshots.pop(0) if len(self.snapshots) > 1 else self.snapshots[0]
+        run = {"run_id": run_id, "state": self._shown.state}
+        if self._shown.workflow:
+            # Of compressed nodes KFP has none: it goes on to show what it last saw.
+            nodes = self._shown.workflow["status"].get("nodes", {})
+            run["run_details"] = {"task_details": [_detail(run_id, it) for it in nodes.values()]}
+        if self._shown.error:
+            run["error"] = {"code": 13, "message": self._shown.error}
         return 200, run
+
+    def _look_for_workflow(self, run_id: str) -> dict[str, Any]:
+        details: dict[str, Any] = {"run": {"id": run_id, "status": "Running"}}
+        if self._shown.workflow:
+            manifest = json.dumps(self._shown.workflow)
+            details["pipeline_runtime"] = {"workflow_manifest": manifest}
+        else:
+            details["pipeline_runtime"] = {}
+        return details
+
+
+def _detail(run_id: str, node: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        "task_id": str(uuid.uuid4()),
+        "display_name": node["displayName"],
+        "create_time": node["startedAt"],
+        "start_time": node["startedAt"],
+        "end_time": node["finishedAt"] or "0001-01-01T00:00:00Z",
+        "state": node["phase"].upper(),
+    }
+
+
+def _log_error(run_id: str) -> str:
+    what = f"BadRequestError: Failed to read logs for run {run_id}"
+    return json.dumps({"error_message": what, "error_details": f"{what}: no such pod"})
 
 
 def _handler_of(fake: FakeKfp) -> type[BaseHTTPRequestHandler]:

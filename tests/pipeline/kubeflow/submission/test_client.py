@@ -12,13 +12,13 @@ import pytest
 
 from pipeline.kubeflow.submission import client
 from tests.pipeline.kubeflow.submission.conftest import Submit
-from tests.pipeline.kubeflow.submission.fake_argo_nodes import argo_nodes, pod_of
+from tests.pipeline.kubeflow.submission.fake_argo_workflow import node_of, workflow
 from tests.pipeline.kubeflow.submission.fake_kfp_api import Failure, FakeKfp, Snapshot
 
 TOKEN = "s3cr3t-t0ken"
 QUICK = ("--poll-s", "0.01")
-DONE = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "SUCCEEDED", "RunSummary": "SUCCEEDED"}
-BROKEN = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "FAILED", "RunSummary": "SUCCEEDED"}
+DONE = {"ImportExampleGen": "Succeeded", "Trainer-small": "Succeeded", "RunSummary": "Succeeded"}
+BROKEN = {"ImportExampleGen": "Succeeded", "Trainer-small": "Failed", "RunSummary": "Succeeded"}
 
 
 @pytest.mark.parametrize("option", ["--token", "--existing-token", "--token-file"])
@@ -28,8 +28,8 @@ def test_the_token_is_sent_and_never_shown(
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     value = str(tmp_path / "token") if option == "--token-file" else TOKEN
     fake.token = TOKEN
-    fake.snapshots = [Snapshot("FAILED", argo_nodes(BROKEN))]
-    fake.logs = {pod_of(BROKEN, "Trainer-small"): f"ValueError: {TOKEN}"}
+    fake.snapshots = [Snapshot("FAILED", workflow(BROKEN))]
+    fake.logs = {node_of(workflow(BROKEN), "Trainer-small")["id"]: f"ValueError: {TOKEN}"}
     code, output, errors = submit(option, value, "--wait", *QUICK)
     assert code == 1
     assert {request.headers["authorization"] for request in fake.requests} == {f"Bearer {TOKEN}"}
@@ -47,7 +47,7 @@ def test_a_token_that_is_renewed_is_read_anew(
     token_file = tmp_path / "token"
     token_file.write_text("first")
     fake.token = "first"
-    fake.snapshots = [Snapshot("RUNNING"), Snapshot("SUCCEEDED", argo_nodes(DONE))]
+    fake.snapshots = [Snapshot("RUNNING"), Snapshot("SUCCEEDED", workflow(DONE))]
 
     def renew() -> None:
         fake.token = "second"

@@ -13,10 +13,10 @@ import yaml
 
 from pipeline.kubeflow.submission.command import main
 from tests.pipeline.kubeflow.submission.conftest import Submit
-from tests.pipeline.kubeflow.submission.fake_argo_nodes import argo_nodes
+from tests.pipeline.kubeflow.submission.fake_argo_workflow import workflow
 from tests.pipeline.kubeflow.submission.fake_kfp_api import Failure, FakeKfp, Snapshot
 
-DONE = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "SUCCEEDED", "RunSummary": "SUCCEEDED"}
+DONE = {"ImportExampleGen": "Succeeded", "Trainer-small": "Succeeded", "RunSummary": "Succeeded"}
 
 
 def test_the_first_submission_makes_pipeline_version_experiment_and_run(
@@ -78,8 +78,29 @@ def test_without_cache_no_task_of_the_uploaded_version_may_use_it(
     uploaded = list(yaml.safe_load_all(fake.stored["versions"][0]["content"]))
     original = list(yaml.safe_load_all(compiled.read_text()))
     assert "cachingOptions" not in json.dumps(uploaded)
+    # As in the compiled file: without its quotes, Go's reader takes it for a number.
+    assert '"1234567e8"' in fake.stored["versions"][0]["content"].decode()
     assert uploaded[1] == original[1]
     assert uploaded[0]["deploymentSpec"] == original[0]["deploymentSpec"]
+
+
+def test_a_name_that_kfp_cannot_store_is_refused_before_any_request(
+    submit: Submit, fake: FakeKfp, compiled: Path
+) -> None:
+    assert submit("--pipeline-name", "x" * 128)[0] == 0
+    fake.requests.clear()
+    for arguments, origin in (
+        (("--pipeline-name", "x" * 129), "--pipeline-name"),
+        ((), str(compiled)),
+    ):
+        if not arguments:
+            compiled.write_text(
+                compiled.read_text().replace("name: pneumonia", "name: " + "y" * 129)
+            )
+        code, _, errors = submit(*arguments)
+        assert code == 2
+        assert f"{origin}: expected a pipeline name of at most 128 characters, got 129" in errors
+    assert not fake.requests
 
 
 def test_kfps_environment_variables_are_heeded(
@@ -129,7 +150,7 @@ def test_a_schedule_pins_the_version_and_runs_one_at_a_time(submit: Submit, fake
 def test_the_script_runs_from_anywhere(
     repository: Path, fake: FakeKfp, compiled: Path, tmp_path: Path
 ) -> None:
-    fake.snapshots = [Snapshot("SUCCEEDED", argo_nodes(DONE))]
+    fake.snapshots = [Snapshot("SUCCEEDED", workflow(DONE))]
     fake.failures = [Failure("/runs/", None)]  # which urllib3 repeats, and would warn of
     command = [sys.executable, str(repository / "kubeflow" / "submit.py"), compiled.name]
     done = subprocess.run(

@@ -18,7 +18,7 @@ Change = Callable[[list[Any]], object]
 def test_names_types_and_tasks_are_read(compiled: Path) -> None:
     pipeline = read_pipeline(compiled)
     assert pipeline.name == "pneumonia"
-    assert pipeline.tasks == {"ImportExampleGen", "Trainer-small", "RunSummary"}
+    assert pipeline.tasks == {"ImportExampleGen", "Trainer-small", "Verdict", "RunSummary"}
     assert pipeline.dags == {"root", "tfx-dag"}
     kinds = {name: known.kind for name, known in pipeline.parameters.items()}
     assert kinds == {

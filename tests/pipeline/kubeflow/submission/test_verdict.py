@@ -12,16 +12,17 @@ from pipeline.kubeflow.submission.verdict import judge
 
 def _task(name: str, state: str, message: str = "", minute: int = 0) -> TaskState:
     ended = datetime.datetime(2026, 1, 5, 3, minute, tzinfo=datetime.UTC)
-    return TaskState(name, state, 1.0, message, f"pod-{name}", ended)
+    return TaskState(name, state, 1.0, message, f"node-{name}", f"pod-{name}", ended)
 
 
 def _no_log(task: TaskState) -> str:
     raise AssertionError(f"the log of {task.name} is not needed")
 
 
-def test_a_run_without_a_summary_task_is_judged_by_its_state() -> None:
+def test_a_success_of_a_pipeline_without_a_verdict_says_nothing() -> None:
     verdict = judge("SUCCEEDED", "", [_task("Pusher", "SUCCEEDED")], False, _no_log)
-    assert (verdict.text, verdict.exit_code) == ("BLESSED and pushed", 0)
+    assert verdict.exit_code == 1
+    assert verdict.text.startswith("UNKNOWN: the run succeeded, but the pipeline has no task")
 
 
 def test_what_broke_first_is_told_first() -> None:
@@ -34,7 +35,7 @@ def test_what_broke_first_is_told_first() -> None:
 def test_a_refusal_beside_something_broken_is_broken() -> None:
     tasks = [
         _task("Trainer-x", "FAILED", "ValueError: no", minute=1),
-        _task("RunSummary", "FAILED", "REFUSED: no model", minute=2),
+        _task("Verdict", "FAILED", "REFUSED: no model", minute=2),
     ]
     verdict = judge("FAILED", "", tasks, True, _no_log)
     assert (verdict.text, verdict.exit_code) == ("BROKEN in Trainer-x: ValueError: no", 1)
@@ -49,9 +50,9 @@ def test_a_refusal_beside_something_broken_is_broken() -> None:
     ],
 )
 def test_only_a_message_that_begins_so_is_a_refusal(log: str) -> None:
-    verdict = judge("FAILED", "", [_task("RunSummary", "FAILED")], True, lambda _: log)
+    verdict = judge("FAILED", "", [_task("Verdict", "FAILED")], True, lambda _: log)
     assert verdict.exit_code == 1
-    assert verdict.text.startswith("BROKEN in RunSummary: ")
+    assert verdict.text.startswith("BROKEN in Verdict: ")
 
 
 def test_a_long_message_is_cut() -> None:

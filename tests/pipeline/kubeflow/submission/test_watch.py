@@ -11,30 +11,43 @@ from pathlib import Path
 import pytest
 
 from tests.pipeline.kubeflow.submission.conftest import Submit
-from tests.pipeline.kubeflow.submission.fake_argo_nodes import argo_nodes, pod_of
+from tests.pipeline.kubeflow.submission.fake_argo_workflow import node_of, pod_of, workflow
 from tests.pipeline.kubeflow.submission.fake_kfp_api import Failure, FakeKfp, Snapshot
 
 QUICK = ("--poll-s", "0.01")
-DONE = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "SUCCEEDED", "RunSummary": "SUCCEEDED"}
-REFUSED = DONE | {"RunSummary": "FAILED"}
-BROKEN = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "FAILED", "RunSummary": "SUCCEEDED"}
+DONE = {
+    "ImportExampleGen": "Succeeded",
+    "Trainer-small": "Succeeded",
+    "Verdict": "Succeeded",
+    "RunSummary": "Succeeded",
+}
+REFUSED = DONE | {"Verdict": "Failed"}
+BROKEN = {"ImportExampleGen": "Succeeded", "Trainer-small": "Failed", "RunSummary": "Succeeded"}
+BAD_INPUT = {"ImportExampleGen": "Failed", "RunSummary": "Succeeded"}
 TRACEBACK = """Traceback (most recent call last):
   File "run.py", line 1, in <module>
 {}
 F0105 main.go:49] failed to execute component: exit status 1
 """
+# As KFP 2.16 makes a workflow, as 2.17 does, and as Argo stores a large one.
+FORMS = pytest.mark.parametrize(
+    "form", [{}, {"wrapped": True}, {"wrapped": True, "compressed": True}, {"compressed": True}]
+)
+Form = dict[str, bool]
 
 
+@FORMS
 def test_a_followed_run_tells_each_change_once_and_ends_blessed(
-    submit: Submit, fake: FakeKfp
+    submit: Submit, fake: FakeKfp, form: Form
 ) -> None:
-    first = {"ImportExampleGen": "SUCCEEDED", "Trainer-small": "RUNNING"}
+    first = {"ImportExampleGen": "Succeeded", "Trainer-small": "Running"}
+    cached = ["ImportExampleGen"]
     fake.snapshots = [
         Snapshot("PENDING"),
-        Snapshot("RUNNING", argo_nodes({"ImportExampleGen": "RUNNING"})),
-        Snapshot("RUNNING", argo_nodes(first, cached=["ImportExampleGen"])),
-        Snapshot("RUNNING", argo_nodes(first, cached=["ImportExampleGen"])),
-        Snapshot("SUCCEEDED", argo_nodes(DONE, cached=["ImportExampleGen"])),
+        Snapshot("RUNNING", workflow({"ImportExampleGen": "Running"}, **form)),
+        Snapshot("RUNNING", workflow(first, cached=cached, **form)),
+        Snapshot("RUNNING", workflow(first, cached=cached, **form)),
+        Snapshot("SUCCEEDED", workflow(DONE, cached=cached, **form)),
     ]
     code, output, errors = submit("--wait", *QUICK)
     assert (code, errors) == (0, "")
@@ -44,6 +57,7 @@ def test_a_followed_run_tells_each_change_once_and_ends_blessed(
         "ImportExampleGen  cached in 30.0 s",
         "Trainer-small  running",
         "Trainer-small  succeeded in 30.0 s",
+        "Verdict  succeeded in 30.0 s",
         "RunSummary  succeeded in 30.0 s",
     ]
     assert output.splitlines()[-2:] == [
@@ -52,48 +66,42 @@ def test_a_followed_run_tells_each_change_once_and_ends_blessed(
     ]
 
 
-@pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED"])  # KFP from 2.5 on, and before
-@pytest.mark.parametrize("is_ui", [False, True])
-def test_a_refusal_is_read_from_the_log_whatever_the_runs_state(
-    submit: Submit, fake: FakeKfp, state: str, is_ui: bool
+@FORMS
+def test_a_refusal_is_read_from_the_message_that_the_task_left(
+    submit: Submit, fake: FakeKfp, form: Form
 ) -> None:
-    fake.is_ui = is_ui
-    fake.snapshots = [Snapshot(state, argo_nodes(REFUSED))]
-    log = TRACEBACK.format("pipeline.errors.RefusedError: REFUSED: recall 0.81 is below 0.95")
-    fake.logs = {pod_of(REFUSED, "RunSummary"): log}
-    code, output, _ = submit("--wait", *QUICK)
-    assert code == 3
-    assert output.splitlines()[-2] == "REFUSED: recall 0.81 is below 0.95"
-
-
-def test_a_refusal_is_read_from_the_apis_message(submit: Submit, fake: FakeKfp) -> None:
-    message = "main: Error (exit code 1): RunSummary: RefusedError: REFUSED: recall 0.81 < 0.95"
-    nodes = argo_nodes(REFUSED, messages={"RunSummary": message})
-    fake.snapshots = [Snapshot("FAILED", nodes)]
+    message = "Verdict: RefusedError: REFUSED: recall 0.81 < 0.95"
+    flow = workflow(REFUSED, messages={"Verdict": message}, **form)
+    fake.snapshots = [Snapshot("FAILED", flow)]
     code, output, _ = submit("--wait", *QUICK)
     assert code == 3
     assert output.splitlines()[-2] == "REFUSED: recall 0.81 < 0.95"
     assert not fake.sent("GET", ".*log")
 
 
-def test_a_refusal_that_fails_nothing_is_read_from_the_summarys_log(
-    submit: Submit, fake: FakeKfp
-) -> None:
-    fake.snapshots = [Snapshot("SUCCEEDED", argo_nodes(DONE))]
-    sentence = "REFUSED: recall 0.81 is below 0.95"
-    log = f"INFO pipeline.kubeflow.run_summary_node: {sentence}\nINFO other: done\n"
-    fake.logs = {pod_of(DONE, "RunSummary"): log}
+@FORMS
+def test_what_a_task_cannot_use_is_bad_input(submit: Submit, fake: FakeKfp, form: Form) -> None:
+    message = "ImportExampleGen: InputError: expected records in /mnt/data/records, got none"
+    flow = workflow(
+        BAD_INPUT, attempts={"ImportExampleGen": 3}, messages={"ImportExampleGen": message}, **form
+    )
+    fake.snapshots = [Snapshot("FAILED", flow)]
     code, output, _ = submit("--wait", *QUICK)
-    assert code == 3
-    assert output.splitlines()[-2] == sentence
+    assert code == 2
+    assert output.splitlines()[-2] == (
+        "BAD INPUT in ImportExampleGen: InputError: expected records in /mnt/data/records, got none"
+    )
 
 
+@FORMS
 def test_a_broken_task_is_named_with_the_last_attempts_exception(
-    submit: Submit, fake: FakeKfp
+    submit: Submit, fake: FakeKfp, form: Form
 ) -> None:
-    fake.snapshots = [Snapshot("FAILED", argo_nodes(BROKEN, attempts={"Trainer-small": 3}))]
-    log = TRACEBACK.format("ValueError: expected 4 columns, got 3")
-    fake.logs = {pod_of(BROKEN, "Trainer-small", attempt=2): log}
+    message = "Trainer-small: ValueError: expected 4 columns, got 3"
+    flow = workflow(
+        BROKEN, attempts={"Trainer-small": 3}, messages={"Trainer-small": message}, **form
+    )
+    fake.snapshots = [Snapshot("FAILED", flow)]
     code, output, _ = submit("--wait", *QUICK)
     assert code == 1
     assert output.splitlines()[-2] == (
@@ -101,21 +109,38 @@ def test_a_broken_task_is_named_with_the_last_attempts_exception(
     )
 
 
-def test_a_summary_that_fails_for_another_reason_is_no_refusal(
-    submit: Submit, fake: FakeKfp
+@pytest.mark.parametrize("is_ui", [False, True])
+def test_the_log_speaks_where_a_task_left_no_message(
+    submit: Submit, fake: FakeKfp, is_ui: bool
 ) -> None:
-    fake.snapshots = [Snapshot("FAILED", argo_nodes(REFUSED))]
-    fake.logs = {pod_of(REFUSED, "RunSummary"): TRACEBACK.format("OSError: the hook is down")}
+    fake.is_ui = is_ui
+    flow = workflow(REFUSED)
+    fake.snapshots = [Snapshot("FAILED", flow)]
+    log = TRACEBACK.format("pipeline.errors.RefusedError: REFUSED: recall 0.81 is below 0.95")
+    fake.logs = {
+        pod_of(flow, "Verdict") if is_ui else node_of(flow, "Verdict")["id"]: log,
+    }
     code, output, _ = submit("--wait", *QUICK)
-    assert code == 1
-    assert output.splitlines()[-2] == "BROKEN in RunSummary: OSError: the hook is down"
+    assert code == 3
+    assert output.splitlines()[-2] == "REFUSED: recall 0.81 is below 0.95"
 
 
-def test_a_failure_without_any_message_is_still_told(submit: Submit, fake: FakeKfp) -> None:
-    fake.snapshots = [Snapshot("FAILED", argo_nodes(REFUSED))]
+def test_an_error_in_the_place_of_a_log_is_no_log(submit: Submit, fake: FakeKfp) -> None:
+    fake.snapshots = [Snapshot("FAILED", workflow(REFUSED))]
     code, output, _ = submit("--wait", *QUICK)
     assert code == 1
-    assert "BROKEN in RunSummary: KFP gives no message" in output
+    assert fake.sent("GET", "/apis/v1alpha1/runs/.*/log")
+    assert output.splitlines()[-2] == "BROKEN in Verdict: main: Error (exit code 1)"
+
+
+def test_a_killed_container_is_told_in_kubernetes_words(submit: Submit, fake: FakeKfp) -> None:
+    flow = workflow(BROKEN)
+    node = node_of(flow, "Trainer-small")
+    node["message"] = "OOMKilled (exit code 137)"
+    fake.snapshots = [Snapshot("FAILED", flow)]
+    code, output, _ = submit("--wait", *QUICK)
+    assert code == 1
+    assert output.splitlines()[-2] == "BROKEN in Trainer-small: OOMKilled (exit code 137)"
 
 
 @pytest.mark.parametrize(
@@ -124,10 +149,13 @@ def test_a_failure_without_any_message_is_still_told(submit: Submit, fake: FakeK
         (Snapshot("CANCELED"), "CANCELED: the run was not finished"),
         (Snapshot("SKIPPED"), "SKIPPED: the run was not finished"),
         (Snapshot("FAILED", error="workflow was evicted"), "BROKEN: workflow was evicted"),
-        (Snapshot("SUCCEEDED"), "UNKNOWN: the run succeeded, but"),
         (
-            Snapshot("FAILED", argo_nodes({"tfx-dag": "FAILED"}, broken_drivers=["tfx-dag"])),
+            Snapshot("FAILED", workflow({}, broken_drivers=["tfx-dag"])),
             "BROKEN in tfx-dag: ",
+        ),
+        (
+            Snapshot("FAILED", workflow(BROKEN, broken_drivers=["Trainer-small"])),
+            "BROKEN in Trainer-small: ",
         ),
     ],
 )
@@ -138,6 +166,27 @@ def test_other_ends_are_told_plainly(
     code, output, _ = submit("--wait", *QUICK)
     assert code == 1
     assert output.splitlines()[-2].startswith(line)
+
+
+@pytest.mark.parametrize("is_ui", [False, True])  # which answers unknown addresses by its page
+@pytest.mark.parametrize(("state", "expected"), [("SUCCEEDED", 0), ("FAILED", 1)])
+def test_without_the_older_api_the_runs_state_decides(
+    submit: Submit, fake: FakeKfp, is_ui: bool, state: str, expected: int
+) -> None:
+    fake.has_older_api, fake.is_ui = False, is_ui
+    fake.snapshots = [Snapshot("RUNNING"), Snapshot(state, workflow(DONE))]
+    code, output, _ = submit("--wait", *QUICK)
+    assert code == expected
+    assert output.count("Tasks cannot be shown: expected the run's workflow") == 1
+
+
+def test_nodes_that_cannot_be_read_end_the_following(submit: Submit, fake: FakeKfp) -> None:
+    flow = workflow(DONE, compressed=True)
+    flow["status"]["compressedNodes"] = "bm8gZ3ppcA=="
+    fake.snapshots = [Snapshot("RUNNING", flow)]
+    code, _, errors = submit("--wait", *QUICK)
+    assert code == 2
+    assert "expected the workflow's compressedNodes as base64 of gzip of JSON" in errors
 
 
 def test_a_run_that_does_not_end_in_time_goes_on(submit: Submit, fake: FakeKfp) -> None:
@@ -151,7 +200,7 @@ def test_a_run_that_does_not_end_in_time_goes_on(submit: Submit, fake: FakeKfp) 
 def test_following_survives_a_cut_connection_and_a_restarting_server(
     submit: Submit, fake: FakeKfp
 ) -> None:
-    fake.snapshots = [Snapshot("RUNNING"), Snapshot("SUCCEEDED", argo_nodes(DONE))]
+    fake.snapshots = [Snapshot("RUNNING"), Snapshot("SUCCEEDED", workflow(DONE))]
     # urllib3 itself repeats a cut connection three times.
     fake.failures = [Failure("/runs/", None, times=4), Failure("/runs/", 503, "upstream")]
     code, output, _ = submit("--wait", *QUICK)
@@ -197,7 +246,7 @@ def test_an_interrupt_leaves_the_run_going(repository: Path, fake: FakeKfp, comp
 def test_a_task_is_not_taken_for_cached_because_a_later_one_is(
     submit: Submit, fake: FakeKfp
 ) -> None:
-    fake.snapshots = [Snapshot("SUCCEEDED", argo_nodes(DONE, cached=["Trainer-small"]))]
+    fake.snapshots = [Snapshot("SUCCEEDED", workflow(DONE, cached=["Trainer-small"]))]
     _, output, _ = submit("--wait", *QUICK)
     assert "ImportExampleGen  succeeded" in output
     assert "Trainer-small  cached" in output
