@@ -439,7 +439,8 @@ class GpuSettings(Settings):
 class VolumeSettings(Settings):
     """The volume with data and pushed models; `claim: ""` mounts none."""
 
-    claim: str = Field("pneumonia-data", pattern=r"^([a-z0-9][-a-z0-9.]*)?$")
+    # KFP names the pod's volume after the claim, so it follows the rule for volumes: no dot.
+    claim: str = Field("pneumonia-data", pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")
     mount_path: _AbsolutePath = "/mnt/data"
     # `all`: every pod, which also keeps interrupted searches; over several machines that needs a
     # volume that many may write (ReadWriteMany). `boundary`: only what reads data or pushes.
@@ -459,8 +460,10 @@ class RetrySettings(Settings):
 
     max_retries: int = Field(2, ge=0, le=10)
     backoff_s: int = Field(60, ge=0)
-    backoff_factor: float = Field(2.0, ge=1.0)
-    max_backoff_s: int = Field(600, ge=0)
+    backoff_factor: int = Field(2, ge=1, le=10)  # Argo takes whole numbers alone
+    # From the start of the first attempt on; after that, a task is not tried again, and an attempt
+    # that is still running is killed.
+    all_attempts_days: int = Field(7, ge=1, le=365)
 
 
 class KubeflowSettings(Settings):

@@ -1,6 +1,8 @@
 """The second document of a compiled pipeline: what Kubernetes gives to each pod.
 
-Its fields are those of the `kfp-kubernetes` protos; KFP reads them strictly.
+Its fields are those of the `kfp-kubernetes` protos. With a field that KFP does not know the whole
+document is dropped without a word, and one that it knows may still be read by nobody:
+tests/pipeline/kubeflow/test_platform_document.py lists what the backend reads.
 """
 
 from __future__ import annotations
@@ -74,8 +76,17 @@ def _secrets(settings: PipelineSettings) -> dict[str, list[Json]]:
 
 def _gpu(settings: PipelineSettings) -> Json:
     gpu = settings.kubeflow.gpu
+    # TensorFlow and NCCL share memory there, and a container has 64 MiB of it. KFP's own field
+    # `enabledSharedMemory` is in the protos, and read by no version.
     fields: Json = {
-        "enabledSharedMemory": {"volumeName": _SHARED_MEMORY_NAME, "size": gpu.shared_memory}
+        "emptyDirMounts": [
+            {
+                "volumeName": _SHARED_MEMORY_NAME,
+                "mountPath": "/dev/shm",
+                "medium": "Memory",
+                "sizeLimit": gpu.shared_memory,
+            }
+        ]
     }
     if gpu.node_selector:
         fields["nodeSelector"] = {"labels": dict(gpu.node_selector)}

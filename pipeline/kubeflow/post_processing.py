@@ -23,6 +23,7 @@ from pipeline.kubeflow.run_folder import VERDICT_NODE
 from pipeline.kubeflow.run_parameters import RunParameter, run_parameters
 from pipeline.kubeflow.task_parameters import bind_parameters
 from pipeline.kubeflow.ui_artifacts import UI_OUTPUTS
+from pipeline.kubeflow.yaml_text import to_yaml
 
 Json = dict[str, Any]
 DAG = "tfx-dag"  # TFX's name for the tasks that the exit handler waits for
@@ -40,6 +41,7 @@ _NEVER_CACHED = (
     SUMMARY_NODE,
 )
 _MAX_ARGUMENT_BYTES = 128 * 1024  # of one argument, by Linux
+_DAY_S = 24 * 60 * 60
 
 
 def post_process(compiled: Mapping[str, Any], settings: PipelineSettings, dag: Pipeline) -> Json:
@@ -86,14 +88,18 @@ def _retry_policy(settings: PipelineSettings) -> Json:
         "maxRetryCount": retries.max_retries,
         "backoffDuration": f"{retries.backoff_s}s",
         "backoffFactor": retries.backoff_factor,
-        "backoffMaxDuration": f"{retries.max_backoff_s}s",
+        # Argo's deadline for all attempts, counted from the start of the first: a retry that is
+        # still running then is killed. KFP's default is 0, which means no retry at all.
+        "backoffMaxDuration": f"{retries.all_attempts_days * _DAY_S}s",
     }
 
 
 def _name_types_by_class(spec: Json, dag: Pipeline) -> None:
-    """Write the import path of our artifacts' classes, by which TFX finds them at run time.
+    """Leave of each artifact's type its title, for ours the import path of the class.
 
-    TFX wants a type's name in the form `namespace.Title`, and then imports it.
+    TFX wants a type's name in the form `namespace.Title`, and then imports it. KFP reads title and
+    `type: object`; the properties, which TFX has in its classes, are an eighth of the workflow
+    that Argo has to store.
     """
     classes = {
         channel.type.TYPE_NAME: f"{channel.type.__module__}.{channel.type.__qualname__}"
@@ -103,9 +109,10 @@ def _name_types_by_class(spec: Json, dag: Pipeline) -> None:
     }
     for artifact in _artifact_types(spec):
         schema = yaml.safe_load(artifact.get("instanceSchema", "")) or {}
-        if schema.get("title") in classes:
-            schema["title"] = classes[schema["title"]]
-            artifact["instanceSchema"] = yaml.safe_dump(schema, sort_keys=False)
+        if title := schema.get("title"):
+            artifact["instanceSchema"] = to_yaml(
+                {"title": classes.get(title, title), "type": "object"}
+            )
 
 
 def _artifact_types(spec: Json) -> Iterator[Json]:

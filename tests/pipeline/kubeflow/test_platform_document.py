@@ -8,6 +8,7 @@ import pytest
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as pb
 
+from contract.errors import InputError
 from contract.settings import PipelineSettings
 from pipeline.kubeflow.platform_document import BOUNDARY_NODES, platform_document
 from pipeline.load_config import load_settings
@@ -19,6 +20,38 @@ SECRETS = (
     " {secret: s3, key: key, variable: AWS_SECRET_ACCESS_KEY},"
     " {secret: chat, key: url, variable: PNEUMONIA_WEBHOOK_URL}]"
 )
+
+
+# What `extendPodSpecPatch` reads, in backend/src/v2/driver/k8s.go of kubeflow/pipelines. It does
+# not read `enabledSharedMemory`, which is in the protos, too.
+READ_BY_KFP = {
+    "emptyDirMounts.medium",
+    "emptyDirMounts.mountPath",
+    "emptyDirMounts.sizeLimit",
+    "emptyDirMounts.volumeName",
+    "fieldPathAsEnv.fieldPath",
+    "fieldPathAsEnv.name",
+    "imagePullPolicy",
+    "imagePullSecret.secretName",
+    "nodeSelector.labels",
+    "pvcMount.constant",
+    "pvcMount.mountPath",
+    "secretAsEnv.keyToEnv.envVar",
+    "secretAsEnv.keyToEnv.secretKey",
+    "secretAsEnv.secretName",
+    "tolerations.effect",
+    "tolerations.key",
+    "tolerations.operator",
+    "tolerations.value",
+}
+
+
+def _paths(tree: Any, path: str = "") -> set[str]:
+    if isinstance(tree, list):
+        return set().union(*(_paths(each, path) for each in tree))
+    if isinstance(tree, dict) and path != "nodeSelector.labels":
+        return set().union(*(_paths(it, f"{path}.{key}".lstrip(".")) for key, it in tree.items()))
+    return {path}
 
 
 def _settings(*overrides: str) -> PipelineSettings:
@@ -75,7 +108,8 @@ def test_only_nodes_with_a_gpu_are_sent_to_machines_with_one() -> None:
     )
     large = executors.pop("Trainer-large")
     assert dict(large.node_selector.labels) == {"nvidia.com/gpu.present": "true"}
-    assert large.enabled_shared_memory.size == "2Gi"
+    (shared,) = large.empty_dir_mounts
+    assert (shared.mount_path, shared.medium, shared.size_limit) == ("/dev/shm", "Memory", "2Gi")
     told = [(each.key, each.operator, each.value, each.effect) for each in large.tolerations]
     assert told == [
         ("gpu", "Equal", "1", "NoExecute"),
@@ -83,7 +117,24 @@ def test_only_nodes_with_a_gpu_are_sent_to_machines_with_one() -> None:
     ]
     for executor in executors.values():
         fields = {field.name for field, _ in executor.ListFields()}
-        assert not fields & {"node_selector", "enabled_shared_memory", "tolerations"}
+        assert not fields & {"node_selector", "empty_dir_mounts", "tolerations"}
+
+
+def test_every_field_that_is_written_is_one_that_kfp_reads() -> None:
+    everything = _settings(
+        SECRETS,
+        "kubeflow.image_pull_secrets=[registry]",
+        "kubeflow.gpu.tolerations=[{key: gpu, operator: Equal, value: '1', effect: NoExecute}]",
+    )
+    document = platform_document(everything, [f"{node}_executor" for node in NODES])
+    executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert set().union(*map(_paths, executors.values())) == READ_BY_KFP
+
+
+@pytest.mark.parametrize("claim", ["a.b", "-a", "a-", "A", "a" * 64, "a_b"])
+def test_a_claim_that_cannot_name_a_volume_is_refused(claim: str) -> None:
+    with pytest.raises(InputError, match="claim"):
+        _settings(f"kubeflow.volume.claim={claim}")
 
 
 def test_machines_without_labels_or_taints_need_none() -> None:
