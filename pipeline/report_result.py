@@ -10,8 +10,8 @@ from ml_metadata.proto import metadata_store_pb2
 from components.report import REPORT
 from contract import nodes
 from contract.settings import PipelineSettings
-from pipeline.run_record import read_latest_run
 from report.report import PAGE_FILE
+from report.stored_run import read_stored_run
 
 FOLDER = "report"  # in the output folder
 
@@ -34,7 +34,7 @@ def fetch_report(
     Raises:
         KeyError: The run has not made a report.
     """
-    made = read_latest_run(connection, settings.name).output(nodes.REPORT, REPORT).path
+    made = read_stored_run(connection, settings.name).output(nodes.REPORT, REPORT).path
     folder = output_dir / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(made, folder)

@@ -30,7 +30,6 @@ from evaluation.training_report import TENSORBOARD_DIR, TrainingReport
 from ingestion.dataset_card import DatasetCard
 from models.ensemble import ENSEMBLE
 from pipeline.pipeline import has_ensemble
-from pipeline.run_record import RunRecord, read_latest_run
 from pipeline.summary_schema import (
     OVERALL,
     Candidate,
@@ -54,6 +53,7 @@ from pipeline.summary_schema import (
 )
 from pipeline.summary_verdict import Gate, PushedModel, Servability
 from report.candidates.trials import read_trials
+from report.stored_run import StoredRun, read_stored_run
 from serving.servability.report import ServabilityReport
 
 
@@ -80,7 +80,7 @@ def summarise_run(
     Raises:
         KeyError: When a node has not left what it should have.
     """
-    record = read_latest_run(connection, settings.name)
+    record = read_stored_run(connection, settings.name)
     reports = _training_reports(record, settings)
     chosen_dir = record.output(node_names.SELECTOR, "model_run").path
     selection = Selection.model_validate_json(
@@ -133,7 +133,7 @@ def summarise_run(
     )
 
 
-def _training_reports(record: RunRecord, settings: PipelineSettings) -> dict[str, TrainingReport]:
+def _training_reports(record: StoredRun, settings: PipelineSettings) -> dict[str, TrainingReport]:
     nodes = {name: trainer_id(name) for name in settings.candidates}
     if has_ensemble(settings):
         nodes[ENSEMBLE] = node_names.ENSEMBLE
@@ -148,7 +148,7 @@ def _tensorboard_dir(chosen_dir: Path) -> str | None:
     return str(folder) if folder.is_dir() else None  # an ensemble has no curves
 
 
-def _trials(record: RunRecord, settings: PipelineSettings, candidate: str) -> tuple[Trial, ...]:
+def _trials(record: StoredRun, settings: PipelineSettings, candidate: str) -> tuple[Trial, ...]:
     if candidate not in settings.candidates or not settings.candidates[candidate].tune:
         return ()
     folder = record.output(tuner_id(candidate), TUNER_RESULTS).path
@@ -169,12 +169,12 @@ def _data_counts(card: DatasetCard) -> DataCounts:
     )
 
 
-def _shortcuts(record: RunRecord) -> tuple[Shortcut, ...]:
+def _shortcuts(record: StoredRun) -> tuple[Shortcut, ...]:
     report = ShortcutReport.read(record.output(node_names.DATA_AUDIT, "report").path)
     return tuple(Shortcut.model_validate(shortcut) for shortcut in report.shortcuts)
 
 
-def _split_differences(record: RunRecord) -> tuple[SplitDifference, ...]:
+def _split_differences(record: StoredRun) -> tuple[SplitDifference, ...]:
     report = SplitDifferences.read(record.output(node_names.DATA_AUDIT, "report").path)
     return tuple(SplitDifference.model_validate(each) for each in report.differences)
 
@@ -220,7 +220,7 @@ def _decisions(report: TrainingReport, gate: GateReport) -> Decisions:
     )
 
 
-def _external(record: RunRecord, settings: PipelineSettings) -> dict[str, ExternalSet]:
+def _external(record: StoredRun, settings: PipelineSettings) -> dict[str, ExternalSet]:
     if not settings.external:
         return {}
     folder = record.output(node_names.EXTERNAL_EVALUATION, EXTERNAL_OUTPUT).path
@@ -247,7 +247,7 @@ def _external_set(measured: MeasuredSet) -> ExternalSet:
     )  # fmt: skip
 
 
-def _servability(record: RunRecord, settings: PipelineSettings) -> Servability:
+def _servability(record: StoredRun, settings: PipelineSettings) -> Servability:
     report = ServabilityReport.read(record.output(node_names.SERVABILITY_CHECK, BLESSING).path)
     is_asked = settings.serving.infra_validation != "none"
     return Servability(
@@ -260,7 +260,7 @@ def _servability(record: RunRecord, settings: PipelineSettings) -> Servability:
     )
 
 
-def _pushed_model(record: RunRecord) -> PushedModel | None:
+def _pushed_model(record: StoredRun) -> PushedModel | None:
     properties = record.output(node_names.PUSHER, "pushed_model").properties
     if properties[PUSHED_PROPERTY] != 1:
         return None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
 from contract import nodes as node_names
 from contract.errors import InputError
 from evaluation.gate import REPORT_FILE, GateReport
 from evaluation.tfma_results import read_evaluation
-from pipeline.run_record import RunRecord, read_latest_run
 from report.slices.slice_table import SliceRow, slice_rows
+from report.stored_run import (
+    StoredRun,
+    read_pipeline_names,
+    read_stored_run,
+    sqlite_connection,
+)
 
 METADATA_FILE = "metadata.sqlite"
 _FIX = "Give the output folder of a run that has come to its verdict."
@@ -31,7 +35,7 @@ def read_slices(output: Path, pipeline_name: str | None = None) -> tuple[SliceRo
     connection = _connection(output)
     name = pipeline_name or _only_pipeline(connection, output)
     try:
-        record = read_latest_run(connection, name)
+        record = read_stored_run(connection, name)
         evaluation = _existing(record, node_names.EVALUATOR, "evaluation")
         blessing = _existing(record, node_names.GATE, "blessing")
     except LookupError as error:  # no run, or a run without the node
@@ -47,21 +51,16 @@ def _connection(output: Path) -> metadata_store_pb2.ConnectionConfig:
             f"expected {METADATA_FILE} in {output}, got none. {_FIX} A run whose metadata is in "
             "MySQL has the same table in its report, as slices.csv."
         )
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(path)
-    # So that looking neither changes the store nor waits for a run that goes on.
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    return config
+    return sqlite_connection(path)
 
 
 def _only_pipeline(connection: metadata_store_pb2.ConnectionConfig, output: Path) -> str:
     try:
-        pipelines = MetadataStore(connection).get_contexts_by_type("pipeline")
+        names = read_pipeline_names(connection)
     except Exception as error:  # ml_metadata raises a type of its own for each of SQLite's errors
         raise InputError(
             f"expected {output / METADATA_FILE} to be a metadata store, got: {error}. {_FIX}"
         ) from error
-    names = sorted(str(context.name) for context in pipelines)
     if len(names) != 1:
         raise InputError(
             f"expected one pipeline in {output}, got {', '.join(names) or 'none'}. "
@@ -70,7 +69,7 @@ def _only_pipeline(connection: metadata_store_pb2.ConnectionConfig, output: Path
     return names[0]
 
 
-def _existing(record: RunRecord, node_id: str, name: str) -> Path:
+def _existing(record: StoredRun, node_id: str, name: str) -> Path:
     path = record.output(node_id, name).path
     if not path.is_dir():
         raise InputError(

@@ -10,8 +10,8 @@ from ml_metadata.proto import metadata_store_pb2
 from components.study_table import PAGE_FILE, STUDY, TABLE_FILE
 from contract import nodes
 from contract.settings import PipelineSettings
-from pipeline.run_record import read_latest_run
 from pipeline.summary_schema import Metrics, PublishedFigures, Study, StudyRow
+from report.stored_run import read_stored_run
 from report.study.table import StudyTable
 
 FOLDER = "study"  # in the output folder
@@ -35,7 +35,7 @@ def fetch_study(
     Raises:
         KeyError: The run has not made a table.
     """
-    made = read_latest_run(connection, settings.name).output(nodes.STUDY_TABLE, STUDY).path
+    made = read_stored_run(connection, settings.name).output(nodes.STUDY_TABLE, STUDY).path
     folder = output_dir / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for name in (TABLE_FILE, PAGE_FILE):

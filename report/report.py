@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from contract.progress import report_progress
+from report import lineage
 from report.candidates import section as candidates
 from report.data import section as data
 from report.errors import section as errors
 from report.explanations import section as explanations
 from report.external import section as external
-from report.lineage import section as lineage
 from report.model_card import section as model_card
 from report.model_card.card import make_model_card
 from report.model_card.markdown import write_model_card

@@ -21,7 +21,7 @@ from evaluation.shortcut_separation import ShortcutReport
 from evaluation.slice_metrics import OVERALL, Record, SliceMetrics
 from evaluation.training_report import TrainingReport
 from report.candidates.recipe import describe_recipe, kept_epoch
-from report.lineage.facts import Lineage, trace_lineage
+from report.lineage import Lineage, trace_lineage
 from report.model_card.data_origin import DataOrigin, find_origin, read_some_image_ids
 from report.model_card.statements import (
     INTENDED_USE,

@@ -20,7 +20,7 @@ from evaluation.training_report import REPORT_FILE, TENSORBOARD_DIR, TrainingRep
 from ingestion.dataset_card import DatasetCard, SideRange, SplitCounts
 from ingestion.duplicates import DuplicateReport
 from pipeline import run_summary
-from pipeline.run_record import OutputArtifact, RunRecord
+from report.stored_run import ArtifactRecord, NodeRun, StoredRun
 from serving.servability.report import ServabilityReport
 from tests.evaluation.made_referral import REFERRAL
 from tests.report.external.made_sets import make_answers, make_set
@@ -84,12 +84,30 @@ def summarise(tmp_path, monkeypatch):
     """Write what the nodes of a run leave, and return the function that summarises it."""
 
     def write(pushed=1, external=None, coverage=None, **reports):
-        outputs = {}
+        artifacts, nodes = [], []
 
         def output(node, name, **properties):
             folder = tmp_path / node / name
             folder.mkdir(parents=True, exist_ok=True)
-            outputs.setdefault(node, {})[name] = OutputArtifact(folder, properties)
+            number = len(artifacts)
+            artifacts.append(
+                ArtifactRecord(
+                    artifact_id=number, kind="Any", uri=str(folder), properties=properties
+                )
+            )
+            nodes.append(
+                NodeRun(
+                    node_id=node,
+                    execution_id=number,
+                    state="complete",
+                    began=None,
+                    took_s=None,
+                    made_by=None,
+                    code_version="",
+                    inputs={},
+                    outputs={name: (number,)},
+                )
+            )
             return folder
 
         for node, each in reports.items():
@@ -123,7 +141,8 @@ def summarise(tmp_path, monkeypatch):
             sources = {name: ExternalSettings(source=name) for name in external}
             settings = SETTINGS.model_copy(update={"external": sources})
         evaluation = Evaluation(candidate={"overall": metrics(50)}, baseline=None, tfma_ok=True)
-        monkeypatch.setattr(run_summary, "read_latest_run", lambda *_: RunRecord(outputs))
+        run = StoredRun(name="run-1", nodes=tuple(nodes), artifacts=tuple(artifacts))
+        monkeypatch.setattr(run_summary, "read_stored_run", lambda *_: run)
         monkeypatch.setattr(run_summary, "read_evaluation", lambda _: evaluation)
         return run_summary.summarise_run(
             settings, card(), None, {"total": 9.0}, tmp_path / "run.log"

@@ -1,12 +1,11 @@
-"""What the metadata store tells of a run: its nodes, what they read, and what they wrote."""
+"""The reader of the metadata store: a run's nodes, what they read, and what they wrote."""
 
 from __future__ import annotations
 
 import datetime
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ml_metadata import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
@@ -17,7 +16,7 @@ CACHED = "cached"
 _INPUT_EVENTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.DECLARED_INPUT)
 _OUTPUT_EVENTS = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.DECLARED_OUTPUT)
 _CODE_VERSION = "code_version"
-_NUM_TAIL_PARTS = 3  # of an artifact's folder: node, output and number
+_SIMPLE_TYPES = ("int_value", "double_value", "string_value")
 
 
 class ArtifactRecord(Record):
@@ -26,12 +25,19 @@ class ArtifactRecord(Record):
     Attributes:
         artifact_id: Its number in the store.
         kind: Its type, such as "Model".
-        place: Its folder, relative to the run's output folder.
+        uri: Its folder as the store names it: an absolute path, which is private, or an address.
+        properties: Its custom properties of a simple type.
     """
 
     artifact_id: int
     kind: str
-    place: str
+    uri: str
+    properties: dict[str, str | int | float]
+
+    @property
+    def path(self) -> Path:
+        """The folder, where it is on this machine."""
+        return Path(self.uri)
 
 
 class NodeRun(Record):
@@ -75,30 +81,61 @@ class StoredRun(Record):
     nodes: tuple[NodeRun, ...]
     artifacts: tuple[ArtifactRecord, ...]
 
+    def output(self, node_id: str, name: str) -> ArtifactRecord:
+        """Return a node's output, also one that was found in the cache.
 
-def read_stored_run(metadata_file: Path, pipeline_name: str) -> StoredRun:
+        Raises:
+            KeyError: The run has no such output; the message lists what it has.
+        """
+        numbers = [
+            number
+            for node in self.nodes
+            if node.node_id == node_id
+            for number in node.outputs.get(name, ())
+        ]
+        if not numbers:
+            known = [f"{node.node_id}.{key}" for node in self.nodes for key in node.outputs]
+            raise KeyError(f"expected the output {node_id}.{name}, got only {known}")
+        (found,) = [each for each in self.artifacts if each.artifact_id == numbers[-1]]
+        return found
+
+
+def sqlite_connection(metadata_file: Path) -> metadata_store_pb2.ConnectionConfig:
+    """Return how to read a SQLite store without changing it or waiting for a run that goes on."""
+    sqlite = metadata_store_pb2.SqliteMetadataSourceConfig
+    return metadata_store_pb2.ConnectionConfig(
+        sqlite=sqlite(filename_uri=str(metadata_file), connection_mode=sqlite.READONLY)
+    )
+
+
+def read_pipeline_names(connection: metadata_store_pb2.ConnectionConfig) -> list[str]:
+    """Return the names of the pipelines that have run, sorted.
+
+    Raises:
+        RuntimeError: The store cannot be read.
+    """
+    pipelines = MetadataStore(connection).get_contexts_by_type("pipeline")
+    return sorted(str(context.name) for context in pipelines)
+
+
+def read_stored_run(
+    connection: metadata_store_pb2.ConnectionConfig, pipeline_name: str
+) -> StoredRun:
     """Read the newest run of a pipeline, also while it goes on.
 
     Args:
-        metadata_file: The SQLite file, in the run's output folder. It is not changed.
+        connection: The metadata store.
         pipeline_name: Other pipelines may share the store.
 
     Raises:
         LookupError: The store holds no run of it.
-        RuntimeError: The file cannot be read.
+        RuntimeError: The store cannot be read.
     """
-    sqlite = metadata_store_pb2.SqliteMetadataSourceConfig
-    store = MetadataStore(
-        metadata_store_pb2.ConnectionConfig(
-            sqlite=sqlite(filename_uri=str(metadata_file), connection_mode=sqlite.READONLY)
-        )
-    )
+    store = MetadataStore(connection)
     pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
     executions = store.get_executions_by_context(pipeline.id) if pipeline else []
     if not executions:
-        raise LookupError(
-            f"expected a run of pipeline {pipeline_name!r} in {metadata_file.name}, got none"
-        )
+        raise LookupError(f"expected a run of pipeline {pipeline_name!r}, got none in the store")
     newest = max(execution.id for execution in executions)
     (run,) = _contexts(store, newest, "pipeline_run")
     executions = sorted(store.get_executions_by_context(run.id), key=lambda found: found.id)
@@ -119,26 +156,16 @@ def read_stored_run(metadata_file: Path, pipeline_name: str) -> StoredRun:
             ArtifactRecord(
                 artifact_id=artifact.id,
                 kind=artifact.type,
-                place=relative_place(artifact.uri, metadata_file.parent),
+                uri=artifact.uri,
+                properties={
+                    name: getattr(value, value.WhichOneof("value"))
+                    for name, value in artifact.custom_properties.items()
+                    if value.WhichOneof("value") in _SIMPLE_TYPES
+                },
             )
             for artifact in artifacts
         ),
     )
-
-
-def relative_place(uri: str, root: Path | None) -> str:
-    """Return an artifact's folder without the folders of a person's machine before it.
-
-    Args:
-        uri: The folder, or an address in an object store.
-        root: What it is told relative to; elsewhere, and where it is None, the last folders of
-            `uri` are all that is told.
-    """
-    if root is not None and "://" not in uri:
-        place = Path(os.path.abspath(uri))
-        if place.is_relative_to(os.path.abspath(root)):
-            return place.relative_to(os.path.abspath(root)).as_posix()
-    return "…/" + "/".join(PurePosixPath(uri).parts[-_NUM_TAIL_PARTS:])
 
 
 def _to_node_run(

@@ -1,1 +1,0 @@
-"""Lineage: what the model was made from, by which code, and in which steps."""
