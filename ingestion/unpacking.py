@@ -18,7 +18,7 @@ def fingerprint_files(paths: list[Path]) -> str:
     """Return a hex SHA-256 of the files' names, sizes and times of modification."""
     digest = hashlib.sha256()
     for path in paths:
-        digest.update(f"{path.absolute()}\n{file_stamp(path)}\n".encode())
+        digest.update(os.fsencode(f"{path.absolute()}\n{file_stamp(path)}\n"))
     return digest.hexdigest()
 
 
