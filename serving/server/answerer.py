@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from serving.limits.images import check_images
-from serving.server.isolation import UnevenRowsError
 from serving.server.metrics import Metrics
-from serving.server.queue import Batcher
+from serving.server.queue import RunQueue
 from serving.server.rest.document import describe, parse_document, signature_name
 from serving.server.rest.errors import ServingError, invalid_argument
 from serving.server.rest.inputs import PredictInputs, read_inputs
@@ -31,7 +29,7 @@ class Answerer:
 
     Args:
         pool: The versions.
-        batcher: Runs them.
+        queue: Runs them.
         limits: Of requests.
         metrics: Told of scores.
         threads: For large bodies; not those that the model runs in.
@@ -40,13 +38,13 @@ class Answerer:
     def __init__(
         self,
         pool: VersionPool,
-        batcher: Batcher,
+        queue: RunQueue,
         limits: Limits,
         metrics: Metrics,
         threads: Executor,
     ) -> None:
         self._pool = pool
-        self._batcher = batcher
+        self._queue = queue
         self._limits = limits
         self._metrics = metrics
         self._threads = threads
@@ -63,11 +61,7 @@ class Answerer:
         with self._lease(target) as model:
             signature = _input_signature(model, signature_name(document))
             inputs = await self._off_loop(len(body), self._read, document, signature)
-            try:
-                outputs = await self._batcher.predict(model, signature, inputs.arrays)
-            except UnevenRowsError:
-                alone = dataclasses.replace(signature, has_row_outputs=False)
-                outputs = await self._batcher.predict(model, alone, inputs.arrays)
+            outputs = await self._queue.predict(model, signature, inputs.arrays)
         self._metrics.observe_scores(outputs)
         return write_outputs(outputs, inputs.is_row_form)
 

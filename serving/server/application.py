@@ -17,7 +17,7 @@ from starlette.routing import Route
 from serving.server.answerer import Answerer
 from serving.server.endpoint import RestEndpoint, error_response
 from serving.server.metrics import CONTENT_TYPE, Metrics
-from serving.server.queue import Batcher
+from serving.server.queue import RunQueue
 from serving.server.rest.errors import ServingError, not_found
 from serving.server.token import check_token
 from serving.server.versions import VersionPool
@@ -37,11 +37,10 @@ def create_application(settings: ServerSettings, pool: VersionPool) -> Starlette
     """
     metrics = Metrics()
     metrics.watch_version(lambda: pool.newest)
-    running = ThreadPoolExecutor(settings.batching.parallel_runs, "model")
     reading = ThreadPoolExecutor(_READING_THREADS, "reading")
-    batcher = Batcher(settings.batching, running, metrics)
-    answerer = Answerer(pool, batcher, settings.limits, metrics, reading)
-    endpoint = RestEndpoint(pool, answerer, settings.limits, metrics, settings.token)
+    queue = RunQueue(settings.limits, settings.batching, metrics)
+    answerer = Answerer(pool, queue, settings.limits, metrics, reading)
+    endpoint = RestEndpoint(pool, answerer, queue, settings.limits, metrics, settings.token)
 
     async def healthz(_: Request) -> Response:
         version = pool.newest
@@ -65,8 +64,8 @@ def create_application(settings: ServerSettings, pool: VersionPool) -> Starlette
         try:
             yield
         finally:
-            for threads in (running, reading):
-                threads.shutdown(wait=True, cancel_futures=True)
+            queue.close()
+            reading.shutdown(wait=True, cancel_futures=True)
 
     middleware = [Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=5)]
     if settings.cors_origins:

@@ -10,10 +10,10 @@ import time
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from serving.server.admission import Admission
 from serving.server.answerer import Answerer
 from serving.server.body import announced_bytes, drain, read_body
 from serving.server.metrics import Metrics
+from serving.server.queue import RunQueue
 from serving.server.rest.errors import ServingError, invalid_argument, timed_out
 from serving.server.rest.outputs import write_error
 from serving.server.rest.paths import Target, read_target
@@ -38,16 +38,17 @@ class RestEndpoint:
         self,
         pool: VersionPool,
         answerer: Answerer,
+        queue: RunQueue,
         limits: Limits,
         metrics: Metrics,
         token: str,
     ) -> None:
         self._pool = pool
         self._answerer = answerer
+        self._queue = queue
         self._limits = limits
         self._metrics = metrics
         self._token = token
-        self._admission = Admission(limits, metrics)
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request, whatever it is; nothing is raised."""
@@ -82,7 +83,7 @@ class RestEndpoint:
         if target.action == "metadata":
             with self._pool.lease(target.name, target.version, target.label) as model:
                 return write_metadata(model, target.name)
-        with self._admission.admit(_expected_bytes(request)):
+        with self._queue.admit(_expected_bytes(request)):
             limit_s = self._limits.timeout_s
             try:
                 async with asyncio.timeout(limit_s):

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from PIL import Image
 
 from contract import features
-from ingestion.tf_example import encode_example
+from ingestion.tfrecord_file import encode_example
 from models.warmup import read_warm_up
 from serving.server.rest.errors import ServingError
 from serving.server.rest.tensors import Arrays

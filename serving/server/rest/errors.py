@@ -22,9 +22,16 @@ class ServingError(Exception):
         self.retry_after_s = retry_after_s
 
 
+class InvalidArgumentError(ServingError):
+    """A request that cannot be right: its content is at fault, not the server."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
+
+
 def invalid_argument(message: str) -> ServingError:
     """Return the error of a request that cannot be right."""
-    return ServingError(400, message)
+    return InvalidArgumentError(message)
 
 
 def unimplemented(message: str) -> ServingError:

@@ -47,18 +47,15 @@ class Signature:
         method_name: What TF Serving lets it be called by.
         inputs: By their names.
         outputs: By their names.
-        has_row_outputs: Whether each output has one row per input row. The declared shapes do
-            not say so; False once a run has shown otherwise.
     """
 
     name: str
     method_name: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
-    has_row_outputs: bool = True
 
     @property
     def is_batchable(self) -> bool:
-        """Tell whether rows of several requests can be answered together."""
+        """Whether rows of several requests may be answered together, by the declared shapes."""
         specs = [*self.inputs.values(), *self.outputs.values()]
-        return self.has_row_outputs and bool(self.inputs) and all(spec.is_batched for spec in specs)
+        return bool(self.inputs) and all(spec.is_batched for spec in specs)

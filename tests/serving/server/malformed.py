@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from contract import features
-from ingestion.tf_example import encode_example
+from ingestion.tfrecord_file import encode_example
 from tests.serving.contract.images import draw_image
 
 PREDICT = "/v1/models/pneumonia:predict"

@@ -1,15 +1,14 @@
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from serving.server.metrics import Metrics
-from serving.server.queue import Batcher
+from serving.server.queue import RunQueue
 from serving.server.rest.errors import ServingError, invalid_argument
 from serving.server.rest.tensors import Signature, TensorSpec
-from serving.settings import BatchSettings
+from serving.settings import BatchSettings, Limits
 
 ROWS = Signature("rows", "predict", {"x": TensorSpec("float", (-1,))}, {})
 WHOLE = Signature("whole", "predict", {"x": TensorSpec("float", ())}, {})
@@ -34,19 +33,20 @@ class Doubler:
 
 
 @pytest.fixture
-def threads():
-    with ThreadPoolExecutor(2) as executor:
-        yield executor
+def metrics():
+    return Metrics()
 
 
-def batcher_of(threads, **settings):
-    defaults = {"max_batch_size": 8, "parallel_runs": 1}
-    return Batcher(BatchSettings(**(defaults | settings)), threads, Metrics())
+@pytest.fixture
+def queue(metrics):
+    made = RunQueue(Limits(), BatchSettings(max_batch_size=8, parallel_runs=1), metrics)
+    yield made
+    made.close()
 
 
-async def ask(batcher, model, *values, signature=ROWS):
+async def ask(queue, model, *values, signature=ROWS):
     inputs = np.array(values, np.float32) if signature is ROWS else np.float32(values[0])
-    return (await batcher.predict(model, signature, {"x": np.asarray(inputs)}))["y"].tolist()
+    return (await queue.predict(model, signature, {"x": np.asarray(inputs)}))["y"].tolist()
 
 
 async def start(*coroutines):
@@ -57,13 +57,12 @@ async def start(*coroutines):
     return tasks
 
 
-def test_what_gathers_during_a_run_is_the_next_one(threads):
+def test_what_gathers_during_a_run_is_the_next_one(queue):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads)
         model.gate.clear()
-        tasks = await start(*(ask(batcher, model, value, value + 0.5) for value in range(6)))
+        tasks = await start(*(ask(queue, model, value, value + 0.5) for value in range(6)))
         model.gate.set()
         return await asyncio.gather(*tasks)
 
@@ -72,28 +71,26 @@ def test_what_gathers_during_a_run_is_the_next_one(threads):
     assert model.runs == [(2,), (8,), (2,)]
 
 
-def test_larger_requests_run_in_slices_and_empty_ones_alone(threads):
+def test_larger_requests_run_in_slices_and_empty_ones_alone(queue):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads)
-        return await ask(batcher, model, *range(20)), await ask(batcher, model)
+        return await ask(queue, model, *range(20)), await ask(queue, model)
 
     assert asyncio.run(scenario()) == ([2.0 * value for value in range(20)], [])
     assert model.runs == [(8,), (8,), (4,), (0,)]
 
 
-def test_a_bad_row_fails_its_own_request_only(threads):
+def test_a_bad_row_fails_its_own_request_only(queue):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads)
         model.gate.clear()
         tasks = await start(
-            ask(batcher, model, 0.0),
-            ask(batcher, model, 1.0, 2.0),
-            ask(batcher, model, 3.0, BAD),
-            ask(batcher, model, 4.0),
+            ask(queue, model, 0.0),
+            ask(queue, model, 1.0, 2.0),
+            ask(queue, model, 3.0, BAD),
+            ask(queue, model, 4.0),
         )
         model.gate.set()
         return await asyncio.gather(*tasks, return_exceptions=True)
@@ -104,29 +101,27 @@ def test_a_bad_row_fails_its_own_request_only(threads):
     assert "element: 1 of the request" in third.message
 
 
-def test_signatures_without_rows_run_one_by_one(threads):
+def test_signatures_without_rows_run_one_by_one(queue):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads)
         return await asyncio.gather(
-            *(ask(batcher, model, value, signature=WHOLE) for value in range(3))
+            *(ask(queue, model, value, signature=WHOLE) for value in range(3))
         )
 
     assert asyncio.run(scenario()) == [0.0, 2.0, 4.0]
     assert model.runs == [(), (), ()]
 
 
-def test_a_request_that_is_given_up_is_not_run(threads):
+def test_a_request_that_is_given_up_is_not_run(queue):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads)
         model.gate.clear()
-        running, waiting = await start(ask(batcher, model, 0.0), ask(batcher, model, 1.0))
+        running, waiting = await start(ask(queue, model, 0.0), ask(queue, model, 1.0))
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        (other,) = await start(ask(batcher, model, 2.0))
+        (other,) = await start(ask(queue, model, 2.0))
         model.gate.set()
         return await asyncio.gather(running, other)
 
@@ -134,17 +129,16 @@ def test_a_request_that_is_given_up_is_not_run(threads):
     assert model.runs == [(1,), (1,)]
 
 
-def test_a_request_that_cannot_share_a_run_does_not_hold_up_those_behind_it(threads):
+def test_a_request_that_cannot_share_a_run_does_not_hold_up_those_behind_it(queue):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads)
         model.gate.clear()
         tasks = await start(
-            ask(batcher, model, 0.0),
-            ask(batcher, model, 1.0),
-            ask(batcher, model, 2.0, signature=WHOLE),
-            ask(batcher, model, 3.0),
+            ask(queue, model, 0.0),
+            ask(queue, model, 1.0),
+            ask(queue, model, 2.0, signature=WHOLE),
+            ask(queue, model, 3.0),
         )
         model.gate.set()
         return await asyncio.gather(*tasks)
@@ -153,17 +147,16 @@ def test_a_request_that_cannot_share_a_run_does_not_hold_up_those_behind_it(thre
     assert model.runs == [(1,), (2,), ()]
 
 
-def test_no_request_is_overtaken_for_ever_by_smaller_ones(threads):
+def test_no_request_is_overtaken_for_ever_by_smaller_ones(queue):
     model = Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads)
         model.gate.clear()
         tasks = await start(
-            ask(batcher, model, 0.0),
-            ask(batcher, model, *range(5)),
-            ask(batcher, model, *range(6)),
-            ask(batcher, model, 1.0),
+            ask(queue, model, 0.0),
+            ask(queue, model, *range(5)),
+            ask(queue, model, *range(6)),
+            ask(queue, model, 1.0),
         )
         model.gate.set()
         await asyncio.gather(*tasks)
@@ -172,14 +165,12 @@ def test_no_request_is_overtaken_for_ever_by_smaller_ones(threads):
     assert model.runs == [(1,), (5,), (7,)]
 
 
-def test_the_queue_is_told(threads):
+def test_the_queue_is_told(queue, metrics):
     model = Doubler()
 
     async def scenario():
-        metrics = Metrics()
-        batcher = Batcher(BatchSettings(max_batch_size=8, parallel_runs=1), threads, metrics)
         model.gate.clear()
-        tasks = await start(ask(batcher, model, 0.0), ask(batcher, model, 1.0, 2.0, 3.0))
+        tasks = await start(ask(queue, model, 0.0), ask(queue, model, 1.0, 2.0, 3.0))
         assert b"queued_instances 3.0" in metrics.page()
         tasks[1].cancel()
         await asyncio.gather(tasks[1], return_exceptions=True)
@@ -190,17 +181,84 @@ def test_the_queue_is_told(threads):
     asyncio.run(scenario())
 
 
-def test_versions_do_not_share_runs(threads):
+def test_versions_do_not_share_runs(queue):
     one, two = Doubler(), Doubler()
 
     async def scenario():
-        batcher = batcher_of(threads)
         one.gate.clear()
         two.gate.clear()
-        tasks = await start(*(ask(batcher, (one, two)[v % 2], float(v)) for v in range(6)))
+        tasks = await start(*(ask(queue, (one, two)[v % 2], float(v)) for v in range(6)))
         one.gate.set()
         two.gate.set()
         return await asyncio.gather(*tasks)
 
     assert asyncio.run(scenario()) == [[2.0 * value] for value in range(6)]
     assert sum(rows for (rows,) in one.runs) == sum(rows for (rows,) in two.runs) == 3
+
+
+def test_a_bad_row_of_a_large_request_is_named_by_its_place_in_the_request(queue):
+    model = Doubler()
+    values = [float(value) for value in range(20)]
+    values[13] = values[17] = BAD
+    with pytest.raises(ServingError, match="element: 13 of the request"):
+        asyncio.run(ask(queue, model, *values))
+
+
+def test_another_failure_is_that_of_every_request_in_the_run(queue):
+    model = Doubler()
+
+    def fail(signature, inputs):
+        model.runs.append(np.shape(inputs["x"]))
+        assert model.gate.wait(30)
+        raise ServingError(500, "broken")
+
+    model.run = fail
+
+    async def scenario():
+        model.gate.clear()
+        tasks = await start(*(ask(queue, model, float(value)) for value in range(3)))
+        model.gate.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [error.status for error in asyncio.run(scenario())] == [500] * 3
+    assert model.runs == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("repeats", [0, 2])
+@pytest.mark.parametrize("num_rows", [2, 20])
+def test_outputs_without_a_row_for_each_input_row_are_those_of_their_own_request(
+    queue, repeats, num_rows
+):
+    model = Doubler()
+    double = model.run
+    model.run = lambda *arguments: {"y": np.repeat(double(*arguments)["y"], repeats)}
+
+    async def scenario():
+        model.gate.clear()
+        tasks = await start(
+            *(ask(queue, model, *([float(value)] * num_rows)) for value in range(4))
+        )
+        model.gate.set()
+        return await asyncio.gather(*tasks)
+
+    expected = [[2.0 * value] * num_rows * repeats for value in range(4)]
+    assert asyncio.run(scenario()) == expected
+
+
+def test_there_is_room_for_so_many_requests_and_bytes(metrics):
+    limits = Limits(max_body_bytes=60, max_total_body_bytes=100, max_active_requests=3)
+    queue = RunQueue(limits, BatchSettings(), metrics)
+    with queue.admit(1000):  # a larger body than allowed is cut off when it is read
+        with pytest.raises(ServingError, match="60 bytes of requests; try again"), queue.admit(41):
+            pass
+        with pytest.raises(ServingError, match="60 bytes of requests"), queue.admit(None):
+            pass
+        with queue.admit(0), queue.admit(40):
+            assert b"active_requests 3.0" in metrics.page()
+            with pytest.raises(ServingError, match="3 requests; try again") as caught:
+                queue.admit(0).__enter__()
+            assert (caught.value.status, caught.value.retry_after_s) == (429, 1)
+    assert b"active_requests 0.0" in metrics.page()
+    with queue.admit(None):
+        pass
+    queue.close()
