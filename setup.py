@@ -18,6 +18,7 @@ PACKAGES = (
     "components",
     "pipeline",
 )
+CONFIGS = "pipeline.configs"  # where an installed package has the folder configs/
 
 
 def read_version() -> str:
@@ -37,11 +38,16 @@ setup(
     name="pneumonia-pipeline",
     version=read_version(),
     description="A TFX pipeline that screens chest X-rays for pneumonia",
-    packages=find_packages(include=[*PACKAGES, *(f"{package}.*" for package in PACKAGES)]),
+    packages=[
+        *find_packages(include=[*PACKAGES, *(f"{package}.*" for package in PACKAGES)]),
+        CONFIGS,
+    ],
+    package_dir={CONFIGS: "configs"},
     package_data={
         "models": ["schema/*.pbtxt"],
         "report": ["*/*.jinja", "*/*.css"],
         "pipeline": ["kubeflow/*.jinja"],
+        CONFIGS: ["*.yaml"],
     },
     python_requires="==3.11.*",
     # Empty on purpose. The stack holds only under overrides.txt, which package

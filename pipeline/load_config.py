@@ -23,7 +23,10 @@ from contract.settings import CandidateSettings, PipelineSettings
 from pipeline.config_errors import SECTION, Tree, describe_errors, dotted, nearest, show
 from pipeline.strict_yaml import parse_yaml
 
-CONFIGS_FOLDER = Path(__file__).resolve().parent.parent / "configs"
+_INSTALLED_CONFIGS = Path(__file__).resolve().parent / "configs"
+CONFIGS_FOLDER = (
+    _INSTALLED_CONFIGS if _INSTALLED_CONFIGS.is_dir() else _INSTALLED_CONFIGS.parents[1] / "configs"
+)
 CANDIDATES = "candidates"
 # Whoever gives one of these leaves nothing of what it was before.
 _GIVEN_WHOLE = (

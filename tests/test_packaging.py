@@ -17,14 +17,20 @@ ROOMS = (
     *("contract", "ingestion", "evaluation", "models"),
     *("serving", "report", "components", "pipeline"),
 )
-LOCKS = ("requirements.txt", "requirements-weights.txt", "requirements-dev.txt")
+LOCKS = (
+    "requirements.txt",
+    "requirements-dev.txt",
+    "requirements-gpu.txt",
+    "requirements-image-cpu.txt",
+    "requirements-weights.txt",
+)
 
 
 @pytest.fixture(scope="module")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a wheel built from a copy of the packages, with a schema added."""
     source = tmp_path_factory.mktemp("source")
-    for package in (*ROOMS, "tools", "tests"):
+    for package in (*ROOMS, "configs", "tools", "tests"):
         shutil.copytree(
             repository / package, source / package, ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -66,9 +72,23 @@ def test_wheel_holds_every_module_schema_and_template_and_nothing_else(
         for suffix in ("jinja", "css")
         for path in (repository / package).rglob(f"*.{suffix}")
     }
-    assert names == modules | schemas | templates | {"models/schema/drawn.pbtxt"}
+    configs = {f"pipeline/configs/{path.name}" for path in (repository / "configs").glob("*")}
+    assert names == modules | schemas | templates | configs | {"models/schema/drawn.pbtxt"}
     assert "Requires-Python: ==3.11.*" in metadata
     assert "Requires-Dist:" not in metadata
+
+
+def test_an_installed_package_has_the_named_configurations(
+    wheel: Path, repository: Path, tmp_path: Path
+):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    script = "from pipeline.load_config import load_settings; print(load_settings('quick').name)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "pneumonia\n"
 
 
 def test_tools_are_in_neither_the_wheel_nor_the_image(wheel: Path, repository: Path):
@@ -127,5 +147,22 @@ def test_locks_agree_on_the_packages_that_both_hold(repository: Path):
         dict(re.findall(r"^([a-z0-9][\w.-]*)==(\S+)", (repository / lock).read_text(), re.M))
         for lock in LOCKS
     ]
-    shared = pins[0].keys() & pins[1].keys()
-    assert {name: pins[0][name] for name in shared} == {name: pins[1][name] for name in shared}
+    for other in pins[1:]:
+        shared = pins[0].keys() & other.keys()
+        assert {name: pins[0][name] for name in shared} == {name: other[name] for name in shared}
+
+
+def test_the_images_lock_is_the_lock_less_what_no_pod_imports(repository: Path):
+    pattern = re.compile(r"^([a-z0-9][\w.-]*)==(\S+)", re.M)
+    whole, image, cpu, gpu = (
+        dict(pattern.findall((repository / f"{lock}.txt").read_text(encoding="utf-8")))
+        for lock in (
+            *("requirements", "requirements-image"),
+            *("requirements-image-cpu", "requirements-gpu"),
+        )
+    )
+    text = (repository / "requirements-image-left-out.txt").read_text(encoding="utf-8")
+    left_out = set(re.findall(r"^[a-z0-9].*$", text, re.M))
+    assert left_out <= whole.keys()
+    assert image == {name: pin for name, pin in whole.items() if name not in left_out}
+    assert cpu["tensorflow-cpu"] == gpu["tensorflow"] == whole["tensorflow"]

@@ -1,1 +1,0 @@
-"""Checking the container image without a container engine: its steps, replayed."""
