@@ -25,8 +25,8 @@ from serving.backends import (
 )
 from serving.example_requests import example_commands, server_url
 from serving.push_folder import is_complete
-from serving.server.token import TOKEN_VARIABLE, read_token
 from serving.settings import BatchSettings, Limits, ServerSettings
+from serving.token_file import TOKEN_VARIABLE, read_token
 
 _MIB = 2**20
 
@@ -122,7 +122,7 @@ def read_settings(options: argparse.Namespace) -> ServerSettings:
         host=options.host,
         port=options.port,
         labels=dict(options.label),
-        token=read_token(options.token_file),
+        token=_token(options.token_file),
         cors_origins=tuple(options.cors_origin),
         poll_s=options.poll_s,
         shutdown_s=options.shutdown_s,
@@ -139,6 +139,10 @@ def read_settings(options: argparse.Namespace) -> ServerSettings:
             max_batch_size=options.max_batch_size, parallel_runs=options.parallel_runs
         ),
     )
+
+
+def _token(file: Path | None) -> str:
+    return read_token(file) if file else os.environ.get(TOKEN_VARIABLE, "").strip()
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

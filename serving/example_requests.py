@@ -7,8 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from serving.server.token import TOKEN_VARIABLE
 from serving.settings import ServerSettings
+from serving.token_file import TOKEN_VARIABLE
 
 _IMAGE = "xray.jpeg"
 _ANY_ADDRESS = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}

@@ -15,11 +15,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from serving.server.answerer import Answerer
+from serving.server.authorization import check_token
 from serving.server.endpoint import RestEndpoint, error_response
 from serving.server.metrics import CONTENT_TYPE, Metrics
 from serving.server.queue import RunQueue
 from serving.server.rest.errors import ServingError, not_found
-from serving.server.token import check_token
 from serving.server.versions import VersionPool
 from serving.settings import ServerSettings
 

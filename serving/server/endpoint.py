@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from serving.server.answerer import Answerer
+from serving.server.authorization import check_token
 from serving.server.body import announced_bytes, drain, read_body
 from serving.server.metrics import Metrics
 from serving.server.queue import RunQueue
@@ -18,7 +19,6 @@ from serving.server.rest.errors import ServingError, invalid_argument, timed_out
 from serving.server.rest.outputs import write_error
 from serving.server.rest.paths import Target, read_target
 from serving.server.status import write_metadata, write_status
-from serving.server.token import check_token
 from serving.server.versions import VersionPool
 from serving.settings import Limits
 

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from contract.settings import KubeflowSettings
-from serving.client_options import parse_arguments
+from serving.client.command_line import parse_arguments
 from tests.serving.deploy_files import DEPLOY, environment, flags, manifests, read
 
 SETTINGS = KubeflowSettings()

@@ -9,7 +9,7 @@ from google.protobuf.text_format import ParseError
 
 from contract.settings import KubeflowSettings
 from serving.client import Client
-from serving.client_options import parse_arguments
+from serving.client.command_line import parse_arguments
 from tests.serving.deploy_files import DEPLOY, flags, manifests, simple_manifests
 from tests.serving.serving_protos import parse
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from contract import features
-from tests.serving.client_fake_server import THRESHOLD, probability_of
-from tests.serving.client_pictures import encode
+from tests.serving.client.fake_server import THRESHOLD, probability_of
+from tests.serving.client.pictures import encode
 from tests.serving.deploy_files import DEPLOY, REPOSITORY, blocks, flags, read
 from tests.serving.serving_protos import parse
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from serving.client import Prediction
-from serving.client_options import parse_arguments
-from serving.client_output import write_json_line
-from tests.serving.client_fake_server import probability_of, serve
-from tests.serving.client_pictures import encode
+from serving.client.command_line import parse_arguments
+from serving.client.output import write_json_line
+from tests.serving.client.fake_server import probability_of, serve
+from tests.serving.client.pictures import encode
 from tests.serving.deploy_files import DEPLOY, REPOSITORY, blocks
 from tests.serving.serving_protos import parse
 

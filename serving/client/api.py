@@ -6,11 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
+from serving.bisection import answer_each
+from serving.client.request import Requester
+from serving.client.retry import RetryPolicy
 from serving.client_images import MAX_IMAGE_PIXELS, ReadyImage, name_images, prepare_image
-from serving.client_outcomes import Failure, Outcome, Prediction, UnansweredError
-from serving.client_request import Requester
-from serving.client_retry import RetryPolicy
-from serving.client_round import Round
+from serving.client_outcomes import (
+    Failure,
+    Outcome,
+    Prediction,
+    RefusedRequestError,
+    ServerUnavailableError,
+    UnansweredError,
+)
 
 # A request is closed by whichever comes first: X-rays differ in size a hundredfold.
 _MAX_BATCH_BYTES = 8 * 2**20
@@ -20,15 +27,15 @@ class Client:
     """Asks a server of TensorFlow Serving's REST API about X-rays; a context manager.
 
     Args:
-        url: Of the server, without `/v1`.
-        model: The model's name.
+        url: Address of the server, without `/v1`.
+        model: Name of the model.
         version_label: Such as "canary"; "" for the newest version that is served.
-        batch_size: The most images per request, at least 1.
-        timeout_s: How long to wait for the connection, and again for the answer.
-        retry: When to ask again after 429, 502, 503, 504, a time-out or a broken connection.
+        batch_size: Most images per request, at least 1.
+        timeout_s: Seconds to wait for the connection, and again for the answer.
+        retry: When to ask again after 429, 502, 503, 504, a timeout or a broken connection.
         token: Sent as a bearer token; "" for none.
         max_image_pixels: Largest allowed height x width of an image.
-        tell_wait: Told why, in a line, before each wait for a busy or loading server.
+        on_wait: Called with the reason, one line, before each wait for a busy or loading server.
 
     Raises:
         InputError: The address cannot be one of a server.
@@ -46,7 +53,7 @@ class Client:
         retry: RetryPolicy | None = None,
         token: str = "",
         max_image_pixels: int = MAX_IMAGE_PIXELS,
-        tell_wait: Callable[[str], None] = lambda _: None,
+        on_wait: Callable[[str], None] = lambda _: None,
     ) -> None:
         if batch_size < 1 or timeout_s <= 0.0:
             raise ValueError(
@@ -55,7 +62,7 @@ class Client:
         self._batch_size = batch_size
         self._max_image_pixels = max_image_pixels
         self._requester = Requester(
-            url, model, version_label, token, timeout_s, retry or RetryPolicy(), tell_wait
+            url, model, version_label, token, timeout_s, retry or RetryPolicy(), on_wait
         )
 
     def __enter__(self) -> Client:
@@ -102,15 +109,42 @@ class Client:
         """
         named = name_images(images)
         prepared = (prepare_image(name, image, self._max_image_pixels) for name, image in named)
-        this_round = Round(self._requester)
+        unavailable = ""
         for batch in _batches(prepared, self._batch_size):
             ready = [each for each in batch if isinstance(each, ReadyImage)]
-            answers = iter(this_round.ask(ready))
+            answers: list[Outcome] = []
+            try:
+                for outcome in answer_each(ready, self._requester.predict, RefusedRequestError):
+                    answers.append(self._second_answer(ready[len(answers)], outcome))
+            except ServerUnavailableError as error:
+                unavailable = str(error)
+                answers += [
+                    Failure(image.name, "server", unavailable) for image in ready[len(answers) :]
+                ]
+            in_order = iter(answers)
             for each in batch:
-                yield each if isinstance(each, Failure) else next(answers)
-            if this_round.unavailable:
+                yield each if isinstance(each, Failure) else next(in_order)
+            if unavailable:
                 for name, _ in named:
-                    yield Failure(name, "server", this_round.unavailable)
+                    yield Failure(name, "server", unavailable)
+
+    def _second_answer(
+        self, image: ReadyImage, outcome: Prediction | RefusedRequestError
+    ) -> Outcome:
+        """Ask once more about an image that was refused alone.
+
+        A server that batches runs images of several clients at once, and the image of another
+        client may have been the reason: it is hardly beside this one again.
+
+        Raises:
+            ServerUnavailableError: The server cannot be asked any more.
+        """
+        if isinstance(outcome, Prediction):
+            return outcome
+        try:
+            return self._requester.predict([image])[0]
+        except RefusedRequestError as error:
+            return Failure(image.name, "refused", str(error))
 
 
 def _batches(

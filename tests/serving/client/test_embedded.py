@@ -9,7 +9,7 @@ import pytest
 from contract import features
 from serving.client import Client, Failure, Prediction, RetryPolicy
 from serving.settings import ServerSettings
-from tests.serving.client_pictures import encode, encode_dicom
+from tests.serving.client.pictures import encode, encode_dicom
 from tests.serving.running import serve
 
 ONCE = RetryPolicy(num_retries=0)

@@ -10,9 +10,9 @@ import pytest
 from contract.errors import InputError
 from contract.settings import DataSettings
 from ingestion.images import decode_image
-from serving import client_api, client_images
-from serving.client import Client, Failure, Prediction, RetryPolicy, UnansweredError
-from tests.serving.client_fake_server import (
+from serving import client_images
+from serving.client import Client, Failure, Prediction, RetryPolicy, UnansweredError, api
+from tests.serving.client.fake_server import (
     THRESHOLD,
     Reply,
     decision_of,
@@ -20,7 +20,7 @@ from tests.serving.client_fake_server import (
     probability_of,
     serve,
 )
-from tests.serving.client_pictures import encode, encode_dicom
+from tests.serving.client.pictures import encode, encode_dicom
 
 AT_ONCE = RetryPolicy(num_retries=2, backoff_s=0.01)
 
@@ -135,7 +135,7 @@ def test_a_body_that_is_too_large_is_halved(client, server):
 
 def test_large_images_make_small_batches(client, server, monkeypatch):
     images = [encode(seed) for seed in range(4)]
-    monkeypatch.setattr(client_api, "_MAX_BATCH_BYTES", len(images[0]) + 1)
+    monkeypatch.setattr(api, "_MAX_BATCH_BYTES", len(images[0]) + 1)
     client.predict(images)
     assert server.sizes == [2, 2]
 

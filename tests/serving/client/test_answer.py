@@ -9,10 +9,10 @@ from typing import get_args
 import pytest
 
 from contract import features
-from serving.client_answer import _Row, error_message, read_predictions, request_body
+from serving.client.answer import _Row, error_message, read_predictions, request_body
 from serving.client_images import ReadyImage
 from serving.client_outcomes import Prediction, ServerUnavailableError
-from tests.serving.client_fake_server import images_in
+from tests.serving.client.fake_server import images_in
 
 ROW = {"probability": 0.25, "label": "normal", "threshold": 0.4}
 REFERRAL = {"decision": "refer", "familiarity": 0.5, "familiarity_threshold": 0.01}

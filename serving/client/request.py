@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from urllib.parse import quote, urlsplit
@@ -11,10 +10,10 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from contract.errors import InputError
-from serving.client_answer import error_message, read_predictions, request_body
+from serving.client.answer import error_message, read_predictions, request_body
+from serving.client.retry import BusyError, RetryPolicy, parse_retry_after
 from serving.client_images import ReadyImage
 from serving.client_outcomes import Prediction, RefusedRequestError, ServerUnavailableError
-from serving.client_retry import RetryPolicy, parse_retry_after
 
 _BUSY = (429, 502, 503, 504)
 # About what was sent; any other error is about the address, the rights or the server.
@@ -25,13 +24,13 @@ class Requester:
     """Sends images to one model; a context manager.
 
     Args:
-        url: Of the server, without `/v1`.
-        model: Its name.
+        url: Address of the server, without `/v1`.
+        model: Name of the model.
         version_label: Such as "canary"; "" for the newest version that is served.
         token: Sent as a bearer token; "" for none.
-        timeout_s: For the connection, and again for each piece of the answer.
+        timeout_s: Seconds for the connection, and again for each piece of the answer.
         retry: When to ask again.
-        tell_wait: Told why, before each wait.
+        on_wait: Called with the reason before each wait.
 
     Raises:
         InputError: The address cannot be one of a server.
@@ -45,13 +44,13 @@ class Requester:
         token: str,
         timeout_s: float,
         retry: RetryPolicy,
-        tell_wait: Callable[[str], None],
+        on_wait: Callable[[str], None],
     ) -> None:
         base = _check_url(url)
         label = f"/labels/{quote(version_label, safe='')}" if version_label else ""
         self._url = f"{base}/v1/models/{quote(model, safe='')}{label}:predict"
         self._retry = retry
-        self._tell_wait = tell_wait
+        self._on_wait = on_wait
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -80,46 +79,40 @@ class Requester:
         self._http.close()
 
     def predict(self, images: Sequence[ReadyImage]) -> list[Prediction]:
-        """Ask for all `images` in one request.
+        """Ask for all `images` in one request, and again while the server is busy.
 
         Raises:
             RefusedRequestError: The server will not judge them.
             ServerUnavailableError: It cannot be asked, or is none of TensorFlow Serving's kind.
         """
-        body = request_body(images)
-        num_failed = 0
-        while True:
-            retry_after_s = None
-            try:
-                response = self._http.post(self._url, content=body)
-            except httpx.TransportError as error:
-                problem = _transport_problem(error)
-            except httpx.RequestError as error:
-                raise ServerUnavailableError(f"{self._url}: {error}") from error
-            else:
-                if response.status_code == 200:
-                    return read_predictions(response.content, images)
-                message = error_message(response.content)
-                problem = f"answered {response.status_code}: {message}"
-                if response.status_code in _REFUSALS:
-                    raise RefusedRequestError(f"the server {problem}")
-                if response.status_code not in _BUSY:
-                    raise ServerUnavailableError(f"{self._url} {problem}")
-                retry_after_s = parse_retry_after(response.headers.get("Retry-After"))
-            num_failed += 1
-            self._wait(num_failed, problem, retry_after_s)
-
-    def _wait(self, num_failed: int, problem: str, retry_after_s: float | None) -> None:
-        if num_failed > self._retry.num_retries:
+        retrying = self._retry.retrying(lambda error: self._on_wait(f"{self._url} {error}"))
+        try:
+            return retrying(self._ask, request_body(images), images)
+        except BusyError as error:
+            num_failed = retrying.statistics["attempt_number"]
+            if num_failed <= self._retry.num_retries:
+                raise ServerUnavailableError(
+                    f"{self._url} {error}, and asks to wait {error.retry_after_s:.0f} s; "
+                    "try again then"
+                ) from error
             times = "once" if num_failed == 1 else f"{num_failed} times"
-            raise ServerUnavailableError(f"{self._url} {problem} (asked {times})")
-        wait_s = self._retry.wait_s(num_failed, retry_after_s)
-        if wait_s > self._retry.max_wait_s:
-            raise ServerUnavailableError(
-                f"{self._url} {problem}, and asks to wait {wait_s:.0f} s; try again then"
-            )
-        self._tell_wait(f"{self._url} {problem}")
-        time.sleep(wait_s)
+            raise ServerUnavailableError(f"{self._url} {error} (asked {times})") from error
+
+    def _ask(self, body: bytes, images: Sequence[ReadyImage]) -> list[Prediction]:
+        try:
+            response = self._http.post(self._url, content=body)
+        except httpx.TransportError as error:
+            raise BusyError(_transport_problem(error)) from error
+        except httpx.RequestError as error:
+            raise ServerUnavailableError(f"{self._url}: {error}") from error
+        if response.status_code == 200:
+            return read_predictions(response.content, images)
+        problem = f"answered {response.status_code}: {error_message(response.content)}"
+        if response.status_code in _REFUSALS:
+            raise RefusedRequestError(f"the server {problem}")
+        if response.status_code in _BUSY:
+            raise BusyError(problem, parse_retry_after(response.headers.get("Retry-After")))
+        raise ServerUnavailableError(f"{self._url} {problem}")
 
 
 def _transport_problem(error: httpx.TransportError) -> str:

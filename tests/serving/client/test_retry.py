@@ -10,9 +10,9 @@ import time
 import pytest
 
 from serving.client import Client, Failure, RetryPolicy
-from serving.client_retry import parse_retry_after
-from tests.serving.client_fake_server import BREAK_OFF, Reply, probability_of, serve
-from tests.serving.client_pictures import encode
+from serving.client.retry import BusyError, parse_retry_after
+from tests.serving.client.fake_server import BREAK_OFF, Reply, probability_of, serve
+from tests.serving.client.pictures import encode
 
 AT_ONCE = RetryPolicy(num_retries=2, backoff_s=0.01)
 
@@ -85,21 +85,45 @@ def test_without_retries_it_is_asked_once(server):
     assert outcome.reason.endswith("answered 503: no message (asked once)")
 
 
+def waits_s(policy: RetryPolicy, *retry_after_s: float | None) -> list[float]:
+    """Return the waits of a call that fails so often that it is given up."""
+    failures = iter([BusyError("busy", asked_s) for asked_s in retry_after_s])
+    waits: list[float] = []
+
+    def fail() -> None:
+        raise next(failures)
+
+    with pytest.raises(BusyError):
+        policy.retrying(lambda _: None).copy(sleep=waits.append)(fail)
+    return waits
+
+
 def test_waits_double_up_to_a_limit_and_differ():
-    policy = RetryPolicy(backoff_s=1.0)
-    for num_failed, longest_s in ((1, 1.0), (2, 2.0), (3, 4.0), (9, 30.0), (2000, 30.0)):
-        waits = [policy.wait_s(num_failed, None) for _ in range(50)]
+    policy = RetryPolicy(num_retries=2000, backoff_s=1.0)
+    rounds = [waits_s(policy, *[None] * 2001) for _ in range(20)]
+    for number, longest_s in ((0, 1.0), (1, 2.0), (2, 4.0), (8, 30.0), (1999, 30.0)):
+        waits = [each[number] for each in rounds]
         assert longest_s / 2 <= min(waits) < max(waits) <= longest_s
 
 
 def test_what_the_server_asks_for_is_the_least_wait():
-    assert RetryPolicy(backoff_s=1.0).wait_s(1, 7.0) == 7.0
-    assert RetryPolicy(backoff_s=20.0).wait_s(1, 7.0) >= 10.0
+    assert waits_s(RetryPolicy(num_retries=1, backoff_s=1.0), 7.0, None) == [7.0]
+    (wait_s,) = waits_s(RetryPolicy(num_retries=1, backoff_s=20.0), 7.0, None)
+    assert wait_s >= 10.0
 
 
 @pytest.mark.parametrize(
     ("header", "expected_s"),
-    [(None, None), ("", None), ("5", 5.0), (" 0 ", 0.0), ("-3", None), ("soon", None), ("٣", None)],
+    [
+        (None, None),
+        ("", None),
+        ("5", 5.0),
+        (" 0 ", 0.0),
+        ("-3", None),
+        ("soon", None),
+        ("٣", None),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+    ],
 )
 def test_seconds_are_read(header, expected_s):
     assert parse_retry_after(header) == expected_s

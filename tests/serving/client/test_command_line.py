@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from contract.command_line import EXIT_INTERRUPTED
-from serving import client
-from tests.serving.client_fake_server import (
+from serving.client import command_line
+from tests.serving.client.fake_server import (
     FAMILIARITY_THRESHOLD,
     Reply,
     decision_of,
@@ -23,7 +23,7 @@ from tests.serving.client_fake_server import (
     probability_of,
     serve,
 )
-from tests.serving.client_pictures import encode, encode_dicom
+from tests.serving.client.pictures import encode, encode_dicom
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def call(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    root = str(Path(client.__file__).parents[1])
+    root = str(Path(command_line.__file__).parents[2])
     return subprocess.run(
         [sys.executable, "-m", "serving.client", *arguments],
         env={**os.environ, "PYTHONPATH": root},
@@ -87,7 +87,7 @@ def test_the_table_says_whom_to_refer_and_why(server, folder, capsys):
     for seed, image in enumerate(images):
         Path(f"{seed:02d}.png").write_bytes(image)
     names = [f"{seed:02d}.png" for seed in range(len(images))]
-    assert client.main([*names, "--url", server.url]) == client.EXIT_ALL_ANSWERED
+    assert command_line.main([*names, "--url", server.url]) == command_line.EXIT_ALL_ANSWERED
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.split() == ["File", "Probability", "Decision", "Threshold", "Familiarity"]
     decisions = [shown_decision(image) for image in images]
@@ -98,8 +98,8 @@ def test_the_table_says_whom_to_refer_and_why(server, folder, capsys):
 
 def test_json_lines_for_programs_in_order_with_errors(server, folder, capsys):
     Path("notes.txt").write_text("no image")
-    code = client.main(["a.png", "notes.txt", "b.jpeg", "--json", "--url", server.url])
-    assert code == client.EXIT_SOME_ANSWERED
+    code = command_line.main(["a.png", "notes.txt", "b.jpeg", "--json", "--url", server.url])
+    assert code == command_line.EXIT_SOME_ANSWERED
     captured = capsys.readouterr()
     first, second, third = map(json.loads, captured.out.splitlines())
     probability = probability_of(encode(1))
@@ -125,14 +125,17 @@ def test_json_lines_for_programs_in_order_with_errors(server, folder, capsys):
 
 def test_a_bad_image_has_its_row_and_its_reason(server, folder, capsys):
     Path("notes.txt").write_text("no image")
-    assert client.main(["notes.txt", "a.png", "--url", server.url]) == client.EXIT_SOME_ANSWERED
+    assert (
+        command_line.main(["notes.txt", "a.png", "--url", server.url])
+        == command_line.EXIT_SOME_ANSWERED
+    )
     captured = capsys.readouterr()
     assert re.search(r"^notes\.txt +- +no answer +- +-$", captured.out, re.MULTILINE)
     assert captured.err.startswith("notes.txt: not a JPEG, PNG or DICOM file")
 
 
 def test_a_folder_is_asked_for_in_batches(server, folder, capsys):
-    assert client.main([str(folder), "--batch-size", "2", "--url", server.url]) == 0
+    assert command_line.main([str(folder), "--batch-size", "2", "--url", server.url]) == 0
     assert server.sizes == [2, 1]
     assert len(capsys.readouterr().out.splitlines()) == 4
 
@@ -141,14 +144,14 @@ def test_long_names_are_whole_in_a_file(server, folder, capsys):
     long_folder = folder / ("x" * 100)
     long_folder.mkdir()
     (long_folder / "y.png").write_bytes(encode())
-    client.main([str(long_folder), "--url", server.url])
+    command_line.main([str(long_folder), "--url", server.url])
     assert str(long_folder / "y.png") in capsys.readouterr().out
 
 
 def test_a_server_that_is_gone_is_told_once(server, folder, capsys):
     server.replies = [Reply(404, b'{"error": "Servable not found"}')]
-    code = client.main([str(folder), "--batch-size", "1", "--url", server.url])
-    assert code == client.EXIT_NONE_ANSWERED
+    code = command_line.main([str(folder), "--batch-size", "1", "--url", server.url])
+    assert code == command_line.EXIT_NONE_ANSWERED
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
     assert "Servable not found" in errors[0]
@@ -158,7 +161,7 @@ def test_a_server_that_is_gone_is_told_once(server, folder, capsys):
 def test_a_server_that_still_loads_is_waited_for_and_that_is_told_once(server, folder, capsys):
     busy = Reply(503, b'{"error": "the model pneumonia is still loading; try again"}')
     server.replies = [busy] * 2
-    assert client.main(["a.png", "--url", server.url]) == client.EXIT_ALL_ANSWERED
+    assert command_line.main(["a.png", "--url", server.url]) == command_line.EXIT_ALL_ANSWERED
     captured = capsys.readouterr()
     url = f"{server.url}/v1/models/pneumonia:predict"
     assert captured.err == (
@@ -171,7 +174,7 @@ def test_a_server_that_does_not_listen_is_told_with_what_to_check(folder, capsys
     with socket.create_server(("127.0.0.1", 0)) as unused:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
     arguments = ["a.png", "--url", url, "--retries", "0"]
-    assert client.main(arguments) == client.EXIT_NONE_ANSWERED
+    assert command_line.main(arguments) == command_line.EXIT_NONE_ANSWERED
     message = capsys.readouterr().err
     assert "Connection refused; check that the server is started and its model is loaded" in message
 
@@ -179,7 +182,7 @@ def test_a_server_that_does_not_listen_is_told_with_what_to_check(folder, capsys
 def test_options_reach_the_request(server, folder):
     Path("token").write_text("secret\n")
     arguments = ["a.png", "--url", server.url, "--model", "chest", "--version-label", "stable"]
-    assert client.main([*arguments, "--token-file", "token"]) == 0
+    assert command_line.main([*arguments, "--token-file", "token"]) == 0
     (asked,) = server.asked
     assert asked.path == "/v1/models/chest/labels/stable:predict"
     assert asked.headers["Authorization"] == "Bearer secret"
@@ -188,11 +191,11 @@ def test_options_reach_the_request(server, folder):
 def test_retries_and_timeouts_are_options(server, folder, capsys):
     server.replies = [Reply(503), Reply(200, delay_s=1.0), Reply(503)]
     arguments = ["a.png", "--url", server.url, "--timeout-s", "0.2"]
-    assert client.main([*arguments, "--retries", "0"]) == client.EXIT_NONE_ANSWERED
+    assert command_line.main([*arguments, "--retries", "0"]) == command_line.EXIT_NONE_ANSWERED
     assert "503: no message (asked once)" in capsys.readouterr().err
-    assert client.main([*arguments, "--retries", "0"]) == client.EXIT_NONE_ANSWERED
+    assert command_line.main([*arguments, "--retries", "0"]) == command_line.EXIT_NONE_ANSWERED
     assert "did not answer in time" in capsys.readouterr().err
-    assert client.main([*arguments, "--retries", "1"]) == 0
+    assert command_line.main([*arguments, "--retries", "1"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -209,8 +212,8 @@ def test_retries_and_timeouts_are_options(server, folder, capsys):
 )
 def test_options_that_make_no_sense_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
-        client.main(arguments)
-    assert caught.value.code == client.EXIT_NONE_ANSWERED
+        command_line.main(arguments)
+    assert caught.value.code == command_line.EXIT_NONE_ANSWERED
     assert "error:" in capsys.readouterr().err
 
 
@@ -227,7 +230,7 @@ def test_options_that_make_no_sense_are_refused(arguments, capsys):
 def test_files_without_a_token_are_refused_and_not_shown(folder, capsys, content, told):
     if content is not None:
         Path("token").write_bytes(content)
-    assert client.main(["a.png", "--token-file", "token"]) == client.EXIT_NONE_ANSWERED
+    assert command_line.main(["a.png", "--token-file", "token"]) == command_line.EXIT_NONE_ANSWERED
     message = capsys.readouterr().err
     assert told in message
     assert "words" not in message
@@ -236,7 +239,7 @@ def test_files_without_a_token_are_refused_and_not_shown(folder, capsys, content
 @pytest.mark.parametrize("arguments", [["empty"], ["a.png", "--url", "localhost:8501"]])
 def test_bad_input_ends_it_before_anything_is_asked(folder, capsys, arguments):
     Path("empty").mkdir()
-    assert client.main(arguments) == client.EXIT_NONE_ANSWERED
+    assert command_line.main(arguments) == command_line.EXIT_NONE_ANSWERED
     assert "Cannot ask: expected" in capsys.readouterr().err
 
 
@@ -244,14 +247,14 @@ def test_interrupting_is_told_by_the_code(server, folder, monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(client, "find_images", interrupt)
-    assert client.main(["a.png", "--url", server.url]) == EXIT_INTERRUPTED
+    monkeypatch.setattr(command_line, "find_images", interrupt)
+    assert command_line.main(["a.png", "--url", server.url]) == EXIT_INTERRUPTED
 
 
 def test_names_cannot_steer_the_terminal(server, folder, capsys):
     Path("red\x1b[31m.txt").write_text("no image")
     Path("not \udcff utf8.png").write_bytes(encode())
-    client.main(["red\x1b[31m.txt", "not \udcff utf8.png", "--url", server.url])
+    command_line.main(["red\x1b[31m.txt", "not \udcff utf8.png", "--url", server.url])
     captured = capsys.readouterr()
     assert "\x1b" not in captured.out + captured.err
     assert r"red\x1b[31m.txt" in captured.out
@@ -266,7 +269,7 @@ def test_nothing_of_a_patient_is_shown(server, folder):
     Path("d.dcm").write_bytes(damaged.replace(b"8000000", b"Surname"))
     Path("e.txt").write_text("Surname, Given")
     result = call("c.dcm", "d.dcm", "e.txt", "--url", server.url)
-    assert result.returncode == client.EXIT_SOME_ANSWERED
+    assert result.returncode == command_line.EXIT_SOME_ANSWERED
     assert "d.dcm: cannot be decoded as DICOM\n" in result.stderr
     assert "e.txt: not a JPEG, PNG or DICOM file\n" in result.stderr
     assert "urname" not in result.stdout + result.stderr
@@ -278,7 +281,7 @@ def test_progress_on_a_terminal_leaves_the_json_alone(server, folder):
     controller, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
     try:
-        root = str(Path(client.__file__).parents[1])
+        root = str(Path(command_line.__file__).parents[2])
         result = subprocess.run(
             [sys.executable, "-m", "serving.client", ".", "--json", "--url", server.url],
             env={**environment, "PYTHONPATH": root},
@@ -306,10 +309,10 @@ def test_a_reader_that_has_seen_enough_is_no_error(server, folder):
         result = call(".", "--json", "--url", server.url, stdout=write_end)
     finally:
         os.close(write_end)
-    assert (result.returncode, result.stderr) == (client.EXIT_SOME_ANSWERED, "")
+    assert (result.returncode, result.stderr) == (command_line.EXIT_SOME_ANSWERED, "")
 
 
 def test_it_starts_without_tensorflow():
     code = "import sys, serving.client; sys.exit('tensorflow' in sys.modules)"
-    root = str(Path(client.__file__).parents[1])
+    root = str(Path(command_line.__file__).parents[2])
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0

@@ -1,0 +1,10 @@
+"""The client of a model server: `from serving.client import Client`, or `python -m serving.client`.
+
+It speaks the REST API of TensorFlow Serving, and so to the project's own server, too.
+"""
+
+from serving.client.api import Client
+from serving.client.retry import RetryPolicy
+from serving.client_outcomes import Failure, Outcome, Prediction, UnansweredError
+
+__all__ = ["Client", "Failure", "Outcome", "Prediction", "RetryPolicy", "UnansweredError"]
