@@ -124,7 +124,8 @@ def convert_source(
         The absolute path of the folder with the records.
 
     Raises:
-        InputError: The source, the settings or a folder cannot be used.
+        InputError: The source, the settings or a folder cannot be used, or another run works in
+            the folder of the records.
     """
     # Imported here: Beam takes seconds, which --help and a typing error need not wait for.
     from ingestion.conversion import convert
@@ -133,9 +134,15 @@ def convert_source(
     from ingestion.open_source import open_source
     from ingestion.synthetic import write_synthetic_set
     from pipeline.console import RunConsole
+    from pipeline.folder_lock import locked_folder
     from pipeline.node_events import listen
+    from pipeline.plain_path import is_plain
 
-    with RunConsole(console, [], log_file) as run_console, listen(run_console):
+    with (
+        locked_folder(options.output),
+        RunConsole(console, [], log_file) as run_console,
+        listen(run_console),
+    ):
         source_path = options.data
         if source_path is None:
             with run_console.step("Draw synthetic X-rays"):
@@ -156,7 +163,13 @@ def convert_source(
                 filled_splits=(SPLIT,) if options.external_set else features.SPLITS,
             )
     console.print(f"{card.num_images} images of {card.num_patients} patients, {card.kind}")
-    for warning in card.warnings:
+    warnings = list(card.warnings)
+    if not is_plain(records_dir):
+        warnings.append(
+            f"TFX reads some characters of {records_dir} as a pattern: rename the folder before a "
+            "run on Kubeflow reads it as `data_dir`"
+        )
+    for warning in warnings:
         console.print(escape(f"Warning: {warning}"), soft_wrap=True)
     return records_dir
 

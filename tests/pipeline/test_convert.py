@@ -16,6 +16,7 @@ from contract.settings import SyntheticSettings
 from ingestion.dataset_card import read_card
 from ingestion.synthetic import write_synthetic_set
 from pipeline import convert
+from pipeline.folder_lock import locked_folder
 
 NUM_IMAGES = 60
 FEW = ["--set", f"data.synthetic.num_images={NUM_IMAGES}", "data.num_shards=2"]
@@ -128,6 +129,23 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path, drawn, capfd):
     assert convert.main(arguments) == EXIT_BAD_INPUT
     assert "other files" in capfd.readouterr().err
     assert (tmp_path / "records" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+def test_a_second_conversion_into_one_folder_is_refused(tmp_path, drawn, capfd):
+    arguments = ["--data", str(drawn), "--output", str(tmp_path / "records")]
+    with locked_folder(tmp_path / "records"):
+        assert convert.main(arguments) == EXIT_BAD_INPUT
+    assert "another run works in this folder" in capfd.readouterr().err
+    assert convert.main(arguments) == 0
+
+
+def test_a_folder_that_tfx_reads_as_a_pattern_is_warned_of(tmp_path, drawn, capfd):
+    arguments = ["--data", str(drawn), "--output", str(tmp_path / "records [1]")]
+    assert convert.main(arguments) == 0
+    told = capfd.readouterr().out
+    assert told.splitlines()[-1] == str(tmp_path / "records [1]")
+    assert "rename the folder" in told
+    assert read_card(tmp_path / "records [1]").num_images == NUM_IMAGES
 
 
 def test_what_breaks_is_told_with_the_log(tmp_path, drawn, capfd):

@@ -1,0 +1,77 @@
+"""A path for libraries that read paths as patterns.
+
+TFX and Beam name the files of an artifact by patterns such as `FOLDER/*`, and their file systems
+know no way to write a folder `out [1]` in one: `[1]` is the character 1 to them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from contract.errors import InputError
+
+_PATTERN_CHARACTERS = frozenset("*?[]{}\\")
+_FOLDER = "pneumonia-output-folders"
+
+
+def plain_path(folder: Path) -> Path:
+    """Return a path of a folder that no library takes for a pattern, the same in every run.
+
+    It is the folder's own where that will do. Otherwise it is a link in the user's cache, or where
+    that cannot be written, in the folder for temporary files.
+
+    Args:
+        folder: Made where missing.
+
+    Raises:
+        InputError: The folder cannot be made, or no place for a link was found.
+    """
+    folder = folder.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"expected a folder that can be written, got {folder}: {error.strerror or error}; "
+            "choose another --output, or fix its permissions"
+        ) from error
+    if is_plain(folder):
+        return folder
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    for base in filter(is_plain, _bases()):
+        try:
+            base.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if base.stat().st_uid != os.getuid():
+                continue
+            link = base / name
+            if not link.is_symlink() or os.readlink(link) != str(folder):
+                new = base / f".{name}.{os.getpid()}"
+                new.symlink_to(folder, target_is_directory=True)
+                os.replace(new, link)
+        except OSError:
+            continue
+        return link
+    raise InputError(
+        f"expected an output folder without any of {' '.join(sorted(_PATTERN_CHARACTERS))} in its "
+        f"path, which TFX reads as patterns, got {folder}; choose another --output"
+    )
+
+
+def _bases() -> Iterator[Path]:
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    yield Path(cache).absolute() / _FOLDER
+    # Others may write there, too: the folder is taken only if it is this user's.
+    yield Path(tempfile.gettempdir()).absolute() / f"{_FOLDER}-{os.getuid()}"
+
+
+def is_plain(path: Path) -> bool:
+    """Return whether TFX and its metadata store can use a path as it is."""
+    text = str(path)
+    try:
+        text.encode("utf-8")  # The metadata store takes nothing else.
+    except UnicodeEncodeError:
+        return False
+    return not _PATTERN_CHARACTERS & set(text)
