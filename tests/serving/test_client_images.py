@@ -10,7 +10,7 @@ import pytest
 from contract.errors import InputError
 from serving.client_images import ReadyImage, find_images, prepare_image
 from serving.client_outcomes import Failure
-from tests.serving.client_pictures import encode
+from tests.serving.client.pictures import encode
 
 
 def write(folder: Path, *names: str) -> None:

@@ -17,7 +17,7 @@ from report.served_predictions import predict_records
 from serving.client import Client, RetryPolicy
 from serving.client_images import MAX_IMAGE_PIXELS
 from serving.settings import ServerSettings
-from tests.serving.client_pictures import encode_dicom
+from tests.serving.client.pictures import encode_dicom
 from tests.serving.running import serve
 
 TOLERANCE = 1e-5
