@@ -11,8 +11,7 @@ from pathlib import Path
 from contract import features
 from ingestion.images import decode_grey
 from ingestion.sharpness import THUMBNAIL_PX, make_thumbnail
-from ingestion.tf_example import decode_example
-from ingestion.tfrecord_file import read_records
+from ingestion.tfrecord_file import decode_example, read_records
 
 _CHUNK_IMAGES = 256  # read at a time: encoded images of a chunk are held in memory
 _MAX_THREADS = 8  # decoders leave Python's lock

@@ -15,8 +15,7 @@ from contract.errors import InputError
 from contract.facts import Measured
 from contract.progress import report_progress
 from ingestion.nuisance_statistics import image_statistics
-from ingestion.tf_example import decode_example
-from ingestion.tfrecord_file import read_records
+from ingestion.tfrecord_file import decode_example, read_records
 
 _CHUNK_IMAGES = 256  # read at a time: encoded images of a chunk are held in memory
 # Decoders leave Python's lock: two threads halve the time of large originals, where decoding is

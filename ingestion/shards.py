@@ -20,8 +20,7 @@ from contract.facts import ImageFacts, Rejection, ShardReport
 from ingestion.images import DecodedImage, read_image
 from ingestion.records import SourceImage
 from ingestion.rejection import RejectedImageError
-from ingestion.tf_example import encode_example
-from ingestion.tfrecord_file import write_gzip_records
+from ingestion.tfrecord_file import encode_example, write_gzip_records
 
 PLANS = "plans"  # folder of the shards' plans, beside the splits' folders
 REPORTS = "reports"  # folder of the shards' reports

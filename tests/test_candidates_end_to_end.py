@@ -19,10 +19,8 @@ from contract import features
 from contract.command_line import EXIT_DONE
 from evaluation.selection import SELECTION_FILE
 from evaluation.training_report import REPORT_FILE, TrainingReport
-from ingestion.tf_example import decode_example
-from ingestion.tfrecord_file import read_records
-from pipeline.summary_file import read_summary
-from pipeline.summary_schema import Summary
+from ingestion.tfrecord_file import decode_example, read_records
+from pipeline.summary import Summary, read_summary
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from contract import features
-from ingestion.tf_example import decode_example
-from ingestion.tfrecord_file import read_records
+from ingestion.tfrecord_file import decode_example, read_records
 
 Value = bytes | int | float
 

@@ -11,8 +11,7 @@ from evaluation.slice_metrics import Record
 from ingestion.dataset_card import DatasetCard
 from ingestion.file_names import parse_file_name
 from ingestion.open_source import KAGGLE
-from ingestion.tf_example import decode_example
-from ingestion.tfrecord_file import read_records
+from ingestion.tfrecord_file import decode_example, read_records
 
 NOT_STATED = "as stated by the site"
 _NUM_NAMES = 200  # looked at to recognise a set: all of them would mean to read all images

@@ -19,8 +19,7 @@ from evaluation.data_audit import (
     describe_anomalies,
 )
 from ingestion.nuisance_measurement import measure_records
-from ingestion.tf_example import encode_example
-from ingestion.tfrecord_file import write_gzip_records
+from ingestion.tfrecord_file import encode_example, write_gzip_records
 
 
 def fit_splits():

@@ -18,8 +18,7 @@ from contract.settings import BeamSettings, DataSettings
 from ingestion.conversion import convert
 from ingestion.folder import read_folder
 from ingestion.open_source import open_source
-from ingestion.tf_example import decode_example, encode_example
-from ingestion.tfrecord_file import read_records, write_gzip_records
+from ingestion.tfrecord_file import decode_example, encode_example, read_records, write_gzip_records
 
 _BEAM = BeamSettings().pipeline_args
 _SETTINGS = DataSettings(num_shards=2)

@@ -9,8 +9,7 @@ from contract.errors import InputError
 from contract.settings import BeamSettings, DataSettings
 from ingestion.dataset_card import read_card
 from ingestion.external import convert_external
-from ingestion.tf_example import decode_example
-from ingestion.tfrecord_file import read_records
+from ingestion.tfrecord_file import decode_example, read_records
 
 ADULTS = [f"NORMAL/{patient:08d}_{visit:03d}.png" for patient in range(6) for visit in range(2)]
 

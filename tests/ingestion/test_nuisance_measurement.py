@@ -11,8 +11,7 @@ from contract.errors import InputError
 from contract.progress import LOGGER_NAME
 from evaluation.shortcut_separation import find_shortcuts
 from ingestion.nuisance_measurement import measure_records
-from ingestion.tf_example import encode_example
-from ingestion.tfrecord_file import write_gzip_records
+from ingestion.tfrecord_file import encode_example, write_gzip_records
 
 NUM_IMAGES = 12  # of each split
 

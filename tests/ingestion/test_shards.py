@@ -16,8 +16,7 @@ from ingestion.shards import (
     without,
     write_shard,
 )
-from ingestion.tf_example import decode_example
-from ingestion.tfrecord_file import read_records
+from ingestion.tfrecord_file import decode_example, read_records
 
 
 def _image(image_id, path="x", label=1):

@@ -1,20 +1,22 @@
-"""What is written without TensorFlow must be what TensorFlow reads.
+"""What ingestion writes and accepts must be what TensorFlow reads.
 
 One file, because importing TensorFlow is slow.
 """
 
 from __future__ import annotations
 
+import gzip
 import io
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from contract.errors import InputError
 from ingestion.images import decode_image
 from ingestion.rejection import RejectedImageError
-from ingestion.tf_example import decode_example, encode_example
-from ingestion.tfrecord_file import read_records, write_gzip_records
+from ingestion.tfrecord_file import decode_example, encode_example, read_records, write_gzip_records
 
 _VALUES = {"image": bytes(range(256)), "height": 1234567, "label": 0, "negative": -5}
 
@@ -66,6 +68,19 @@ def test_record_files_of_tensorflow_are_read(tf, tmp_path, compression):
         writer.write(b"x")
         writer.write(b"second")
     assert list(read_records(path)) == [b"x", b"second"]
+
+
+def test_a_file_that_is_cut_between_records_is_refused_here_alone(tf, tmp_path):
+    path = tmp_path / "a.tfrecord.gz"
+    write_gzip_records(path, [b"one"])
+    one = gzip.decompress(path.read_bytes())
+    compressor = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
+    path.write_bytes(compressor.compress(one) + compressor.flush(zlib.Z_FULL_FLUSH))
+    with pytest.raises(InputError, match="with a broken record 1 at byte 0: Compressed file ended"):
+        list(read_records(path))
+    # Why files are not read by TensorFlow; once this fails, they can be.
+    dataset = tf.data.TFRecordDataset([str(path)], compression_type="GZIP")
+    assert list(dataset.as_numpy_iterator()) == [b"one"]
 
 
 def _pixels_of(data):

@@ -6,8 +6,7 @@ import numpy as np
 from PIL import Image
 
 from contract import features
-from ingestion.tf_example import encode_example
-from ingestion.tfrecord_file import write_gzip_records
+from ingestion.tfrecord_file import encode_example, write_gzip_records
 from report.data.facts import RecordFacts
 
 

@@ -1,8 +1,7 @@
 import pytest
 
 from contract import features
-from ingestion.tf_example import encode_example
-from ingestion.tfrecord_file import write_gzip_records
+from ingestion.tfrecord_file import encode_example, write_gzip_records
 from report.data.facts import count_by, read_facts, read_images
 from tests.report.made_records import encode_picture, make_facts, write_split
 

@@ -18,8 +18,7 @@ from evaluation.shortcut_separation import find_shortcuts
 from evaluation.site_holdout import judge_sites
 from evaluation.slice_metrics import OVERALL, slice_metrics_from_counts
 from evaluation.training_report import TrainingReport
-from ingestion.tf_example import encode_example
-from ingestion.tfrecord_file import write_gzip_records
+from ingestion.tfrecord_file import encode_example, write_gzip_records
 from report.model_card.card import ModelCard, make_model_card
 from report.model_card.data_origin import NOT_STATED, find_origin
 from report.model_card.markdown import escape_markdown, render_markdown, write_model_card

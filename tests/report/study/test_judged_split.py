@@ -7,8 +7,7 @@ from PIL import Image
 
 from contract import features
 from contract.settings import TransformSettings
-from ingestion.tf_example import encode_example
-from ingestion.tfrecord_file import write_gzip_records
+from ingestion.tfrecord_file import encode_example, write_gzip_records
 from models.preprocessing import decode_and_resize
 from report.study.judged_split import read_test_split
 

@@ -31,7 +31,7 @@ from contract.settings import (
 )
 from evaluation.calibration import Calibration
 from evaluation.decision_band import DecisionBand
-from ingestion.tf_example import encode_example
+from ingestion.tfrecord_file import encode_example
 from models.architectures import build_network
 from models.export import OperatingRule, ServedModel
 from models.predictor import Predictor, familiar_images

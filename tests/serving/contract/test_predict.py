@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from ingestion.tf_example import encode_example
+from ingestion.tfrecord_file import encode_example
 from tests.serving.contract.conftest import MODEL, OUTPUTS, error_of
 from tests.serving.contract.images import b64, draw_image
 

@@ -14,7 +14,7 @@ from PIL import Image
 from contract import features
 from contract.command_line import EXIT_BAD_INPUT
 from contract.settings import CandidateSettings
-from ingestion.tf_example import encode_example
+from ingestion.tfrecord_file import encode_example
 from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor, familiar_images, predict_answers
