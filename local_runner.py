@@ -86,7 +86,7 @@ def run(options: argparse.Namespace, log_file: Path) -> int:
 
         summary = run_locally(settings, options.data, options.output, console, log_file)
         print_summary(console, summary)
-    return EXIT_DONE if summary.is_blessed else EXIT_REFUSED
+    return EXIT_DONE if summary.verdict == "blessed" else EXIT_REFUSED
 
 
 if __name__ == "__main__":

@@ -31,14 +31,14 @@ from contract import nodes
 from contract.settings import ServingSettings
 from serving.pruning import prune
 from serving.push_folder import push, version_dir
-
-# Custom properties of the PushedModel artifact. The first three are TFX's.
-PUSHED_PROPERTY = "pushed"  # 1: the model lies at the destination; 0: it was refused
-DESTINATION_PROPERTY = "pushed_destination"  # path of the version's folder
-VERSION_PROPERTY = "pushed_version"  # its number, as text
-ALREADY_PUSHED_PROPERTY = "already_pushed"  # 1: it lay there before this run
-PRUNED_PROPERTY = "pruned_versions"  # older versions that were deleted, such as "1, 2"
-RECORD_FILE = "pushed.json"  # the same, in the artifact's folder
+from serving.push_record import (
+    ALREADY_PUSHED_PROPERTY,
+    DESTINATION_PROPERTY,
+    PRUNED_PROPERTY,
+    PUSHED_PROPERTY,
+    RECORD_FILE,
+    VERSION_PROPERTY,
+)
 
 CODE_VERSION_KEY = "code_version"
 SETTINGS_KEY = "settings"  # ServingSettings as JSON

@@ -9,8 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
 
 NUM_BINS = 15  # of the calibration error; Guo et al. 2017 use 15
 _NUM_FOLDS = 5
@@ -51,6 +49,9 @@ def fit_calibration(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> Cali
         The calibration; the identity where the fit would turn the order around, as it does for
         a network that is no better than chance.
     """
+    # Imported here: what only reads the record need not wait for it.
+    from sklearn.linear_model import LogisticRegression
+
     truth = np.asarray(labels).astype(bool)
     logits = _logits(probabilities)[:, np.newaxis]
     num_positives, num_negatives = int(truth.sum()), int((~truth).sum())
@@ -83,6 +84,8 @@ def out_of_fold_probabilities(
     Returns:
         float64 [n]; where a class has under five cases, the fit that has seen them.
     """
+    from sklearn.model_selection import StratifiedKFold
+
     truth, scores = np.asarray(labels), np.asarray(probabilities)
     if min(np.bincount(truth.astype(int), minlength=2)) < _NUM_FOLDS:
         return fit_calibration(truth, scores).apply(scores)

@@ -6,6 +6,7 @@ an evaluation, `components.gate` is the node.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
@@ -156,6 +157,17 @@ def describe(check: Check) -> str:
     if check.note:
         parts.append(check.note)
     return f"{check.verdict.replace('_', ' ')}: " + "; ".join(parts)
+
+
+def describe_gate(report: GateReport) -> str:
+    """Return a gate's verdict as one line for people: how its checks ended."""
+    counts = Counter(check.verdict for check in report.checks)
+    line = f"of {len(report.checks)} checks, {counts['passed']} passed, {counts['failed']} failed"
+    if counts["too_small"]:
+        line += f", {counts['too_small']} had too few cases to judge"
+    if not report.baseline_present:
+        line += "; there is no earlier model to compare with"
+    return line
 
 
 def _bounds(overall: SliceMetrics | None, settings: GateSettings) -> list[Check]:

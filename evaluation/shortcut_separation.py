@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_auc_score
 
 from evaluation.intervals import auc_interval
 from evaluation.slice_metrics import Record
@@ -116,6 +115,9 @@ def describe(shortcut: Shortcut) -> str:
 def _judge(
     name: str, values: Sequence[float], truth: npt.NDArray[np.generic], warning_auc: float
 ) -> Shortcut:
+    # Imported here: what only reads the record need not wait for it.
+    from sklearn.metrics import roc_auc_score
+
     area = float(roc_auc_score(truth, values))
     turned = max(area, 1.0 - area)
     positives = int(np.sum(truth == 1))

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, model_validator
-from sklearn.metrics import roc_auc_score
 
 from evaluation.intervals import auc_interval, wilson_interval
 
@@ -194,6 +193,9 @@ def slice_metrics_from_predictions(
 def _from_arrays(
     truth: npt.NDArray[np.generic], scores: npt.NDArray[np.float32], threshold: float
 ) -> SliceMetrics:
+    # Imported here: what only reads the record need not wait for it.
+    from sklearn.metrics import roc_auc_score
+
     is_positive = truth == 1
     is_called = scores >= np.float32(threshold)
     has_both = bool(is_positive.any() and not is_positive.all())

@@ -16,11 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, QuantileTransformer
 
 from contract import features
 from contract.facts import Measured
@@ -119,6 +114,9 @@ def describe(difference: SplitDifference) -> str:
 def _compare(
     names: tuple[str, str], pair: tuple[Measured, Measured], label: int, warning_auc: float
 ) -> SplitDifference:
+    # Imported here: what only reads the record need not wait for it.
+    from sklearn.metrics import roc_auc_score
+
     chosen: list[list[int]] = [
         np.flatnonzero(measured.labels == label).tolist() for measured in pair
     ]
@@ -169,6 +167,11 @@ def _out_of_fold(
     table: npt.NDArray[np.float64], is_second: npt.NDArray[np.int64], owners: Sequence[str]
 ) -> npt.NDArray[np.float64]:
     """Return each image's score by a classifier that has not seen its patient, float64 [n]."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import PolynomialFeatures, QuantileTransformer
+
     scores = np.zeros(len(is_second))
     folds = StratifiedGroupKFold(_NUM_FOLDS, shuffle=True, random_state=_SEED)
     for fitted, held_out in folds.split(table, is_second, owners):

@@ -13,6 +13,10 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
+from evaluation.coverage import Coverage
+from evaluation.external import ExternalSet
+from evaluation.gate import GateReport, describe_gate
+from evaluation.site_holdout import PseudoSite
 from pipeline.closing_tables import (
     candidates_table,
     checks_table,
@@ -28,18 +32,9 @@ from pipeline.closing_tables import (
     trials_table,
 )
 from pipeline.stages import format_seconds
-from pipeline.summary_schema import (
-    TOTAL,
-    Candidate,
-    Coverage,
-    Estimate,
-    ExternalSet,
-    OperatingPoint,
-    PseudoSite,
-    Study,
-    Summary,
-)
-from pipeline.summary_verdict import PushedModel, Servability
+from pipeline.summary import TOTAL, Candidate, DataCounts, OperatingPoint, Study, Summary
+from serving.push_record import PushedModel
+from serving.servability.report import ServabilityReport
 
 REST_PORT = 8501  # the port that TensorFlow Serving's documentation uses
 _NUM_SLOWEST = 3
@@ -55,46 +50,22 @@ def print_summary(console: Console, summary: Summary) -> None:
     """
     if summary.synthetic:
         _print_banner(console, summary)
-    _print_heading(console, "Data")
-    _print_line(console, _data_line(summary))
-    console.print(data_table(summary.data))
+    if summary.data is not None:
+        _print_heading(console, "Data")
+        _print_line(console, _data_line(summary.data))
+        console.print(data_table(summary.data))
     _print_shortcuts(console, summary)
-
-    _print_heading(console, "Training, judged on validation")
-    console.print(candidates_table(summary.candidates, summary.selected))
-    console.print(Text(f"* selected: {summary.selection_reason or summary.selected}"))
-    for candidate in summary.candidates:
-        _print_candidate(console, candidate)
-    _print_selected(console, summary)
-
-    _print_heading(console, "Test split, at the operating point, with 95% intervals")
-    console.print(slices_table(summary.metrics.test, console.width))
-    overall = summary.metrics.test.overall
-    precision, accuracy = format_estimate(overall.precision), format_estimate(overall.accuracy)
-    console.print(Text.assemble("Overall precision ", precision, ", accuracy ", accuracy))
-    if summary.decisions is not None and summary.decisions.test is not None:
-        console.print(Text(coverage_line("test", summary.decisions.test)))
+    if summary.selected is not None:
+        _print_training(console, summary, summary.selected)
+    if summary.metrics is not None:
+        _print_test(console, summary)
     if summary.external:
         _print_external(console, summary)
-
-    _print_heading(console, "Verdict")
-    console.print(_verdict(summary))
-    console.print(checks_table(summary.gate.checks))
-    for check in summary.gate.checks:
-        # Of a slice that is too small the table says all: the verdict and its n.
-        if check.note and check.verdict != "too_small":
-            note = f"{check.name.replace('_', ' ')}, {check.slice}: {check.note}"
-            console.print(Text(note, "dim"))
-    if summary.servability is not None:
-        console.print(Text(servability_line(summary.servability)))
-        if summary.servability.tf_serving_blessed is not None:
-            told = "answers" if summary.servability.tf_serving_blessed else "FAILED"
-            console.print(Text(f"Served by TensorFlow Serving, by InfraValidator: {told}"))
-    _print_line(console, _pushed_line(summary))
+    _print_verdict(console, summary)
     if summary.study is not None:
         _print_study(console, summary.study)
     if summary.report is not None:
-        _print_line(console, f"Report, for a browser: {summary.report}")
+        _print_line(console, f"Report (open it in a browser): {summary.report}")
 
     commands = next_commands(summary)
     if commands:  # a refused ensemble has neither curves nor a place to be served from
@@ -103,9 +74,57 @@ def print_summary(console: Console, summary: Summary) -> None:
         _print_line(console, f"# {comment}", "dim")
         _print_line(console, command)
     _print_heading(console, "Run")
-    console.print(Text(_time_line(summary.timings_s)))
-    _print_line(console, f"Log: {summary.log_file}")
+    if summary.timings_s:
+        console.print(Text(_time_line(summary.timings_s)))
+    if summary.log_file is not None:
+        _print_line(console, f"Log: {summary.log_file}")
     _print_banner(console, summary)
+
+
+def _print_training(console: Console, summary: Summary, selected: str) -> None:
+    _print_heading(console, "Training, judged on validation")
+    console.print(candidates_table(summary.candidates, selected))
+    console.print(Text(f"* selected: {summary.selection_reason or selected}"))
+    for candidate in summary.candidates:
+        _print_candidate(console, candidate)
+    _print_selected(console, summary)
+
+
+def _print_test(console: Console, summary: Summary) -> None:
+    assert summary.metrics is not None
+    _print_heading(console, "Test split, at the operating point, with 95% intervals")
+    console.print(slices_table(summary.metrics.test, console.width))
+    overall = summary.metrics.test.overall
+    precision, accuracy = format_estimate(overall.precision), format_estimate(overall.accuracy)
+    console.print(Text.assemble("Overall precision ", precision, ", accuracy ", accuracy))
+    if summary.decisions is not None and summary.decisions.test is not None:
+        console.print(Text(coverage_line("test", summary.decisions.test)))
+
+
+def _print_verdict(console: Console, summary: Summary) -> None:
+    _print_heading(console, "Verdict")
+    is_blessed = summary.verdict == "blessed"
+    text = Text(summary.verdict.upper(), "bold green" if is_blessed else "bold red")
+    if summary.gate is not None:
+        text.append(f": {describe_gate(summary.gate)}", "not bold default")
+    console.print(text)
+    if summary.gate is not None:
+        _print_checks(console, summary.gate)
+    if summary.servability is not None:
+        console.print(Text(servability_line(summary.servability)))
+    if summary.tf_serving_blessed is not None:
+        answer = "answers" if summary.tf_serving_blessed else "FAILED"
+        console.print(Text(f"Served by TensorFlow Serving, by InfraValidator: {answer}"))
+    _print_line(console, _pushed_line(summary))
+
+
+def _print_checks(console: Console, gate: GateReport) -> None:
+    console.print(checks_table(gate.checks))
+    for check in gate.checks:
+        # Of a slice that is too small the table says all: the verdict and its n.
+        if check.note and check.verdict != "too_small":
+            note = f"{check.name.replace('_', ' ')}, {check.slice}: {check.note}"
+            console.print(Text(note, "dim"))
 
 
 def next_commands(summary: Summary) -> list[tuple[str, str]]:
@@ -119,7 +138,7 @@ def next_commands(summary: Summary) -> list[tuple[str, str]]:
         logs = shlex.quote(summary.tensorboard_dir)
         commands.append(
             (
-                "look at the training's curves",
+                "look at the training curves",
                 f"{_python_command()} -m tensorboard.main --logdir {logs}",
             )
         )
@@ -142,7 +161,7 @@ def _serving_commands(pushed: PushedModel) -> list[tuple[str, str]]:
     url = f"http://localhost:{REST_PORT}/v1/models/{base.name}:predict"
     return [
         (
-            "serve the model, by TensorFlow Serving where it is on the PATH",
+            "serve the model, with TensorFlow Serving if it is installed",
             f"{_python_command()} -m serving --model-dir {shlex.quote(str(base))} "
             f"--model-name {name}",
         ),
@@ -176,8 +195,7 @@ def _print_line(console: Console, line: str, style: str = "") -> None:
     console.print(Text(line, style), soft_wrap=True)
 
 
-def _data_line(summary: Summary) -> str:
-    data = summary.data
+def _data_line(data: DataCounts) -> str:
     rejected = f", {data.rejected:,} rejected" if data.rejected else ""
     return f"{data.images:,} images of {data.patients:,} patients{rejected}, from {data.source}"
 
@@ -218,11 +236,12 @@ def _print_selected(console: Console, summary: Summary) -> None:
         console.print(Text(f"{selected.name} on validation images that were degraded:"))
         console.print(stresses_table(selected))
     console.print()
-    console.print(Text(_operating_point_line(summary.operating_point, selected)))
+    if summary.operating_point is not None:
+        console.print(Text(_operating_point_line(summary.operating_point, selected)))
     if summary.decisions is not None:
         console.print(Text(coverage_line("validation", summary.decisions.validation)))
     for figure in ("recall", "specificity"):
-        judged = [each for each in selected.pseudo_sites if getattr(each, figure) is not None]
+        judged = [each for each in selected.pseudo_sites if getattr(each, figure).value is not None]
         if judged:
             console.print(Text(_worst_site_line(judged, figure)))
 
@@ -239,27 +258,23 @@ def _worst_site_line(sites: Sequence[PseudoSite], figure: str) -> str:
 
 def _operating_point_line(point: OperatingPoint, selected: Candidate) -> str:
     line = (
-        f"Operating point: pneumonia from a probability of {format_figure(point.threshold)} "
-        f"on, chosen on {point.chosen_on} for a sensitivity of {point.target_sensitivity:g}"
+        f"Operating point: probability >= {format_figure(point.threshold)} is called pneumonia; "
+        f"chosen on {point.chosen_on} for a sensitivity of {point.target_sensitivity:g}"
     )
-    before, after = selected.calibration_error_before, selected.calibration_error_after
-    if before is None or after is None:
-        return line
     return (
-        f"{line}; calibration error {format_figure(before)} before calibration, "
-        f"{format_figure(after)} after"
+        f"{line}; calibration error {format_figure(selected.calibration_error_before)} before "
+        f"calibration, {format_figure(selected.calibration_error_after)} after"
     )
 
 
 def coverage_line(split: str, coverage: Coverage) -> str:
     """Say in one line what is decided on a split, why the rest is not, and how good that is."""
     decided, num_referred = coverage.decided, coverage.n - coverage.decided.n
-    share = "-" if coverage.share is None else format_estimate(coverage.share).plain
+    share = format_estimate(coverage.share).plain
     line = f"Decided on {split}: {decided.n:,} of {coverage.n:,} images, {share}"
     if decided.n:
-        line += (
-            f", of these recall {_plain(decided.recall)}, specificity {_plain(decided.specificity)}"
-        )
+        recall, specificity = format_estimate(decided.recall), format_estimate(decided.specificity)
+        line += f", of these recall {recall.plain}, specificity {specificity.plain}"
     line += f"; referred to a radiologist: {num_referred:,}"
     if coverage.num_unfamiliar is None or coverage.num_uncertain is None:
         return line
@@ -267,10 +282,6 @@ def coverage_line(split: str, coverage: Coverage) -> str:
         f"{line}, of them {coverage.num_unfamiliar:,} unlike the training images and "
         f"{coverage.num_uncertain:,} of uncertain score"
     )
-
-
-def _plain(estimate: Estimate | None) -> str:
-    return "-" if estimate is None else format_estimate(estimate).plain
 
 
 def _print_external(console: Console, summary: Summary) -> None:
@@ -287,8 +298,8 @@ def _external_images_line(external: ExternalSet) -> str:
     rejected = f", {len(external.rejected):,} rejected" if external.rejected else ""
     drawn = ", drawn by a program" if external.synthetic else ""
     return (
-        f"{external.metrics.n:,} images of {external.patients:,} patients{rejected}{drawn}, from "
-        f"{external.source}"
+        f"{external.metrics.n:,} images of {external.num_patients:,} patients{rejected}{drawn}, "
+        f"from {external.source}"
     )
 
 
@@ -300,7 +311,8 @@ def external_lines(external: ExternalSet) -> list[str]:
     )
     lines = [
         f"Mean probability of pneumonia: {means}",
-        f"Calibration error {external.calibration_error:.3f}, Brier score {external.brier:.3f}",
+        f"Calibration error {external.calibration_error:.3f}, "
+        f"Brier score {format_figure(external.metrics.brier)}",
     ]
     if external.referral is None:
         lines.append("Referred to a person: not measured, the model has no output `decision`")
@@ -316,9 +328,9 @@ def external_lines(external: ExternalSet) -> list[str]:
         for label, figure in (("pneumonia", "recall"), ("normal", "specificity"))
         if label in missing
     ]
-    if external.seen_in_training:
+    if external.num_seen:
         lines.append(
-            f"Images that are also in train or validation: {external.seen_in_training:,}. To that "
+            f"Images that are also in train or validation: {external.num_seen:,}. To that "
             "extent this set is not outside the training data"
         )
     lines += [f"Rejected {each.image_id}: {each.reason}" for each in external.rejected[:_NUM_SHOWN]]
@@ -339,29 +351,13 @@ def _print_study(console: Console, study: Study) -> None:
     _print_line(console, f"The same with curves and matrices, for a browser: {study.page}")
 
 
-def _verdict(summary: Summary) -> Text:
-    gate = summary.gate
-    counts = {
-        verdict: sum(check.verdict == verdict for check in gate.checks)
-        for verdict in ("passed", "failed", "too_small")
-    }
-    text = Text("BLESSED", "bold green") if summary.is_blessed else Text("REFUSED", "bold red")
-    text.append(f": of {len(gate.checks)} checks, {counts['passed']} passed", "not bold default")
-    text.append(f", {counts['failed']} failed", "not bold default")
-    if counts["too_small"]:
-        text.append(f", {counts['too_small']} had too few cases to judge", "not bold default")
-    if not gate.baseline_present:
-        text.append("; there is no earlier model to compare with", "not bold default")
-    return text
-
-
-def servability_line(servability: Servability) -> str:
+def servability_line(servability: ServabilityReport) -> str:
     """Say in one line what became of the export where it was served before the push."""
     images = f"{servability.num_images} validation image{'s' * (servability.num_images != 1)}"
     if not servability.blessed:
         return f"Served in a fresh process, on {images}: FAILED"
     line = (
-        f"Served in a fresh process, on {images}: the trainer's answers to "
+        f"Served in a fresh process, on {images}: matches the trainer within "
         f"{servability.largest_difference or 0.0:.1g} (bound {servability.max_difference:.1g})"
     )
     if servability.load_s is not None and servability.first_answer_s is not None:
@@ -376,23 +372,9 @@ def _pushed_line(summary: Summary) -> str:
     if summary.pushed_model is not None:
         pushed = summary.pushed_model
         return f"Pushed: version {pushed.version} in {pushed.path}"
-    if summary.is_blessed:
-        return "Nothing was pushed although the gate blessed the model: the log says why."
-    return f"Nothing was pushed: {'; and '.join(_refusals(summary))}."
-
-
-def _refusals(summary: Summary) -> list[str]:
-    refusals = []
-    if not summary.gate.blessed:
-        failed = [check for check in summary.gate.checks if check.verdict == "failed"]
-        reasons = ", ".join(f"{check.name.replace('_', ' ')} ({check.slice})" for check in failed)
-        refusals.append(f"the gate refused the model for {reasons or 'no stated reason'}")
-    servability = summary.servability
-    if servability is not None and not servability.blessed:
-        refusals.append(f"the export cannot be served as judged: {'; '.join(servability.reasons)}")
-    if servability is not None and servability.tf_serving_blessed is False:
-        refusals.append("TensorFlow Serving did not load it or did not answer: the log says why")
-    return refusals
+    if summary.verdict == "broken":
+        return f"The run broke: {summary.error}"
+    return f"Nothing was pushed. {'; '.join(summary.reasons)}"
 
 
 def _time_line(timings_s: dict[str, float]) -> str:

@@ -9,21 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from contract import features
-from pipeline.summary_schema import (
-    Candidate,
-    DataCounts,
-    Estimate,
-    ExternalSet,
-    Metrics,
-    Shortcut,
-    SplitMetrics,
-    StudyRow,
-)
-from pipeline.summary_verdict import Check
+from evaluation.external import ExternalSet
+from evaluation.gate import Check
+from evaluation.shortcut_separation import Shortcut
+from evaluation.slice_metrics import Estimate, SliceMetrics
+from pipeline.summary import Candidate, DataCounts, SplitMetrics, StudyRow
 
 WIDE_COLUMNS = 104  # from this width on, figures and their intervals share a line
 _NONE = "-"
-# Of `Metrics` and `PublishedFigures`, by what the table calls them: two recalls and both together.
+# Fields of our figures and of the published ones, by what the table calls them.
 _STUDY_FIGURES = {"accuracy": "accuracy", "pneumonia": "recall", "normal": "specificity"}
 _DIRECTIONS = {"higher_in_pneumonia": "higher", "lower_in_pneumonia": "lower", "none": _NONE}
 _VERDICTS = {
@@ -123,11 +117,11 @@ def study_table(rows: Iterable[StudyRow]) -> Table:
         table.add_section()
         title = row.name + (" (*)" if row.note else "")
         for name, figure in _STUDY_FIGURES.items():
-            ours: Estimate | None = getattr(row.metrics, figure)
+            ours: Estimate = getattr(row.metrics, figure)
             published: float | None = getattr(row.published, figure, None)
             value, _, interval = format_estimate(ours).plain.partition(" ")
             difference = _NONE
-            if ours is not None and published is not None:
+            if ours.value is not None and published is not None:
                 difference = f"{ours.value - published:+.3f}"
             table.add_row(
                 title, name, value, Text(interval, "dim"), format_figure(published), difference
@@ -186,10 +180,8 @@ def format_value(value: float | int | str | bool | None) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def format_estimate(estimate: Estimate | None, separator: str = " ") -> Text:
+def format_estimate(estimate: Estimate, separator: str = " ") -> Text:
     """Write a figure and, after the separator, its interval; `-` where it is undefined."""
-    if estimate is None:
-        return Text(_NONE)
     text = Text(format_figure(estimate.value))
     if estimate.low is not None and estimate.high is not None:
         interval = f"[{format_figure(estimate.low)}, {format_figure(estimate.high)}]"
@@ -197,16 +189,16 @@ def format_estimate(estimate: Estimate | None, separator: str = " ") -> Text:
     return text
 
 
-def _add_slice(table: Table, name: str, metrics: Metrics, is_wide: bool) -> None:
+def _add_slice(table: Table, name: str, metrics: SliceMetrics, is_wide: bool) -> None:
     figures = (metrics.recall, metrics.specificity, metrics.auc)
     cells = (format_estimate(estimate, " " if is_wide else "\n") for estimate in figures)
     table.add_row(name, f"{metrics.n:,}", f"{metrics.positives:,}", *cells)
 
 
-def _figures(metrics: Metrics) -> list[str]:
+def _figures(metrics: SliceMetrics) -> list[str]:
     """Write recall, specificity and AUC, without their intervals."""
     estimates = (metrics.recall, metrics.specificity, metrics.auc)
-    return [format_figure(estimate.value if estimate else None) for estimate in estimates]
+    return [format_figure(estimate.value) for estimate in estimates]
 
 
 def _fold(table: Table) -> None:

@@ -10,8 +10,7 @@ from rich.console import Console
 from contract.settings import PipelineSettings
 from pipeline.console import RunConsole
 from pipeline.node_events import listen
-from pipeline.summary_file import FILE_NAME, write_summary
-from pipeline.summary_schema import TOTAL, Summary
+from pipeline.summary import FILE_NAME, TOTAL, Summary, write_summary
 
 
 def run_locally(
@@ -32,7 +31,7 @@ def run_locally(
         log_file: Where the libraries log, named in the summary.
 
     Returns:
-        What stands in the summary.
+        What the summary holds.
 
     Raises:
         InputError: When the data or the configuration cannot be used.

@@ -10,7 +10,7 @@ from ml_metadata.proto import metadata_store_pb2
 from components.study_table import PAGE_FILE, STUDY, TABLE_FILE
 from contract import nodes
 from contract.settings import PipelineSettings
-from pipeline.summary_schema import Metrics, PublishedFigures, Study, StudyRow
+from pipeline.summary import Study, StudyRow
 from report.stored_run import read_stored_run
 from report.study.table import StudyTable
 
@@ -58,8 +58,8 @@ def describe_study(table: StudyTable, page: Path) -> Study:
         rows=tuple(
             StudyRow(
                 name=row.name,
-                metrics=Metrics.model_validate(row.as_study),
-                published=PublishedFigures.model_validate(row.published) if row.published else None,
+                metrics=row.as_study,
+                published=row.published,
                 note=row.note,
             )
             for row in table.rows

@@ -22,7 +22,7 @@ from contract.settings import SyntheticSettings
 from ingestion.synthetic import write_synthetic_set
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
-from pipeline.summary_file import read_summary
+from pipeline.summary import read_summary
 from tests.browser import PageFindings, inspect
 
 pytestmark = pytest.mark.slow
@@ -143,7 +143,7 @@ def test_the_summary_says_it_to_programs(project):
     assert "mean_absolute_gradient" in {shortcut.name for shortcut in summary.shortcuts}
     assert summary.pushed_model.version == 1
     assert {"Convert", "Transform", "Trainer-compact-resnet", "total"} <= set(summary.timings_s)
-    assert json.loads((project.output / "summary.json").read_text())["schema_version"] == 1
+    assert json.loads((project.output / "summary.json").read_text())["schema_version"] == 2
 
 
 @pytest.mark.parametrize("width_px", [1280, 390])

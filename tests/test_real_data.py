@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from contract.command_line import EXIT_DONE, EXIT_REFUSED
-from pipeline.summary_file import read_summary
+from pipeline.summary import read_summary
 from tests.browser import PageFindings, inspect
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from contract.command_line import EXIT_DONE, EXIT_REFUSED
-from pipeline.summary_file import read_summary
+from pipeline.summary import read_summary
 from report.study.table import StudyTable
 
 pytestmark = pytest.mark.slow

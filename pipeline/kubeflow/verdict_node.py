@@ -1,7 +1,7 @@
 """The node that makes a refusal the state of the run.
 
-KFP ends a run as failed only if one of its tasks failed, and the gate that refuses a model has
-done its work well. Whoever looks at a list of runs, or is told of failed ones, would not see it.
+KFP ends a run as failed only if one of its tasks failed, and a gate that refuses a model has done
+its work well. Without this node, a list of runs would not show the refusal.
 """
 
 # No `from __future__ import annotations`: TFX reads the component's annotations as objects.
@@ -12,9 +12,9 @@ from tfx.dsl.component.experimental.annotations import InputArtifact
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import InfraBlessing, ModelBlessing, PushedModel
 
-from components.pusher import PUSHED_PROPERTY
 from evaluation.gate import REPORT_FILE, GateReport
-from pipeline.kubeflow.run_folder import reasons_of
+from pipeline.verdict import Verdict as Record
+from serving.push_record import PUSHED_PROPERTY
 from serving.servability.report import ServabilityReport
 
 
@@ -31,7 +31,7 @@ def Verdict(  # noqa: N802 - TFX names the node after the function
     """Fail where the model was not pushed, with the checks that it failed.
 
     Args:
-        pushed_model: What the Pusher tells.
+        pushed_model: What Pusher recorded.
         blessing: The gate's verdict, with its report.
         infra_blessing: That of the check of the serving, with its report.
 
@@ -45,4 +45,5 @@ def Verdict(  # noqa: N802 - TFX names the node after the function
         (Path(blessing.uri) / REPORT_FILE).read_text(encoding="utf-8")
     )
     servability = ServabilityReport.read(Path(infra_blessing.uri))
-    raise RefusedError(f"REFUSED: {reasons_of(report, servability)}")
+    record = Record(verdict="refused", gate=report, servability=servability)
+    raise RefusedError(record.sentence)

@@ -274,7 +274,7 @@ def test_the_image_has_this_version():
         ("expected a folder at ", "pipeline/kubeflow/object_store.py"),
         ("of different versions", "pipeline/kubeflow/executor_input.py"),
         ("expected an output name that ends in .yaml", "pipeline/kubeflow/compilation.py"),
-        ("not come to its push", "pipeline/kubeflow/run_folder.py"),
+        ("stopped before Pusher", "pipeline/kubeflow/run_folder.py"),
     ],
 )
 def test_messages_that_users_meet_are_those_of_the_code(message, source):

@@ -6,23 +6,34 @@ from typing import Any
 
 import pytest
 
-from pipeline.summary_schema import Summary, notice_for
+from pipeline.summary import Summary, notice_for
 
 
-def _estimate(value: float, margin: float) -> dict[str, float]:
+def _estimate(value: float | None, margin: float) -> dict[str, float | None]:
+    if value is None:
+        return {"value": None, "low": None, "high": None}
     return {"value": value, "low": max(0.0, value - margin), "high": min(1.0, value + margin)}
 
 
 def _metrics(n: int, positives: int, recall: float | None, specificity: float | None) -> Any:
     both = recall is not None and specificity is not None
+    tp, tn = round(positives * (recall or 0.0)), round((n - positives) * (specificity or 0.0))
     return {
         "n": n,
         "positives": positives,
-        "recall": None if recall is None else _estimate(recall, 0.021),
-        "specificity": None if specificity is None else _estimate(specificity, 0.034),
-        "precision": _estimate(0.947, 0.019) if positives else None,
+        "tp": tp,
+        "fn": positives - tp,
+        "tn": tn,
+        "fp": n - positives - tn,
+        "recall": _estimate(recall, 0.021),
+        "specificity": _estimate(specificity, 0.034),
+        "precision": _estimate(0.947 if positives else None, 0.019),
         "accuracy": _estimate(0.941, 0.017),
-        "auc": _estimate(0.981, 0.009) if both else None,
+        "auc": _estimate(0.981 if both else None, 0.009),
+        "mean_probability": 0.7,
+        "prevalence": positives / n,
+        "brier": 0.3312,
+        "log_loss": 0.2,
     }
 
 
@@ -71,7 +82,8 @@ def _coverage(images: int, unfamiliar: int | None, uncertain: int | None) -> Any
 
 def _site(group: str, recall: float, specificity: float | None) -> Any:
     def share(value: float | None) -> Any:
-        return None if value is None else {"value": value, "low": value - 0.08, "high": 1.0}
+        low, high = (None, None) if value is None else (value - 0.08, 1.0)
+        return {"value": value, "low": low, "high": high}
 
     return {
         "scheme": "sharpness",
@@ -107,6 +119,7 @@ def _split_counts(images: int, patients: int) -> Any:
             "viral": images - normal - bacterial,
             "unknown": 0,
         },
+        "by_size_group": {},
     }
 
 
@@ -114,6 +127,9 @@ def _split_counts(images: int, patients: int) -> Any:
 def summary_fields() -> dict[str, Any]:
     """The fields of a run on real images whose model was blessed and pushed."""
     return {
+        "verdict": "blessed",
+        "run_id": "2026-07-25T10:00:00",
+        "ended": "2026-07-25T10:20:00+00:00",
         "synthetic": False,
         "notice": notice_for(False),
         "data": {
@@ -246,6 +262,7 @@ def refused_summary(summary_fields: dict[str, Any]) -> Summary:
     return Summary.model_validate(
         summary_fields
         | {
+            "verdict": "refused",
             "synthetic": True,
             "notice": notice_for(True),
             "gate": {"blessed": False, "baseline_present": False, "checks": checks},
@@ -269,14 +286,13 @@ def external_sets() -> dict[str, Any]:
     """A second hospital, and a set of normal images that a model without a decision judged."""
     base = {
         "synthetic": False,
-        "patients": 900,
-        "images_without_patient": 0,
-        "seen_in_training": 0,
+        "num_patients": 900,
+        "num_images_without_patient": 0,
+        "num_seen": 0,
         "rejected": [],
         "warnings": [],
         "threshold": 0.31372,
         "calibration_error": 0.2876,
-        "brier": 0.3312,
     }
     return {
         "nih_adults": base
@@ -287,7 +303,7 @@ def external_sets() -> dict[str, Any]:
             "scores": {"normal": _scores(0.731), "pneumonia": _scores(0.78)},
             "referral": {
                 "referred": _estimate(0.934, 0.016),
-                "referred_by_label": {"normal": _estimate(0.93, 0.02), "pneumonia": None},
+                "referred_by_label": {"normal": _estimate(0.93, 0.02), "pneumonia": {}},
                 "unfamiliar": _estimate(0.917, 0.017),
                 "decided": _metrics(66, 40, 0.875, None),
             },
@@ -295,7 +311,7 @@ def external_sets() -> dict[str, Any]:
         "normals": base
         | {
             "source": "/data/normals",
-            "seen_in_training": 7,
+            "num_seen": 7,
             "metrics": _metrics(500, 0, None, 0.8),
             "scores": {"normal": _scores(0.2), "pneumonia": None},
             "referral": None,

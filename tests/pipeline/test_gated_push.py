@@ -25,7 +25,7 @@ from tfx.utils import path_utils
 from components.baseline import Baseline
 from components.evaluator import create_evaluator
 from components.gate import ModelGate
-from components.pusher import RECORD_FILE, create_pusher
+from components.pusher import create_pusher
 from contract import features
 from contract.settings import BeamSettings, GateSettings
 from evaluation.gate import FAILED, PASSED, REPORT_FILE, TOO_SMALL, Check, GateReport
@@ -33,6 +33,7 @@ from evaluation.slice_metrics import OVERALL, slice_metrics_from_predictions
 from evaluation.tfma_config import SLICE_FEATURES, create_eval_config
 from evaluation.tfma_results import read_evaluation
 from serving.push_folder import push_fingerprint, pushed_versions
+from serving.push_record import RECORD_FILE
 
 pytestmark = pytest.mark.slow
 

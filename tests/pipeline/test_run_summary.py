@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from components.pusher import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
 from contract.settings import ExternalSettings, PipelineSettings
 from evaluation.calibration import Calibration
 from evaluation.coverage import make_coverage
@@ -21,6 +20,7 @@ from ingestion.dataset_card import DatasetCard, SideRange, SplitCounts
 from ingestion.duplicates import DuplicateReport
 from pipeline import run_summary
 from report.stored_run import ArtifactRecord, NodeRun, StoredRun
+from serving.push_record import DESTINATION_PROPERTY, PUSHED_PROPERTY, VERSION_PROPERTY
 from serving.servability.report import ServabilityReport
 from tests.evaluation.made_referral import REFERRAL
 from tests.report.external.made_sets import make_answers, make_set
@@ -168,7 +168,7 @@ def test_an_ensemble_that_is_selected_stands_first_with_its_members(summarise):
     assert summary.tensorboard_dir is None  # an ensemble has no curves
     assert (summary.pushed_model.path, summary.pushed_model.version) == ("/srv/4", 4)
     assert (summary.servability.num_images, summary.servability.largest_difference) == (16, 1e-7)
-    assert summary.servability.tf_serving_blessed is None  # it was not asked
+    assert summary.tf_serving_blessed is None  # it was not asked
 
 
 def test_what_is_decided_is_told_of_validation_and_of_test(summarise):
@@ -246,13 +246,13 @@ def test_external_sets_are_those_that_the_node_measured(summarise):
     both = make_set(rejected=["bad.png"], pixels=[b"1"], seen={b"1"})
     told = summarise(external={"both": both, "normals": normals}, **reports).external
     assert list(told) == ["both", "normals"]
-    assert (told["both"].patients, told["both"].seen_in_training) == (4, 1)
+    assert (told["both"].num_patients, told["both"].num_seen) == (4, 1)
     assert told["both"].rejected[0].reason == "no picture"
     assert told["both"].metrics.recall.value == both.metrics.recall.value
-    assert told["both"].brier == both.metrics.brier
+    assert told["both"].metrics.brier == both.metrics.brier
     assert told["both"].scores["normal"].histogram == both.scores["normal"].histogram
     assert told["both"].referral.referred.value == 0.25
     assert told["both"].referral.decided.specificity.value == pytest.approx(2 / 3)
-    assert told["normals"].metrics.recall is None
+    assert told["normals"].metrics.recall.value is None
     assert told["normals"].scores["pneumonia"] is None
     assert told["normals"].referral is None

@@ -30,7 +30,7 @@ from tfx.types.standard_artifacts import (
 )
 from tfx.utils import path_utils
 
-from components.pusher import RECORD_FILE, create_pusher
+from components.pusher import create_pusher
 from components.servability_check import NOT_BLESSED_FILE, create_servability_check
 from contract import features
 from contract.settings import (
@@ -60,6 +60,7 @@ from models.judgement import judge_predictions, predict_validation
 from models.predictor import Predictor, familiar_images
 from models.schema import SCHEMA_FILE
 from serving.push_folder import pushed_versions
+from serving.push_record import RECORD_FILE
 from serving.servability.report import ServabilityReport
 from tests.models.export_faults import put_back_tracking_by_keras
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.summary_file import read_summary
-from pipeline.summary_schema import TOTAL
+from contract.errors import InputError
+from pipeline.summary import TOTAL, read_summary
 from tools.benchmarks.figures import OverheadFigures
 
 # The work itself, by the begin of its name; the rest is the pipeline's own.
@@ -23,7 +23,13 @@ def read_overhead(summary_file: Path) -> OverheadFigures:
         InputError: It cannot be read, or is no summary.
     """
     summary = read_summary(summary_file)
-    return overhead_of(summary.timings_s, summary.synthetic)
+    if not summary.timings_s:
+        raise InputError(
+            f"{summary_file}: expected the summary of a run on one machine, got one without "
+            "timings, as runs on a cluster write it. How to fix: give OUTPUT/summary.json of "
+            "local_runner.py."
+        )
+    return overhead_of(summary.timings_s, bool(summary.synthetic))
 
 
 def overhead_of(timings_s: Mapping[str, float], synthetic: bool) -> OverheadFigures:

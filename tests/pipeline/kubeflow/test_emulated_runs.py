@@ -20,8 +20,9 @@ from contract.settings import PipelineSettings
 from evaluation.training_report import REPORT_FILE, TrainingReport
 from pipeline import convert
 from pipeline.kubeflow.compilation import write_pipeline
-from pipeline.kubeflow.run_folder import ClusterSummary, read_summary
+from pipeline.kubeflow.run_folder import read_summary
 from pipeline.load_config import load_settings
+from pipeline.summary import Summary
 from serving.push_folder import pushed_versions
 from tools.kfp_emulator.cluster import Cluster
 from tools.kfp_emulator.results import RunResult
@@ -79,7 +80,7 @@ class Site:
         self.cluster = Cluster(folder / "cluster", warm=warm)
         write_pipeline(settings_for(self.volume, records), self.pipeline)
 
-    def run(self, **parameters: str | float | bool) -> tuple[RunResult, ClusterSummary]:
+    def run(self, **parameters: str | float | bool) -> tuple[RunResult, Summary]:
         result = self.cluster.run(self.pipeline, {**LENIENT, **parameters})
         return result, read_summary(str(self.volume / "runs"), result.run_id)
 
@@ -146,12 +147,12 @@ def site(records: Path, tmp_path_factory: pytest.TempPathFactory, warm: WarmStar
 
 
 @pytest.fixture(scope="module")
-def first(site: Site) -> tuple[RunResult, ClusterSummary]:
+def first(site: Site) -> tuple[RunResult, Summary]:
     return site.run()
 
 
 @pytest.fixture(scope="module")
-def second(site: Site, first: tuple[RunResult, ClusterSummary]) -> tuple[RunResult, ClusterSummary]:
+def second(site: Site, first: tuple[RunResult, Summary]) -> tuple[RunResult, Summary]:
     return site.run()
 
 
@@ -159,7 +160,7 @@ def states(result: RunResult) -> dict[str, str]:
     return {name: task.state for name, task in result.tasks.items()}
 
 
-def failed_checks(summary: ClusterSummary) -> set[str]:
+def failed_checks(summary: Summary) -> set[str]:
     assert summary.gate is not None
     return {check.name for check in summary.gate.checks if check.verdict == "failed"}
 
@@ -172,8 +173,8 @@ def test_the_first_run_has_no_baseline_and_pushes(site, first):
     assert summary.gate is not None
     assert not summary.gate.baseline_present
     assert summary.pushed_model is not None
-    assert summary.pushed_model["pushed_version"] == "1"
-    assert summary.pushed_model["pushed_destination"] == str(site.volume / "serving" / "1")
+    assert summary.pushed_model.version == 1
+    assert summary.pushed_model.path == str(site.volume / "serving" / "1")
     model = tf.saved_model.load(str(site.volume / "serving" / "1"))
     assert "serving_default" in model.signatures
 

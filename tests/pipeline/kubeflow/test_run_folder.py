@@ -10,16 +10,18 @@ from contract import __version__
 from contract.errors import InputError
 from evaluation.gate import GateReport
 from pipeline.kubeflow.run_folder import (
-    ClusterSummary,
     forget_error,
     keep_error,
     keep_verdict,
     read_summary,
     write_summary,
 )
+from pipeline.summary import Summary
+from serving.push_record import PushedModel
 from tests.pipeline.kubeflow.gate_reports import REFUSAL, VETO, gate_report, servability_report
 
 RUN_ID = "5d3c1c53-run"
+MODEL = PushedModel(path="/mnt/data/serving/3", version=3)
 PUSHED = {"pushed": 1, "pushed_version": "3", "pushed_destination": "/mnt/data/serving/3"}
 
 
@@ -54,9 +56,9 @@ def test_a_blessed_run(runs_dir: str, outputs: dict[str, Path]) -> None:
     _push(runs_dir, outputs, PUSHED)
     summary = write_summary(runs_dir, RUN_ID)
     assert (summary.verdict, summary.error) == ("blessed", "")
-    assert (summary.run_id, summary.project_version) == (RUN_ID, __version__)
+    assert (summary.run_id, summary.versions.project) == (RUN_ID, __version__)
     assert summary.gate == report
-    assert summary.pushed_model == PUSHED
+    assert summary.pushed_model == MODEL
     assert summary.sentence == "BLESSED: pushed to /mnt/data/serving/3"
     ended = datetime.datetime.fromisoformat(summary.ended)
     assert ended.utcoffset() == datetime.timedelta(0)
@@ -113,14 +115,14 @@ def test_a_task_that_failed_beside_the_push_breaks_the_run(
     keep_error("StudyTable", runs_dir, RUN_ID, "ValueError: x")
     summary = write_summary(runs_dir, RUN_ID)
     assert summary.sentence == "BROKEN: StudyTable: ValueError: x"
-    assert summary.pushed_model == PUSHED
+    assert summary.pushed_model == MODEL
 
 
 def test_a_run_without_any_record_is_broken(runs_dir: str) -> None:
     summary = write_summary(runs_dir, RUN_ID)
     assert summary.verdict == "broken"
-    assert summary.sentence.startswith("BROKEN: the run did not come to its push")
-    assert "KFP's page" in summary.error
+    assert summary.sentence.startswith("BROKEN: stopped before Pusher; no task recorded a reason")
+    assert "page in KFP" in summary.error
 
 
 def test_a_retry_that_succeeds_clears_its_own_error_only(
@@ -152,8 +154,8 @@ def test_the_summary_reads_back_as_it_was_written(runs_dir: str, outputs: dict[s
     summary = write_summary(f"{runs_dir}/", RUN_ID)
     assert read_summary(runs_dir, RUN_ID) == summary
     text = (Path(runs_dir) / RUN_ID / "summary.json").read_text()
-    assert ClusterSummary.model_validate_json(text) == summary
-    assert json.loads(text)["schema_version"] == 1
+    assert Summary.model_validate_json(text) == summary
+    assert json.loads(text)["schema_version"] == 2
 
 
 def test_a_missing_summary_is_told(runs_dir: str) -> None:

@@ -81,7 +81,7 @@ def test_a_webhook_gets_the_summary_as_json(
     assert (path, content_type) == (f"/hook?{TOKEN}", "application/json")
     summary = read_summary(str(tmp_path), "run-1")
     assert json.loads(body) == summary.model_dump(mode="json")
-    assert "The webhook was told" in caplog.messages
+    assert "The webhook was notified" in caplog.messages
     assert TOKEN not in caplog.text
 
 
@@ -120,5 +120,5 @@ def test_a_webhook_that_is_not_there_changes_nothing(
 def _assert_only_warned(runs_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert read_summary(str(runs_dir), "run-1").verdict == "broken"
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert warning.getMessage().startswith("The webhook could not be told: ")
+    assert warning.getMessage().startswith("The webhook could not be notified: ")
     assert TOKEN not in caplog.text
