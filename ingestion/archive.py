@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from contract.errors import InputError
-from ingestion.unpacking import fingerprint_files, unpack_once
+from ingestion.unpacking import fingerprint_files, folder_name, unpack_once
 from ingestion.walking import has_leftover, shown
 
 _CHUNK_BYTES = 1 << 20
@@ -53,7 +53,6 @@ _DAMAGES = (
     struct.error,
 )
 _MAX_REASON = 200  # characters of a reason by zipfile
-_MAX_STEM = 50  # characters of the zip's name in the name of its folder
 _MAX_NAME_BYTES = 255  # of Linux' file systems
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -76,7 +75,7 @@ def unpack_archive(archive: Path, work_dir: Path, max_bytes: int) -> Path:
     """
     return unpack_once(
         work_dir,
-        f"{shown(archive.stem)[:_MAX_STEM]}-unpacked",
+        folder_name(archive, "unpacked"),
         fingerprint_files([archive]),
         lambda folder: _unpack(archive, folder, max_bytes),
     )

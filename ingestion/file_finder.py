@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
+
+_WINDOWS_START = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
 class FileFinder:
@@ -76,8 +79,7 @@ def portable_name(written: str) -> str:
 
 def is_absolute_on_windows(written: str) -> bool:
     r"""Return whether a name has a drive or a server, as in `C:\scans\1.png`."""
-    drive = PureWindowsPath(written).drive
-    return drive.endswith(":") or (bool(drive) and written.startswith("\\"))
+    return _WINDOWS_START.match(written) is not None
 
 
 def _compose(name: str) -> str:

@@ -92,15 +92,6 @@ def inner_folders(folder: Path) -> Iterator[Path]:
         folder = (well_known or inner)[0]
 
 
-def has_class_folders(folder: Path) -> bool:
-    """Return whether a folder has the layout that `read_folder` reads, complete or not.
-
-    Raises:
-        InputError: It cannot be read, or names a class twice.
-    """
-    return any(is_layout_root(each) for each in inner_folders(folder))
-
-
 def is_layout_root(folder: Path) -> bool:
     """Return whether split or class folders are directly in a folder, complete or not.
 

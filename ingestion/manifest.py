@@ -152,7 +152,7 @@ def read_manifest(manifest: Path) -> Source:
     images: list[SourceImage] = []
     passed_over: list[str] = []
     for line, row in table.rows:
-        if _is_leftover(row["path"]):
+        if is_listed_leftover(row["path"]):
             passed_over.append(row["path"])
             continue
         image = _read_row(manifest, line, row, finder)
@@ -210,7 +210,8 @@ def wrong_line(manifest: Path, line: int, expected_and_got: str, fix: str) -> In
     return InputError(f"{shown(manifest)}, line {line}: expected {expected_and_got}; {fix}")
 
 
-def _is_leftover(written: str) -> bool:
+def is_listed_leftover(written: str) -> bool:
+    """Return whether the path of a row is one that folders are read without."""
     path = PurePosixPath(portable_name(written))
     # Folders around the manifest's own may have any name.
     outside = path.is_absolute() or ".." in path.parts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,12 +16,16 @@ from typing import NamedTuple, TypeVar
 
 from contract import features
 from contract.errors import InputError
-from ingestion.records import SPLIT_NAMES, Source, SourceImage
-from ingestion.tf_example import decode_example
-from ingestion.tfrecord_file import SUFFIXES, read_records
-from ingestion.unpacking import fingerprint_files, unpack_once
+from ingestion.patients import is_missing
+from ingestion.records import SPLIT_NAMES, Source, SourceImage, split_of
+from ingestion.tfrecord_file import decode_example, read_records
+from ingestion.unpacking import fingerprint_files, folder_name, unpack_once
+from ingestion.walking import list_folder, shown
 
 _INDEX = "index.json"
+# records.tfrecord, records.tfrecord.gz, xray.tfrecord-00000-of-00001, and what TFX writes:
+# data_tfrecord-00000-of-00001.gz
+_NAME = re.compile(r".*[._]tfrecords?(-\d+-of-\d+)?(\.gz)?", re.IGNORECASE)
 _SUBTYPES_OF = {
     features.NORMAL: (features.NORMAL,),
     features.PNEUMONIA: features.PNEUMONIA_SUBTYPES,
@@ -38,25 +43,37 @@ class _RecordImage(NamedTuple):
     facts: tuple[str | int | bool, ...]
 
 
+def is_tfrecord_file(path: Path) -> bool:
+    """Return whether a file is called a TFRecord file, or begins with a record."""
+    if _NAME.fullmatch(path.name):
+        return True
+    try:
+        # A pipe would wait for a writer. Of other files, a few bytes show that they are none.
+        return path.is_file() and next(read_records(path), None) is not None
+    except (InputError, OSError):
+        return False
+
+
 def find_tfrecords(folder: Path) -> dict[str, list[Path]]:
     """Return TFRecord files by split, with "" for those directly in `folder`.
 
     Args:
-        folder: Holds `.tfrecord` or `.tfrecord.gz` files, or subfolders `train`,
-            `validation` (or `val`) and `test` of them.
+        folder: Holds TFRecord files, by name or by content, or split folders of them, such as
+            `train` or TFX's `Split-train`.
 
     Raises:
-        InputError: There are files both in `folder` and in the subfolders.
+        InputError: There are files both in `folder` and in the subfolders, or one of the folders
+            cannot be read.
     """
     found: dict[str, list[Path]] = {}
     flat = _tfrecord_files(folder)
-    for entry in sorted(folder.iterdir()):
-        split = SPLIT_NAMES.get(entry.name.lower())
-        if split and entry.is_dir() and (files := _tfrecord_files(entry)):
+    for path, is_folder in list_folder(folder):
+        split = split_of(path.name) if is_folder else None
+        if split and (files := _tfrecord_files(path)):
             found.setdefault(split, []).extend(files)
     if flat and found:
         raise InputError(
-            f"expected TFRecords either in {folder} or in its split folders, got both "
+            f"expected TFRecords either in {shown(folder)} or in its split folders, got both "
             f"({flat[0].name} and {', '.join(found)}); move them to one place"
         )
     return {"": flat} if flat else found
@@ -79,17 +96,19 @@ def read_tfrecords(folder: Path, work_dir: Path) -> Source:
     files = find_tfrecords(folder)
     unpacked = unpack_once(
         work_dir,
-        f"{folder.name}-records",
+        folder_name(folder, "records"),
         fingerprint_files([path for paths in files.values() for path in paths]),
         lambda target: _unpack(files, target),
     )
     rows = json.loads((unpacked / _INDEX).read_text(encoding="utf-8"))
     images = tuple(SourceImage(unpacked / name, *facts) for name, *facts in rows)
-    return Source("tfrecords", str(folder), images)
+    return Source("tfrecords", shown(folder), images)
 
 
 def _tfrecord_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES))
+    return [
+        path for path, is_folder in list_folder(folder) if not is_folder and is_tfrecord_file(path)
+    ]
 
 
 def _unpack(files: Mapping[str, list[Path]], target: Path) -> None:
@@ -152,7 +171,8 @@ def _parse_record(record: bytes, folder_split: str) -> _RecordImage:
             f"{features.LABELS[label]}, got {subtype!r}"
         )
     own_split = _text(decoded, features.SOURCE_SPLIT)
-    if own_split and own_split not in SPLIT_NAMES:
+    split = folder_split or (split_of(own_split) if own_split else "")
+    if split is None:
         raise ValueError(
             f"{features.SOURCE_SPLIT} among {', '.join(SPLIT_NAMES)} or empty, got {own_split!r}"
         )
@@ -162,7 +182,8 @@ def _parse_record(record: bytes, folder_split: str) -> _RecordImage:
     for name, value in ((features.IMAGE_ID, image_id), (features.PATIENT_ID, patient_id)):
         if not value:
             raise ValueError(f"a {name}, got an empty one")
-    split = folder_split or SPLIT_NAMES.get(own_split, "")
+    if is_missing(patient_id):
+        raise ValueError(f"a {features.PATIENT_ID}, got {patient_id!r}, which names nobody")
     # Records of images without a known patient carry the image's own id as the patient.
     facts = (image_id, label, subtype, patient_id, split, patient_id != image_id)
     return _RecordImage(image_id, _one(decoded, features.IMAGE_BYTES, bytes), facts)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from contract.errors import InputError
 from ingestion.fingerprint import file_stamp
+from ingestion.walking import shown
 
+_MAX_STEM = 50  # characters of the source's name
 _MARKER = ".complete"  # holds the fingerprint; hidden, so that no source counts it as a file
 
 
@@ -20,6 +22,11 @@ def fingerprint_files(paths: list[Path]) -> str:
     for path in paths:
         digest.update(os.fsencode(f"{path.absolute()}\n{file_stamp(path)}\n"))
     return digest.hexdigest()
+
+
+def folder_name(source: Path, suffix: str) -> str:
+    """Return the name of a folder for what is unpacked from a source, of a length that fits."""
+    return f"{shown(source.stem)[:_MAX_STEM]}-{suffix}"
 
 
 def unpack_once(work_dir: Path, name: str, fingerprint: str, fill: Callable[[Path], None]) -> Path:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import zipfile
 from pathlib import Path
 
 from contract.errors import InputError
 from contract.settings import DataSettings
 from ingestion.archive import unpack_archive
+from ingestion.dicom_patient import dicom_patient
+from ingestion.file_finder import FileFinder
 from ingestion.file_names import parse_file_name
-from ingestion.folder import has_class_folders
-from ingestion.open_source import MANIFEST_NAME, open_source
+from ingestion.manifest import is_listed_leftover, read_path, read_table
+from ingestion.open_source import (
+    existing_path,
+    find_layout,
+    is_archive,
+    is_manifest_name,
+    open_source,
+)
+from ingestion.patients import is_missing
 from ingestion.records import Source
-from ingestion.tfrecords import find_tfrecords
-from serving.client_images import find_images
+from ingestion.walking import shown, walk
+
+_KINDS = "a folder, a .zip or a .csv file of images"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,7 +31,7 @@ class SiteImage:
     """One image file of a site.
 
     Attributes:
-        path: Where the file lies.
+        path: Where the file is.
         name: What to call it in lists: relative to the source.
         patient: Equal for all images of one patient; the image's name where nothing names one.
         label: 1 is pneumonia, 0 is normal, None is unknown.
@@ -65,63 +73,57 @@ def open_site(source: str, work_dir: Path, settings: DataSettings) -> Site:
     Raises:
         InputError: There is no such source, or it cannot be used as it is.
     """
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise InputError(
-            f"expected a folder, a .zip or a .csv file of images, got {source}, which does not "
-            "exist; check the path"
-        )
-    if path.is_file() and path.suffix.lower() == ".csv":
+    path = existing_path(source, _KINDS)
+    if path.is_dir():
+        return _from_folder(path, work_dir, settings)
+    if is_manifest_name(path):
         return _from_csv(path, work_dir, settings)
-    if path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)):
+    if is_archive(path):
         return _from_folder(
             unpack_archive(path, work_dir, settings.max_archive_bytes), work_dir, settings
         )
-    if path.is_dir():
-        return _from_folder(path, work_dir, settings)
     raise InputError(
-        f"expected a folder, a .zip or a .csv file of images, got the file {path}; give the folder "
-        "that holds it"
+        f"expected {_KINDS}, got the file {shown(path)}; give the folder that holds it"
     )
 
 
 def _from_folder(folder: Path, work_dir: Path, settings: DataSettings) -> Site:
-    if (folder / MANIFEST_NAME).is_file():
-        return _from_csv(folder / MANIFEST_NAME, work_dir, settings)
-    if has_class_folders(folder) or find_tfrecords(folder):
+    layout = find_layout(folder)
+    if layout is not None and layout.kind == "manifest":
+        return _from_csv(layout.place, work_dir, settings)
+    if layout is not None:
         return _labelled(open_source(str(folder), work_dir, settings))
+    walked = walk(folder)
+    if not walked.files:
+        raise InputError(
+            f"expected images in the folder {shown(folder)}, got no visible file; check the path"
+        )
     images = []
-    for path in find_images([folder]):
-        name = path.relative_to(folder).as_posix()
-        images.append(SiteImage(path, name, parse_file_name(path.name).patient_id or name, None))
+    for path in walked.files:
+        name = shown(path.relative_to(folder).as_posix())
+        patient = dicom_patient(path) or parse_file_name(path.name).patient_id or name
+        images.append(SiteImage(path, name, patient, None))
     return Site(tuple(images), is_labelled=False)
 
 
 def _from_csv(path: Path, work_dir: Path, settings: DataSettings) -> Site:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = [column.strip().lower() for column in reader.fieldnames or ()]
-            if "label" in columns or "path" not in columns:
-                # What is wrong with other columns, ingestion says.
-                return _labelled(open_source(str(path), work_dir, settings))
-            reader.fieldnames = columns
-            names = [
-                ((row["path"] or "").strip(), (row.get("patient_id") or "").strip())
-                for row in reader
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"expected a readable CSV file in UTF-8, got {path}: {error}; export it again"
-        ) from error
-    images = tuple(
-        SiteImage(path.parent / name, name, patient or name, None)
-        for name, patient in names
-        if name
-    )
+    table = read_table(path)
+    if "label" in table.columns or "path" not in table.columns:
+        # What is wrong with other columns, ingestion says.
+        return _labelled(open_source(str(path), work_dir, settings))
+    finder = FileFinder(path.parent)
+    images = []
+    for line, row in table.rows:
+        if not row["path"] or is_listed_leftover(row["path"]):
+            continue
+        image, name = read_path(path, line, row["path"], finder)
+        patient = row.get("patient_id", "")
+        images.append(SiteImage(image, name, name if is_missing(patient) else patient, None))
     if not images:
-        raise InputError(f"expected a line for each image in {path}, got none; list the images")
-    return Site(images, is_labelled=False)
+        raise InputError(
+            f"expected a line for each image in {shown(path)}, got none; list the images"
+        )
+    return Site(tuple(images), is_labelled=False)
 
 
 def _labelled(source: Source) -> Site:

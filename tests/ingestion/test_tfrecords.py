@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 
 import pytest
 
 from contract.errors import InputError
-from ingestion.tf_example import encode_example
-from ingestion.tfrecord_file import write_gzip_records
+from ingestion.tfrecord_file import encode_example, write_gzip_records
 from ingestion.tfrecords import find_tfrecords, read_tfrecords
 
 
@@ -143,3 +143,47 @@ def test_files_without_records_are_refused(tmp_path):
     _write(tmp_path / "1.tfrecord.gz")
     with pytest.raises(InputError, match="expected at least one record"):
         read_tfrecords(tmp_path, tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "xray.tfrecord-00000-of-00001",
+        "data_tfrecord-00000-of-00001.gz",
+        "1.TFRecords",
+        "part-0",
+        "a.gz",
+    ],
+)
+def test_records_are_known_by_content_whatever_their_name(tmp_path, name):
+    path = tmp_path / "in/Split-train" / name
+    packed = _write(path, _values())
+    assert find_tfrecords(tmp_path / "in") == {"train": [path]}
+    assert read_tfrecords(tmp_path / "in", tmp_path / "work").images[0].source_split == "train"
+    packed.write_bytes(gzip.decompress(packed.read_bytes()))
+    assert find_tfrecords(tmp_path / "in") == {"train": [path]}
+    assert read_tfrecords(tmp_path / "in", tmp_path / "again").images[0].image_id == "a.jpeg"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a,b\n", b"\x89PNG\r\n" * 20, gzip.compress(b"text" * 100), b"\x1f\x8b", bytes(64)],
+)
+def test_other_files_are_no_records(tmp_path, content):
+    (tmp_path / "part-0").write_bytes(content)
+    os.mkfifo(tmp_path / "pipe")
+    assert find_tfrecords(tmp_path) == {}
+
+
+@pytest.mark.parametrize("word", [b"unknown", b"nan", b"-"])
+def test_a_record_whose_patient_is_a_word_for_nobody_is_refused(tmp_path, word):
+    _write(tmp_path / "in/1.tfrecord.gz", _values(patient_id=word))
+    with pytest.raises(InputError, match=r"record 1: expected a patient_id, got '.*names nobody"):
+        read_tfrecords(tmp_path / "in", tmp_path / "work")
+
+
+def test_a_split_that_a_record_carries_may_be_any_known_word(tmp_path):
+    records = [_values(f"{n}", source_split=word) for n, word in enumerate([b"Training", b"valid"])]
+    _write(tmp_path / "in/1.tfrecord.gz", *records)
+    source = read_tfrecords(tmp_path / "in", tmp_path / "work")
+    assert [image.source_split for image in source.images] == ["train", "validation"]

@@ -6,6 +6,8 @@ import os
 import zipfile
 from pathlib import Path
 
+import pydicom
+import pydicom.data
 import pytest
 
 from contract.errors import InputError
@@ -111,3 +113,41 @@ def test_a_folder_that_cannot_be_read_says_so(tmp_path):
     with pytest.raises(InputError, match="permissions"):
         open_at(folder, tmp_path)
     folder.chmod(0o700)
+
+
+def test_files_and_lists_of_other_systems_are_read_as_at_ingestion(tmp_path):
+    folder = touch(tmp_path / "site", "a/1.png", "a/Thumbs.db", "Icon\r", "b/2.png")
+    site = open_at(folder, tmp_path)
+    assert [image.name for image in site.images] == ["a/1.png", "b/2.png"]
+    (folder / "list.csv").write_text(
+        "Path;Patient ID;\r\na\\1.png;p1;\r\n;;\r\na\\Thumbs.db;;\r\nB\\2.PNG;unknown;\r\n"
+    )
+    site = open_at(folder / "list.csv", tmp_path)
+    assert all(image.path.is_file() for image in site.images)
+    assert facts(site) == {("a/1.png", "p1", None), ("B/2.PNG", "B/2.PNG", None)}
+
+
+@pytest.mark.parametrize("around", ["", "site/", "a/b/"])
+def test_a_list_or_class_folders_are_found_in_a_zip_of_a_folder(tmp_path, around):
+    for number, names in enumerate(
+        (["manifest.csv", "x.png"], ["NORMAL/a.png", "PNEUMONIA/b.png"])
+    ):
+        folder = touch(tmp_path / f"site{number}", *names)
+        if number == 0:
+            (folder / "manifest.csv").write_text("path\nx.png\n")
+        archive = tmp_path / f"site{number}.zip"
+        with zipfile.ZipFile(archive, "w") as opened:
+            for name in names:
+                opened.write(folder / name, around + name)
+        site = open_at(archive, tmp_path)
+        assert (site.is_labelled, len(site.images)) == (number == 1, number + 1)
+
+
+def test_images_of_one_dicom_patient_have_one_patient(tmp_path):
+    dataset = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+    (tmp_path / "site").mkdir()
+    for number in range(2):
+        dataset.save_as(tmp_path / "site" / f"{number}.dcm")
+    patients = {image.patient for image in open_at(tmp_path / "site", tmp_path).images}
+    assert len(patients) == 1
+    assert patients.pop().startswith("dicom-")
