@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
 from rich.console import Console
 
 from contract.settings import PipelineSettings
+from ingestion.walking import shown
 from pipeline.console import RunConsole
+from pipeline.folder_lock import locked_folder
 from pipeline.node_events import listen
+from pipeline.plain_path import plain_path
 from pipeline.summary import FILE_NAME, TOTAL, Summary, write_summary
 
 
@@ -34,10 +38,36 @@ def run_locally(
         What the summary holds.
 
     Raises:
-        InputError: When the data or the configuration cannot be used.
+        InputError: When the data, the configuration or the folder cannot be used, or another run
+            works in it.
     """
+    with locked_folder(output_dir):
+        plain_dir = plain_path(output_dir)
+        summary = _run(settings, data, plain_dir, console, log_file)
+        summary = _with_folder(summary, plain_dir, output_dir.resolve())
+        write_summary(summary, output_dir / FILE_NAME)
+    return summary
+
+
+def _with_folder(summary: Summary, plain_dir: Path, output_dir: Path) -> Summary:
+    """Return the summary with the folder that the user gave in the place of `plain_path`'s."""
+    if plain_dir == output_dir:
+        return summary
+    # As JSON text, so that no path is forgotten that the summary has now or gets later.
+    plain, own = (
+        json.dumps(shown(folder), ensure_ascii=False)[1:-1] for folder in (plain_dir, output_dir)
+    )
+    return Summary.model_validate_json(summary.model_dump_json().replace(plain, own))
+
+
+def _run(
+    settings: PipelineSettings,
+    data: str | None,
+    output_dir: Path,
+    console: Console,
+    log_file: Path,
+) -> Summary:
     started_s = time.monotonic()
-    output_dir = output_dir.resolve()
     work_dir = output_dir / "data"
     records_dir = work_dir / "records"
     with RunConsole(console, [], log_file) as run_console, listen(run_console):
@@ -99,6 +129,4 @@ def run_locally(
         timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
     study = fetch_study(settings, connection, output_dir) if settings.study.enabled else None
     report = fetch_report(settings, connection, output_dir) if settings.report.enabled else None
-    summary = summarise_run(settings, card, connection, timings_s, log_file, study, report)
-    write_summary(summary, output_dir / FILE_NAME)
-    return summary
+    return summarise_run(settings, card, connection, timings_s, log_file, study, report)
