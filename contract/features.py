@@ -70,6 +70,12 @@ def size_group(height_px: int, width_px: int) -> str:
     return SIZE_GROUPS[2]
 
 
+# A 16-bit image is reduced to its high byte. Where so large a part of the pixels is below a quarter
+# of the range, it holds fewer bits than it declares, and would be judged as nearly black.
+MIN_HIGH_BYTE = 64
+MAX_DARK_FRACTION = 0.95
+
+
 # Of the mean absolute gradient at 128 px, grey levels per px; names are slice names in reports.
 SHARPNESS_GROUPS = ("soft", "medium", "sharp")
 # About the 33rd and the 67th percentile of the public set's training images at 224x224.

@@ -1,19 +1,15 @@
 """Read one image file: verify it by a full decode, and hash its pixels.
 
-The bytes of JPEG and PNG files are kept untouched. An image is accepted only
-if `tf.io.decode_image(bytes, channels=1)`, which training and serving use,
-sees the picture that was hashed here:
+What counts is what `tf.io.decode_image(bytes, channels=1)` sees, which training and serving use:
+JPEG and PNG are decoded by it here, too. It takes luminance from JPEG, drops alpha, and keeps the
+high byte of 16-bit PNG. What it cannot read, or would not read as people see it, is rejected.
 
-- JPEG, grey or colour: luminance straight from the file, as TensorFlow takes
-  it. The two decoders round differently, by a few grey levels at most.
-- PNG, grey, palette, RGB, with or without alpha, interlaced or not: the same
-  grey levels, for colours within one level. Alpha is dropped by both.
-- PNG of 16 bits: the high byte, by both. Files that use only the lower bits
-  (12-bit pictures in 16-bit files) would turn black, and are rejected.
-- CMYK JPEG and animated PNG: rejected, because TensorFlow cannot read them.
-- DICOM: decoded and kept as 8-bit grey PNG (see `dicom.py`).
+A file's bytes are kept untouched where a record of them shows the same picture everywhere. These
+are replaced by an 8-bit grey PNG of the picture:
 
-Neither decoder applies an EXIF orientation.
+- DICOM (see `dicom.py`);
+- JPEG and PNG with an EXIF orientation, which viewers follow and TensorFlow does not: turned;
+- JPEG and PNG that TensorFlow reads and other decoders refuse, e.g. with megabytes of text.
 """
 
 from __future__ import annotations
@@ -21,21 +17,30 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
-from ingestion.rejection import RejectedImageError
+from contract import features
+from ingestion.image_header import JPEG_START, PNG_START, UPRIGHT, ImageHeader, read_header
+from ingestion.rejection import RejectedImageError, warnings_ignored
 from ingestion.sharpness import make_thumbnail, mean_absolute_gradient
+from ingestion.tensorflow_decoder import decode_by_tensorflow
 
-_JPEG_START = b"\xff\xd8\xff"
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"IEND\xaeB`\x82"
-_PNG_DEPTH_AT = 24  # signature 8, chunk header 8, width 4, height 4
-_DICOM_MARK_AT = 128
-_DICOM_MARK = b"DICM"
-_MIN_HIGH_BYTE = 64  # of 16-bit PNG: below it, fewer than 64 of 256 grey levels are left
+GreyPixels = npt.NDArray[np.uint8]
+_NUM_BYTES_SHOWN = 8
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,10 +48,11 @@ class DecodedImage:
     """A verified image.
 
     Attributes:
-        encoded: The file's own JPEG or PNG bytes, or a PNG made from DICOM.
-        height: Native height, px.
-        width: Native width, px.
-        pixel_sha256: Hex digest of the 8-bit grey pixels and their shape.
+        encoded: The file's own JPEG or PNG bytes, or a PNG of the picture.
+        height: Native height, px, upright.
+        width: Native width, px, upright.
+        pixel_sha256: Hex digest of the 8-bit grey pixels that TensorFlow reads from `encoded`, and
+            of their shape.
         mean_gradient: What `mean_absolute_gradient` says of the image's thumbnail.
     """
 
@@ -67,31 +73,49 @@ def read_image(path: Path, max_image_pixels: int) -> DecodedImage:
     Raises:
         RejectedImageError: The file cannot be used; the message is the reason.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RejectedImageError(f"cannot be read: {error.strerror or error}") from error
-    return decode_image(data, max_image_pixels)
+    return decode_image(_read_file(path), max_image_pixels)
 
 
 def decode_image(data: bytes, max_image_pixels: int) -> DecodedImage:
     """Verify the bytes of a JPEG, PNG or DICOM file; arguments and errors as in `read_image`."""
-    if not data:
-        raise RejectedImageError("empty file (zero bytes)")
-    if data.startswith(_JPEG_START):
-        return _decode(JpegImagePlugin.JpegImageFile, data, max_image_pixels)
-    if data.startswith(_PNG_START):
-        if _PNG_END not in data[-64:]:
-            raise RejectedImageError("truncated PNG: its end is missing")
-        return _decode(PngImagePlugin.PngImageFile, data, max_image_pixels)
-    if data[_DICOM_MARK_AT : _DICOM_MARK_AT + len(_DICOM_MARK)] == _DICOM_MARK:
-        # Imported where needed: pydicom costs a second, and most sources hold no DICOM.
-        from ingestion.dicom import read_dicom
+    if data.startswith((JPEG_START, PNG_START)):
+        header = _checked_header(data, max_image_pixels)
+        pixels = _decode_as_trained(data, header)
+        _refuse_unusable(pixels, header)
+        if header.orientation == UPRIGHT and _does_pillow_open(data, header):
+            return _measure(data, pixels)
+        pixels = _turn(pixels, header.orientation)
+    else:
+        pixels = _decode_dicom(data, max_image_pixels)
+    return _measure(_encode_png(pixels), pixels)
 
-        pixels = read_dicom(data, max_image_pixels)
-        height, width = pixels.shape
-        return _measure(_encode_png(pixels), pixels.tobytes(), height, width)
-    raise RejectedImageError(f"not a JPEG, PNG or DICOM file: it starts with {data[:8]!r}")
+
+def read_for_serving(image: bytes | Path, max_image_pixels: int) -> bytes:
+    """Return what to ask a model about: `encoded` of what `decode_image` returns.
+
+    TensorFlow takes seconds to import, and is left out here where Pillow decodes a file in which
+    nothing is unusual. The model's own decoder has the last word on that.
+
+    Args:
+        image: The content of a JPEG, PNG or DICOM file, or its path.
+        max_image_pixels: As in `read_image`.
+
+    Raises:
+        RejectedImageError: As `read_image`.
+    """
+    data = image if isinstance(image, bytes) else _read_file(image)
+    if not data.startswith((JPEG_START, PNG_START)):
+        return _encode_png(_decode_dicom(data, max_image_pixels))
+    header = _checked_header(data, max_image_pixels)
+    if header.is_plain and header.orientation == UPRIGHT:
+        try:
+            pixels = _decode_by_pillow(data, header)
+        except ValueError:
+            pass  # TensorFlow may read it all the same.
+        else:
+            _refuse_unusable(pixels, header)
+            return data
+    return decode_image(data, max_image_pixels).encoded
 
 
 def decode_grey(encoded: bytes, min_side_px: int) -> Image.Image:
@@ -108,15 +132,16 @@ def decode_grey(encoded: bytes, min_side_px: int) -> Image.Image:
     Raises:
         ValueError: The bytes are no complete JPEG or PNG.
     """
-    is_jpeg = encoded.startswith(_JPEG_START)
-    image_class = JpegImagePlugin.JpegImageFile if is_jpeg else PngImagePlugin.PngImageFile
     try:
-        image = image_class(io.BytesIO(encoded))
+        image = _open_by_pillow(encoded)
         image.draft("L", (min_side_px, min_side_px))
         image.load()
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"expected a complete JPEG or PNG, got: {error}") from error
-    return _grey_image(_grey_bytes(image), image.height, image.width)
+    except (OSError, SyntaxError, ValueError) as error:
+        try:
+            return Image.fromarray(decode_by_tensorflow(encoded))
+        except ValueError:
+            raise ValueError(f"expected a complete JPEG or PNG, got: {error}") from error
+    return Image.fromarray(_grey_pixels(image))
 
 
 def hash_pixels(pixels: bytes, height: int, width: int) -> str:
@@ -126,70 +151,155 @@ def hash_pixels(pixels: bytes, height: int, width: int) -> str:
     return digest.hexdigest()
 
 
-def _decode(
-    image_class: type[JpegImagePlugin.JpegImageFile] | type[PngImagePlugin.PngImageFile],
-    data: bytes,
-    max_image_pixels: int,
-) -> DecodedImage:
+def _read_file(path: Path) -> bytes:
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OSError("a pipe, a socket or a device, which may never end")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RejectedImageError(f"cannot be read: {reason}") from error
+
+
+def _decode_dicom(data: bytes, max_image_pixels: int) -> GreyPixels:
+    if not data:
+        raise RejectedImageError("empty file (zero bytes)")
+    # Imported where needed: pydicom costs a second, and most sources hold no DICOM.
+    from ingestion.dicom import is_dicom, read_dicom
+
+    if not is_dicom(data):
+        raise RejectedImageError(
+            "not a JPEG, PNG or DICOM file", f"it starts with {data[:_NUM_BYTES_SHOWN]!r}"
+        )
+    pixels = read_dicom(data, max_image_pixels)
+    _refuse_constant(pixels)
+    return pixels
+
+
+def _checked_header(data: bytes, max_image_pixels: int) -> ImageHeader:
+    try:
+        header = read_header(data)
+    except ValueError as error:
+        kind = "PNG" if data.startswith(PNG_START) else "JPEG"
+        raise RejectedImageError(f"cannot be decoded as {kind}: {error}") from error
+    width, height = header.width_px, header.height_px
+    if width * height > max_image_pixels:
+        raise RejectedImageError(
+            f"{width}x{height} px is more than max_image_pixels = {max_image_pixels}"
+        )
+    if header.is_cmyk:
+        raise RejectedImageError("CMYK JPEG: expected grey or RGB; convert it")
+    if header.is_animated:
+        raise RejectedImageError("animated PNG: expected a single picture")
+    if not header.is_complete:
+        raise RejectedImageError("truncated PNG: its end is missing")
+    return header
+
+
+def _decode_as_trained(data: bytes, header: ImageHeader) -> GreyPixels:
+    try:
+        pixels = decode_by_tensorflow(data)
+    except ValueError as error:
+        try:
+            _decode_by_pillow(data, header)
+        except ValueError as other:
+            # TensorFlow gives no reason, Pillow does.
+            raise RejectedImageError(f"cannot be decoded as {header.kind}", other) from error
+        raise RejectedImageError(
+            f"cannot be decoded as {header.kind}: it is damaged (viewers may show it, but "
+            "TensorFlow, which training and serving use, refuses it); export it again"
+        ) from error
+    if pixels.shape != (header.height_px, header.width_px):
+        raise RejectedImageError(
+            f"cannot be decoded as {header.kind}: it declares {header.width_px}x"
+            f"{header.height_px} px, and holds {pixels.shape[1]}x{pixels.shape[0]}"
+        )
+    return pixels
+
+
+def _refuse_unusable(pixels: GreyPixels, header: ImageHeader) -> None:
+    _refuse_constant(pixels)
+    if not header.is_16_bit:
+        return
+    # By the distribution: one bright letter on it does not make a picture.
+    dark_fraction = float((pixels < features.MIN_HIGH_BYTE).mean())
+    if dark_fraction >= features.MAX_DARK_FRACTION:
+        raise RejectedImageError(
+            f"16-bit PNG that leaves most of its range unused: {math.floor(dark_fraction * 100)}% "
+            f"of its pixels are below {features.MIN_HIGH_BYTE * 256} of 65536, as pictures of 12 "
+            "bits are, and it would be read as nearly black; scale it to 8 bits"
+        )
+
+
+def _refuse_constant(pixels: GreyPixels) -> None:
+    if pixels.min() == pixels.max():
+        raise RejectedImageError(
+            f"not a picture: all of its {pixels.size} pixels have one value ({pixels.flat[0]})"
+        )
+
+
+def _turn(pixels: GreyPixels, orientation: int) -> GreyPixels:
+    if orientation == UPRIGHT:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).transpose(_TURNS[orientation]))
+
+
+def _does_pillow_open(data: bytes, header: ImageHeader) -> bool:
+    """Return whether viewers that are built on Pillow show a file, too.
+
+    The header decides for all but PNGs with unusual chunks: these may stand behind the pixels.
+    """
+    try:
+        with warnings_ignored():
+            image = _open_by_pillow(data)
+            if not header.is_plain:
+                image.load()
+    except Exception:  # Decoders raise almost any kind of error on odd files.
+        return False
+    return True
+
+
+def _open_by_pillow(data: bytes) -> Image.Image:
     # The plugin's class rather than Image.open: the format is known, and Pillow's own
     # limit on the number of pixels, a global, stays out of the way of ours.
+    if data.startswith(JPEG_START):
+        return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    return PngImagePlugin.PngImageFile(io.BytesIO(data))
+
+
+def _decode_by_pillow(data: bytes, header: ImageHeader) -> GreyPixels:
+    """Return luminance, or raise `ValueError` with Pillow's reason."""
     try:
-        image = image_class(io.BytesIO(data))
-        width, height = image.size
-        if width * height > max_image_pixels:
-            raise RejectedImageError(
-                f"{width}x{height} px is more than max_image_pixels = {max_image_pixels}"
-            )
-        _refuse_unreadable_kinds(image)
-        # For JPEG: decode luminance only. It is what TensorFlow does, and faster.
-        image.draft("L", None)
-        image.load()
-    except RejectedImageError:
-        raise
+        with warnings_ignored():
+            image = _open_by_pillow(data)
+            if image.size != (header.width_px, header.height_px):
+                raise ValueError("it declares two sizes")
+            # For JPEG: decode luminance only. It is what TensorFlow does, and faster.
+            image.draft("L", None)
+            image.load()
+        return _grey_pixels(image)
     except Exception as error:  # Decoders raise almost any kind of error on broken files.
-        raise RejectedImageError(f"cannot be decoded as {image_class.format}: {error}") from error
-    pixels = _grey_bytes(image)
-    if isinstance(image, PngImagePlugin.PngImageFile) and data[_PNG_DEPTH_AT] == 16:
-        brightest = max(pixels)
-        if brightest < _MIN_HIGH_BYTE:
-            raise RejectedImageError(
-                f"16-bit PNG that uses only values below {(brightest + 1) * 256} of 65536: it "
-                "would be read as black; scale it to 8 bits"
-            )
-    return _measure(data, pixels, height, width)
+        raise ValueError(str(error)) from error
 
 
-def _measure(encoded: bytes, pixels: bytes, height: int, width: int) -> DecodedImage:
-    thumbnail = make_thumbnail(_grey_image(pixels, height, width))
+def _grey_pixels(image: Image.Image) -> GreyPixels:
+    if image.mode.startswith("I"):
+        return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+    return np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def _measure(encoded: bytes, pixels: GreyPixels) -> DecodedImage:
+    height, width = pixels.shape
     return DecodedImage(
         encoded=encoded,
         height=height,
         width=width,
-        pixel_sha256=hash_pixels(pixels, height, width),
-        mean_gradient=mean_absolute_gradient(thumbnail),
+        pixel_sha256=hash_pixels(pixels.tobytes(), height, width),
+        mean_gradient=mean_absolute_gradient(make_thumbnail(Image.fromarray(pixels))),
     )
 
 
-def _grey_image(pixels: bytes, height: int, width: int) -> Image.Image:
-    return Image.frombuffer("L", (width, height), pixels, "raw", "L", 0, 1)
-
-
-def _refuse_unreadable_kinds(image: Image.Image) -> None:
-    if image.mode == "CMYK":
-        raise RejectedImageError("CMYK JPEG: expected grey or RGB; convert it")
-    if getattr(image, "is_animated", False):
-        raise RejectedImageError("animated PNG: expected a single picture")
-
-
-def _grey_bytes(image: Image.Image) -> bytes:
-    if image.mode == "L":
-        return image.tobytes()
-    if image.mode.startswith("I"):
-        return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8).tobytes()
-    return image.convert("L").tobytes()
-
-
-def _encode_png(pixels: np.ndarray) -> bytes:
+def _encode_png(pixels: GreyPixels) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()

@@ -2,6 +2,46 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_MAX_QUOTED_CHARACTERS = 200
+
 
 class RejectedImageError(ValueError):
-    """One image is left out; the message is the reason that the dataset card shows."""
+    """One image is left out; the message is the reason that the dataset card shows.
+
+    Args:
+        reason: In words of our own; holds nothing of the file.
+        quoted: What a library or the file says, which may hold parts of the file. It is shown as
+            one printable line of bounded length.
+
+    Attributes:
+        reason: As given: what may leave the machine that holds the file.
+    """
+
+    def __init__(self, reason: str, quoted: object = "") -> None:
+        self.reason = reason
+        shown = one_line(quoted)
+        super().__init__(f"{reason}: {shown}" if shown else reason)
+
+
+def one_line(text: object) -> str:
+    """Return a text as one printable line of at most 200 characters."""
+    line = " ".join(str(text).split())
+    line = "".join(character if character.isprintable() else "?" for character in line)
+    if len(line) > _MAX_QUOTED_CHARACTERS:
+        line = line[: _MAX_QUOTED_CHARACTERS - 3] + "..."
+    return line
+
+
+@contextmanager
+def warnings_ignored() -> Iterator[None]:
+    """Keep what libraries warn of in odd files from the terminal.
+
+    What matters of it ends in a rejection; a folder of such files would fill the screen.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contract import features
+from ingestion.image_header import read_size
 from ingestion.tf_example import decode_example
-from serving.limits.image_header import read_size
 from serving.server.rest.errors import invalid_argument
 from serving.server.rest.tensors import Arrays
 

@@ -147,7 +147,10 @@ def _colour():
         (_dicom(_STEPS, "PALETTE COLOR"), "photometric interpretation PALETTE COLOR"),
         (_dicom(np.stack([_STEPS] * 2)[:, 0], NumberOfFrames=2), "DICOM with 2 frames"),
         (_dicom(_STEPS * 0), "all pixels have one value"),
-        (_dicom(_STEPS, WindowCenter=5, WindowWidth=0), "invalid window: LINEAR, width 0"),
+        (
+            _dicom(_STEPS, WindowCenter=5, WindowWidth=0),
+            "invalid window: LINEAR, center 5, width 0",
+        ),
         (_dicom(_STEPS)[:-8], "cannot be decoded as DICOM"),
         (_dicom(_STEPS)[:200], "DICOM"),
         (b"\0" * 128 + b"DICM" + b"\x99" * 300, "DICOM"),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import struct
@@ -8,12 +7,11 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from ingestion.images import decode_image, hash_pixels, read_image
 from ingestion.rejection import RejectedImageError
+from ingestion.tensorflow_decoder import decode_by_tensorflow
 
 _LIMIT = 1_000_000
 
@@ -41,7 +39,7 @@ def test_bytes_stay_untouched_and_size_and_hash_are_those_of_the_pixels(
 
     assert decoded.encoded == data
     assert (decoded.height, decoded.width) == (20, 50)
-    pixels = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+    pixels = decode_by_tensorflow(data)
     assert decoded.pixel_sha256 == hash_pixels(pixels.tobytes(), 20, 50)
 
 
@@ -78,7 +76,7 @@ def test_16_bit_png_counts_by_its_high_bytes():
 @pytest.mark.parametrize("bits", [8, 10, 12, 14])
 def test_16_bit_png_with_unused_high_bits_is_rejected(bits):
     data = _png16(np.linspace(0, 2**bits - 1, 600).reshape(20, 30))
-    with pytest.raises(RejectedImageError, match="16-bit PNG that uses only values below"):
+    with pytest.raises(RejectedImageError, match="16-bit PNG that leaves most of its range unused"):
         decode_image(data, _LIMIT)
 
 
@@ -153,14 +151,3 @@ def test_size_is_checked_before_pixels_are_decoded():
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     with pytest.raises(RejectedImageError, match="60000x60000 px is more than max_image_pixels"):
         decode_image(bomb, 50_000_000)
-
-
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_damage_anywhere_never_crashes(encode_picture, data):
-    encoded = bytearray(encode_picture(kind=data.draw(st.sampled_from(["JPEG", "PNG"]))))
-    for _ in range(data.draw(st.integers(1, 6))):
-        encoded[data.draw(st.integers(3, len(encoded) - 1))] = data.draw(st.integers(0, 255))
-    with contextlib.suppress(RejectedImageError):
-        decoded = decode_image(bytes(encoded), _LIMIT)
-        assert decoded.encoded == bytes(encoded)

@@ -10,21 +10,13 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from serving.limits.image_header import read_size
-from serving.limits.images import check_images
-from serving.server.rest.errors import ServingError
+from ingestion.image_header import read_header, read_size
 
 
 def encode(height, width, file_format, **options):
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((height, width), np.uint8)).save(buffer, file_format, **options)
     return buffer.getvalue()
-
-
-def strings(*values):
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 @pytest.mark.parametrize(
@@ -94,15 +86,54 @@ def test_damaged_headers_are_read_or_refused(noise, at):
     assert 0 <= width < 2**16
 
 
-def test_a_bomb_is_refused_by_its_index_in_both_signatures():
-    from ingestion.tf_example import encode_example
+def with_orientation(kind, orientation, **options):
+    exif = Image.Exif()
+    exif[0x010F] = "a maker, so that the orientation is not alone"
+    exif[0x0112] = orientation
+    return encode(61, 317, kind, exif=exif, **options)
 
-    small, large = encode(10, 10, "PNG"), encode(11, 10, "JPEG")
-    check_images({"image_bytes": strings(small, small)}, 100)
-    with pytest.raises(ServingError, match=r"element: 1 .* 100 pixels, got an image of 10 x 11"):
-        check_images({"image_bytes": strings(small, large)}, 100)
-    records = [encode_example({"image_bytes": image}) for image in (small, large)]
-    with pytest.raises(ServingError, match=r"element: 1 .* 100 pixels, got an image of 10 x 11"):
-        check_images({"examples": strings(*records)}, 100)
-    with pytest.raises(ServingError, match=r"element: 1 .* expected a serialized tf.Example"):
-        check_images({"examples": strings(records[0], b"\xff\xff")}, 100)
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize(("stored", "read"), [*((n, n) for n in range(1, 9)), (0, 1), (9, 1)])
+def test_the_orientation_is_that_of_exif(kind, stored, read):
+    assert read_header(with_orientation(kind, stored)).orientation == read
+
+
+def test_an_orientation_behind_the_pixels_of_a_png_counts():
+    data = with_orientation("PNG", 6)
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    moved = data[:start] + data[end:-12] + data[start:end] + data[-12:]
+    assert read_header(moved).orientation == 6
+
+
+def test_damaged_exif_names_no_orientation():
+    data = with_orientation("JPEG", 6)
+    at = data.index(b"Exif\0\0") + 6
+    assert read_header(data[:at] + b"\xff" * 8 + data[at + 8 :]).orientation == 1
+
+
+def test_a_png_without_its_end_is_not_complete_and_bytes_behind_it_do_not_count():
+    data = encode(61, 317, "PNG")
+    assert read_header(data + bytes(100)) == read_header(data)
+    assert read_header(data).is_complete
+    assert read_header(data).is_plain
+    for cut in (1, 12, 20):
+        assert not read_header(data[:-cut]).is_complete
+
+
+def test_wrong_checksums_and_odd_chunks_are_not_plain():
+    data = bytearray(encode(61, 317, "PNG"))
+    data[data.rindex(b"IEND") - 5] ^= 1
+    assert not read_header(bytes(data)).is_plain
+    for name, (kind, at, insert) in INSERTS.items():
+        if kind == "PNG":
+            data = encode(61, 317, "PNG")
+            assert not read_header(data[:at] + insert + data[at:]).is_plain, name
+
+
+def test_a_jpeg_without_its_end_is_not_plain():
+    data = encode(61, 317, "JPEG")
+    assert read_header(data).is_plain
+    assert read_header(data + bytes(3)).is_plain
+    assert not read_header(data[:-2] + b"\x1b\xd9").is_plain
