@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contract.errors import InputError
-from serving.client_images import ReadyImage, find_images, prepare_image
+from serving.client_images import ReadyImage, find_images, name_images, prepare_image
 from serving.client_outcomes import Failure
 from tests.serving.client.pictures import encode
 
@@ -39,7 +39,7 @@ def test_links_lead_to_files_but_not_in_circles(tmp_path):
     (tmp_path / "f" / "circle").symlink_to(tmp_path / "f")
     (tmp_path / "f" / "link.png").symlink_to("a.png")
     found = find_images([tmp_path / "f"])
-    assert [path.name for path in found] == ["a.png", "circle", "link.png"]
+    assert [path.name for path in found] == ["a.png", "circle", "link.png"]  # the link is a failure
     outcomes = [prepare_image(path.name, path, 10**6) for path in found]
     assert [type(each) for each in outcomes] == [ReadyImage, Failure, ReadyImage]
 
@@ -56,3 +56,19 @@ def test_a_folder_that_cannot_be_read_is_told(tmp_path):
     folder.mkdir(mode=0)
     with pytest.raises(InputError, match="Permission denied"):
         find_images([folder])
+
+
+def test_leftovers_of_other_systems_are_passed_over_and_odd_names_can_be_printed(tmp_path):
+    write(tmp_path, "Thumbs.db", "sub/desktop.ini", os.fsdecode(b"r\xf6ntgen.png"))
+    found = find_images([tmp_path])
+    ((name, path),) = name_images(found)
+    assert name == str(tmp_path / r"r\xf6ntgen.png")
+    assert isinstance(prepare_image(name, path, 10**6), ReadyImage)
+
+
+def test_a_pipe_fails_without_waiting_for_a_writer(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (path,) = find_images([tmp_path])
+    failure = prepare_image("pipe", path, 10**6)
+    assert isinstance(failure, Failure)
+    assert "a pipe" in failure.reason
