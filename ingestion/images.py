@@ -218,17 +218,15 @@ def _decode_as_trained(data: bytes, header: ImageHeader) -> GreyPixels:
 
 
 def _refuse_unusable(pixels: GreyPixels, header: ImageHeader) -> None:
-    _refuse_constant(pixels)
-    if not header.is_16_bit:
-        return
     # By the distribution: one bright letter on it does not make a picture.
-    dark_fraction = float((pixels < features.MIN_HIGH_BYTE).mean())
+    dark_fraction = float((pixels < features.MIN_HIGH_BYTE).mean()) if header.is_16_bit else 0.0
     if dark_fraction >= features.MAX_DARK_FRACTION:
         raise RejectedImageError(
             f"16-bit PNG that leaves most of its range unused: {math.floor(dark_fraction * 100)}% "
             f"of its pixels are below {features.MIN_HIGH_BYTE * 256} of 65536, as pictures of 12 "
             "bits are, and it would be read as nearly black; scale it to 8 bits"
         )
+    _refuse_constant(pixels)
 
 
 def _refuse_constant(pixels: GreyPixels) -> None:

@@ -19,7 +19,7 @@ from evaluation.decision_band import DecisionBand
 from evaluation.predictions import Predictions
 from evaluation.training_report import TrainingReport
 from models.familiarity import familiarity
-from models.image_check import check_encoded_images
+from models.image_check import check_encoded_images, check_pixels
 from models.predictor import EnsemblePredictor, Predictor
 from models.preprocessing import decode_transformed
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
@@ -142,7 +142,8 @@ class ServedModel(tf.Module):
         """Return the transformed images, uint8 [n, s, s, 1]; raises as `score` does."""
         checked = check_encoded_images(image_bytes)
         transformed = self._transform({features.IMAGE_BYTES: checked})
-        return decode_transformed(transformed[features.TRANSFORMED_IMAGE], self._image_size_px)
+        pixels = decode_transformed(transformed[features.TRANSFORMED_IMAGE], self._image_size_px)
+        return check_pixels(pixels)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.IMAGE_BYTES)])
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:

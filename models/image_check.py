@@ -246,11 +246,11 @@ def _walk(
     _, _, found_at = tf.while_loop(
         lambda position, is_walking, found_at: tf.reduce_any(is_walking),
         go,
-        [
+        (
             tf.fill(tf.shape(image_bytes), first_at),
             is_walked & (lengths > first_at),
             tf.fill(tf.shape(image_bytes), _NO_EXIF),
-        ],
+        ),
         maximum_iterations=max_steps,
     )
     return found_at
