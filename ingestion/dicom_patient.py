@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
-_MARK_AT = 128
-_MARK = b"DICM"
-# A file without the preamble starts with a tag of group 0002 or 0008, little-endian, whose element
-# number is below 256.
-_BARE_STARTS = (b"\x02\x00", b"\x08\x00")
-_HEAD_BYTES = _MARK_AT + len(_MARK)
+from ingestion.image_header import JPEG_START, PNG_START
+from ingestion.patients import is_missing
+from ingestion.rejection import warnings_ignored
+
+_HEAD_BYTES = 132  # preamble and mark
 _PATIENT_ID = 0x00100020
 _ISSUER = 0x00100021
 _HASH_DIGITS = 16
@@ -33,30 +33,35 @@ def dicom_patient(path: Path) -> str | None:
         if not path.is_file():  # Opening a pipe would wait for a writer.
             return None
         with path.open("rb") as file:
-            if not _is_dicom(file.read(_HEAD_BYTES)):
+            head = file.read(_HEAD_BYTES)
+            if head.startswith((JPEG_START, PNG_START)):
                 return None
+            return _read_patient(file, head)
     except (OSError, ValueError):
         return None  # The image is rejected with its reason when it is read.
+
+
+def _read_patient(file: BinaryIO, head: bytes) -> str | None:
     # Imported where needed: pydicom costs a second, and most sources hold no DICOM.
     import pydicom
 
-    from ingestion.patients import is_missing
+    from ingestion.dicom import is_dicom
 
+    if not is_dicom(head):
+        return None
+    file.seek(len(head) - len(head.lstrip(b" ")))  # as ingestion.dicom starts to read
     try:
-        dataset = pydicom.dcmread(
-            path, stop_before_pixels=True, force=True, specific_tags=[_PATIENT_ID, _ISSUER]
-        )
-        patient, issuer = (
-            str(dataset.get(tag).value or "").strip() if dataset.get(tag) is not None else ""
-            for tag in (_PATIENT_ID, _ISSUER)
-        )
+        with warnings_ignored():
+            dataset = pydicom.dcmread(
+                file, stop_before_pixels=True, force=True, specific_tags=[_PATIENT_ID, _ISSUER]
+            )
+            patient, issuer = (
+                str(dataset[tag].value or "").strip() if tag in dataset else ""
+                for tag in (_PATIENT_ID, _ISSUER)
+            )
     except Exception:  # pydicom raises almost any kind of error on damaged files.
         return None
     if is_missing(patient):
         return None
     digest = hashlib.sha256(f"{issuer}\n{patient}".encode(errors="backslashreplace"))
     return f"dicom-{digest.hexdigest()[:_HASH_DIGITS]}"
-
-
-def _is_dicom(head: bytes) -> bool:
-    return head[_MARK_AT:] == _MARK or (head[:2] in _BARE_STARTS and head[3:4] == b"\x00")

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 
+import pydicom.data
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -50,6 +52,14 @@ def test_a_file_without_preamble_has_the_tag_too(write_dicom):
 @pytest.mark.parametrize("patient", [None, "", "UNKNOWN", "anonymous", "-"])
 def test_a_tag_that_names_nobody_is_none(write_dicom, patient):
     assert dicom_patient(write_dicom(patient)) is None
+
+
+def test_no_sample_of_any_kind_ends_a_listing():
+    folder = Path(pydicom.data.__file__).parent / "test_files"
+    patients = {path.name: dicom_patient(path) for path in folder.rglob("*") if path.is_file()}
+    assert len(patients) > 50
+    assert patients["CT_small.dcm"] != patients["MR_small.dcm"]
+    assert patients["README.txt"] is None
 
 
 @pytest.mark.parametrize(
