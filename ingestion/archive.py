@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
 from contract.errors import InputError
+from ingestion.rejection import one_line
 from ingestion.unpacking import fingerprint_files, folder_name, unpack_once
 from ingestion.walking import has_leftover, shown
 
@@ -52,7 +53,6 @@ _DAMAGES = (
     ValueError,
     struct.error,
 )
-_MAX_REASON = 200  # characters of a reason by zipfile
 _MAX_NAME_BYTES = 255  # of Linux' file systems
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -116,13 +116,11 @@ def _damage_is_named(archive: Path) -> Iterator[None]:
 
 
 def _damaged(archive: Path, error: Exception) -> InputError:
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = one_line(error) or type(error).__name__
     fix = "download or make it again"
     if "multiple disks" in reason:
         fix = "join its parts into one zip, or unpack it yourself and give the folder"
-    return InputError(
-        f"expected a complete zip, got {shown(archive)}: {reason[:_MAX_REASON]}; {fix}"
-    )
+    return InputError(f"expected a complete zip, got {shown(archive)}: {reason}; {fix}")
 
 
 def _checked_members(
@@ -136,7 +134,7 @@ def _checked_members(
         windows = PureWindowsPath(name)
         if ".." in windows.parts or windows.drive or windows.root or "\0" in name:
             raise InputError(
-                f"expected names inside the zip's own folder, got {member.filename!r} in "
+                f"expected names inside the zip's own folder, got {one_line(member.filename)!r} in "
                 f"{shown(archive)}, which would be written elsewhere; do not trust this file, and "
                 "get another"
             )
@@ -161,21 +159,22 @@ def _checked_members(
 def _check_readable(archive: Path, member: zipfile.ZipInfo) -> None:
     if stat.S_ISLNK(member.external_attr >> 16):
         raise InputError(
-            f"expected files and folders only, got the link {member.filename!r} in "
+            f"expected files and folders only, got the link {one_line(member.filename)!r} in "
             f"{shown(archive)}; make the zip again with the linked file in its place"
         )
     if member.flag_bits & _ENCRYPTED:
         raise InputError(
-            f"expected a zip without a password, got the encrypted {member.filename!r} in "
-            f"{shown(archive)}; unpack it yourself and give the folder"
+            f"expected a zip without a password, got the encrypted "
+            f"{one_line(member.filename)!r} in {shown(archive)}; unpack it yourself and give the "
+            "folder"
         )
     if member.compress_type not in _READABLE_METHODS:
         method = _OTHER_METHODS.get(member.compress_type, "another one")
         raise InputError(
             f"expected a zip packed by Deflate, or not packed, got the method "
-            f"{member.compress_type} ({method}) for {member.filename!r} in {shown(archive)}; "
-            "unpack it yourself and give the folder, or pack it again, in 7-Zip as `zip` with "
-            "the method `Deflate`"
+            f"{member.compress_type} ({method}) for {one_line(member.filename)!r} in "
+            f"{shown(archive)}; unpack it yourself and give the folder, or pack it again, in "
+            "7-Zip as `zip` with the method `Deflate`"
         )
 
 
@@ -203,7 +202,7 @@ def _unpack_member(
     with target.open("wb") as file, opened.open(member) as packed:
         written = copy_at_most(packed, file, left)
     if written is None:
-        raise _too_large(archive, max_bytes, f"{member.filename!r} goes past it")
+        raise _too_large(archive, max_bytes, f"{one_line(member.filename)!r} goes past it")
     modified_s = time.mktime((*member.date_time, 0, 0, -1))
     os.utime(target, (modified_s, modified_s))
     return written
@@ -225,8 +224,9 @@ def copy_at_most(source: IO[bytes], target: IO[bytes], max_bytes: int) -> int | 
 
 def _named_twice(archive: Path, member: zipfile.ZipInfo) -> InputError:
     return InputError(
-        f"expected each name once, got {member.filename!r} again, as a file or as a folder, in "
-        f"{shown(archive)}; unpack it yourself, look which one is meant, and give the folder"
+        f"expected each name once, got {one_line(member.filename)!r} again, as a file or as a "
+        f"folder, in {shown(archive)}; unpack it yourself, look which one is meant, and "
+        "give the folder"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from contract.errors import InputError
 from ingestion.dataset_card import JSON_NAME, DatasetCard, read_card
+from ingestion.walking import is_leftover
 
 
 def finished_card(output_dir: Path, fingerprint: str) -> DatasetCard | None:
@@ -65,7 +66,8 @@ def _beside(output_dir: Path, word: str) -> Path:
 
 
 def _check_ours(output_dir: Path) -> None:
-    if any(output_dir.iterdir()) and not (output_dir / JSON_NAME).is_file():
+    others = any(not is_leftover(path.name) for path in output_dir.iterdir())
+    if others and not (output_dir / JSON_NAME).is_file():
         raise InputError(
             f"expected an empty folder or an earlier conversion, got {output_dir} with other "
             "files in it, which a conversion would replace; choose another output folder"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from contract.errors import InputError
+from ingestion.rejection import one_line
 
 DATASET = "paultimothymooney/chest-xray-pneumonia"
 
@@ -22,7 +23,7 @@ def fetch_kaggle() -> Path:
         return Path(kagglehub.dataset_download(DATASET))
     except Exception as error:  # Network, permission and disk errors of several libraries.
         raise InputError(
-            f"expected to fetch {DATASET} from Kaggle, got {type(error).__name__}: {error}; check "
-            "the network and the Kaggle credentials, or download the set with a browser and give "
-            "the zip with --data"
+            f"expected to fetch {DATASET} from Kaggle, got {type(error).__name__}: "
+            f"{one_line(error)}; check the network and the Kaggle credentials, or download the set "
+            "with a browser and give the zip with --data"
         ) from error

@@ -24,6 +24,7 @@ from ingestion.records import (
     label_of,
     split_of,
 )
+from ingestion.rejection import one_line
 from ingestion.walking import has_leftover, shown
 
 _REQUIRED = ("path", "label", "patient_id")
@@ -71,8 +72,8 @@ def read_table(path: Path) -> Table:
         return _parse_table(path, text)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
-            f"expected a CSV manifest in UTF-8, got {shown(path)}: {error}; export it again, in "
-            "Excel as `CSV UTF-8`"
+            f"expected a CSV manifest in UTF-8, got {shown(path)}: {one_line(error)}; export it "
+            "again, in Excel as `CSV UTF-8`"
         ) from error
 
 
@@ -96,8 +97,8 @@ def _parse_table(path: Path, text: str) -> Table:
             columns = tuple(filter(None, header))
             if len(set(columns)) < len(columns):
                 raise InputError(
-                    f"expected each column once in {shown(path)}, got {', '.join(columns)}; remove "
-                    "the copy"
+                    f"expected each column once in {shown(path)}, got "
+                    f"{one_line(', '.join(columns))}; remove the copy"
                 )
             num_needed = max(number for number, name in enumerate(header, 1) if name)
             continue
@@ -160,7 +161,8 @@ def read_manifest(manifest: Path) -> Source:
             raise wrong_line(
                 manifest,
                 line,
-                f"each path once, got {row['path']!r}, which line {lines[image.path]} has",
+                f"each path once, got {one_line(row['path'])!r}, which line {lines[image.path]} "
+                "has",
                 "remove one of the lines",
             )
         lines[image.path] = line
@@ -191,14 +193,15 @@ def read_path(manifest: Path, line: int, written: str, finder: FileFinder) -> tu
         raise wrong_line(manifest, line, "a path, got none", "fill it in, or remove the line")
     if "\0" in written:
         raise wrong_line(
-            manifest, line, f"a path, got {written!r}", "remove the character NUL from it"
+            manifest, line, f"a path, got {one_line(written)!r}", "remove the character NUL from it"
         )
     path = finder.find(written)
     if is_absolute_on_windows(written) and not os.path.lexists(path):
         raise wrong_line(
             manifest,
             line,
-            f"a path relative to the manifest's folder, got {written!r}, on a drive of Windows",
+            f"a path relative to the manifest's folder, got {one_line(written)!r}, on a drive of "
+            "Windows",
             "write where the file is from that folder",
         )
     name = written if path == manifest.parent / written else portable_name(written)
@@ -221,13 +224,13 @@ def is_listed_leftover(written: str) -> bool:
 def _warnings(table: Table, passed_over: Sequence[str]) -> Iterator[str]:
     extra = [column for column in table.columns if column not in _REQUIRED + _OPTIONAL]
     if extra:
-        yield f"columns of the manifest not used: {', '.join(extra)}"
+        yield f"columns of the manifest not used: {one_line(', '.join(extra))}"
     if table.num_nameless:
         yield f"columns of the manifest without a name, not used: {table.num_nameless}"
     if passed_over:
         yield (
             f"{len(passed_over)} lines of the manifest name hidden files or files of the operating "
-            f"system, not used: {', '.join(passed_over[:5])}"
+            f"system, not used: {one_line(', '.join(passed_over[:5]))}"
         )
 
 
@@ -236,8 +239,8 @@ def _check_columns(table: Table) -> None:
     if missing:
         raise InputError(
             f"expected the columns {', '.join(_REQUIRED)} in {shown(table.path)}, got "
-            f"{', '.join(table.columns) or 'no header'}: {', '.join(missing)} missing; add them to "
-            "the header, separated by commas"
+            f"{one_line(', '.join(table.columns)) or 'no header'}: {', '.join(missing)} missing; "
+            "add them to the header, separated by commas"
         )
 
 
@@ -248,12 +251,12 @@ def _read_row(manifest: Path, line: int, row: Mapping[str, str], finder: FileFin
         raise wrong_line(
             manifest,
             line,
-            f"a label among {', '.join(features.LABELS)}, got {row['label']!r}",
+            f"a label among {', '.join(features.LABELS)}, got {one_line(row['label'])!r}",
             "correct the label, or remove the line",
         )
     patient = row["patient_id"]
     if is_missing(patient):
-        got = f"{patient!r}, which names nobody" if patient else "none"
+        got = f"{one_line(patient)!r}, which names nobody" if patient else "none"
         raise wrong_line(
             manifest,
             line,
@@ -267,7 +270,7 @@ def _read_row(manifest: Path, line: int, row: Mapping[str, str], finder: FileFin
         raise wrong_line(
             manifest,
             line,
-            f"a split among {', '.join(SPLIT_NAMES)} or nothing, got {split!r}",
+            f"a split among {', '.join(SPLIT_NAMES)} or nothing, got {one_line(split)!r}",
             "correct it, or leave it empty",
         )
     return SourceImage(
@@ -294,5 +297,5 @@ def _subtype(manifest: Path, line: int, label: str, written: str) -> str:
         names = [name for name, meant in SUBTYPE_NAMES.items() if meant != features.NORMAL]
         expected = f"a subtype among {', '.join(names)} or nothing"
     raise wrong_line(
-        manifest, line, f"{expected}, got {written!r}", "correct the label or the subtype"
+        manifest, line, f"{expected}, got {one_line(written)!r}", "correct the label or the subtype"
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ingestion.records import SourceImage
+from ingestion.rejection import one_line
 
 # What people and programs write where the patient is not known, in lower case.
 _MISSING = frozenset(
@@ -59,7 +60,7 @@ def patient_warnings(images: Sequence[SourceImage]) -> list[str]:
     """Return a warning that names the patients who have an implausible share of the images."""
     counts = Counter(image.patient_id for image in images if image.patient_known)
     crowded = [
-        f"{patient!r} with {count} of {len(images)} ({count / len(images):.0%})"
+        f"{one_line(patient)!r} with {count} of {len(images)} ({count / len(images):.0%})"
         for patient, count in counts.most_common(_NAMED)
         if has_too_many(count, len(images))
     ]

@@ -28,6 +28,12 @@ def test_files_of_somebody_else_are_never_replaced(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "precious"
 
 
+def test_a_folder_that_a_system_left_something_in_is_empty(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/.DS_Store").write_bytes(b"x")
+    assert prepare_partial(tmp_path / "out").is_dir()
+
+
 @pytest.mark.parametrize("name", ["file", "file/below"])
 def test_place_that_cannot_be_written_is_refused(tmp_path, name):
     (tmp_path / "file").write_text("x")

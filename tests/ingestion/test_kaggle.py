@@ -29,3 +29,11 @@ def test_refusal_is_told_with_a_way_out(download):
         InputError, match=r"got ConnectionError: no route to host; check the network .*--data"
     ):
         fetch_kaggle()
+
+
+def test_what_the_library_says_is_shown_in_one_bounded_line(download):
+    download.side_effect = RuntimeError("<html>\x1b[2J\n" + "x" * 10_000)
+    with pytest.raises(InputError) as refused:
+        fetch_kaggle()
+    assert len(str(refused.value)) < 600
+    assert str(refused.value).isprintable()

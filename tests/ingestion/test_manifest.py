@@ -123,6 +123,14 @@ def test_what_spreadsheets_leave_is_skipped(manifest):
     assert read_manifest(manifest(unicode_text, "utf-16")) == plain
 
 
+@pytest.mark.parametrize("text", ["{}\n1\n", "path,label,patient_id\n1.png,{},p\n"])
+def test_what_a_file_holds_is_shown_in_one_bounded_line(manifest, text):
+    with pytest.raises(InputError) as refused:
+        read_manifest(manifest(text.format("\x1b[2J" + "x" * 10_000)))
+    assert len(str(refused.value)) < 700
+    assert str(refused.value).isprintable()
+
+
 def test_lines_are_counted_as_an_editor_counts_them(manifest):
     text = 'sep=,\npath,label,patient_id\n\n,,\n"1.png",normal,p\n2.png,other,p\n'
     with pytest.raises(InputError, match="line 6: expected a label"):
