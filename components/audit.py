@@ -15,7 +15,6 @@ import logging
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact, artifact_utils
@@ -32,7 +31,8 @@ from evaluation.data_audit import (
     audit_splits,
     describe_anomalies,
 )
-from ingestion.nuisance_measurement import measure_records
+from ingestion.measurement import measure_records
+from ingestion.tfrecord_file import read_folder
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -96,20 +96,9 @@ def DataAudit(  # noqa: N802  # a node is named like TFX's own
 
 
 def read_split(split_uri: str) -> Records:
-    """Read labels and patient ids of a split's gzipped TFRecords; images are not decoded."""
-    spec = {
-        features.LABEL: tf.io.FixedLenFeature([], tf.int64),
-        features.PATIENT_ID: tf.io.FixedLenFeature([], tf.string),
-    }
-    files = sorted(tf.io.gfile.glob(f"{split_uri}/*"))
-    batches = list(
-        tf.data.TFRecordDataset(files, compression_type="GZIP")
-        .batch(512)
-        .map(lambda records: tf.io.parse_example(records, spec))
-        .as_numpy_iterator()
-    )
-    if not batches:
-        return np.zeros(0, np.int64), []
-    labels = np.concatenate([batch[features.LABEL] for batch in batches])
-    patients = [value.decode() for batch in batches for value in batch[features.PATIENT_ID]]
-    return labels, patients
+    """Read labels and patient ids of a split's raw records; images are not decoded."""
+    rows = [
+        (record.number(features.LABEL), record.text(features.PATIENT_ID))
+        for record in read_folder(Path(split_uri))
+    ]
+    return np.array([label for label, _ in rows], np.int64), [patient for _, patient in rows]

@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
+import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -29,8 +32,12 @@ _MASK_DELTA = 0xA282EAD8
 _LENGTH_BYTES = 8
 _CRC_BYTES = 4
 _GZIP_START = b"\x1f\x8b"
+_AGAIN = "convert the source again"
 _FIX = "copy or write the file again"
+_CHUNK_RECORDS = 256  # read at a time: their encoded images are held in memory
+_MAX_THREADS = 8
 _Value = TypeVar("_Value", bytes, int)
+_Result = TypeVar("_Result")
 
 
 class RawRecord:
@@ -73,7 +80,7 @@ class RawRecord:
             got = ", ".join(type(value).__name__ for value in values[:3]) or "none"
             raise InputError(
                 f"expected one value of {name}, of type {kind.__name__}, in {self._place}, got "
-                f"{len(values)} ({got}); convert the source again"
+                f"{len(values)} ({got}); {_AGAIN}"
             )
         return values[0]
 
@@ -88,11 +95,32 @@ def read_folder(folder: Path) -> Iterator[RawRecord]:
         Records in their order, of files in the order of their names.
 
     Raises:
-        InputError: A file is damaged, or holds something else.
+        InputError: There is no such folder, or a file is damaged or holds something else.
     """
+    if not folder.is_dir():
+        raise InputError(
+            f"expected records in {folder}, got none: there is no such folder; {_AGAIN}"
+        )
     for path in sorted(folder.iterdir()):
         for number, serialized in enumerate(read_records(path), start=1):
             yield RawRecord(serialized, f"record {number} of {path}")
+
+
+def map_folder(function: Callable[[RawRecord], _Result], folder: Path) -> Iterator[_Result]:
+    """Yield what a function returns for all records of a folder, in the records' order.
+
+    Args:
+        function: Called in several threads; decoders leave Python's lock. Two halve the time of
+            large originals, where decoding is nearly all of it.
+        folder: As for `read_folder`.
+
+    Raises:
+        InputError: As for `read_folder`; and whatever `function` raises.
+    """
+    records = read_folder(folder)
+    with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MAX_THREADS)) as pool:
+        while chunk := list(itertools.islice(records, _CHUNK_RECORDS)):
+            yield from pool.map(function, chunk)
 
 
 def read_records(path: Path) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from contract import features
 from contract.progress import report_progress
+from ingestion.tfrecord_file import read_folder
 from report.data.facts import read_images
 
 _BATCH_SIZE = 64
@@ -22,9 +23,6 @@ _TEXTS = (
     features.SHARPNESS_GROUP,
 )
 _NUMBERS = (features.LABEL, features.HEIGHT, features.WIDTH)
-_FACTS = {name: tf.io.FixedLenFeature([], tf.string) for name in _TEXTS} | {
-    name: tf.io.FixedLenFeature([], tf.int64) for name in _NUMBERS
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,31 +65,33 @@ def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions
     # Kept: a signature is of no use after its model is gone.
     model = tf.saved_model.load(str(saved_model))
     signature = model.signatures[features.EXAMPLES_SIGNATURE]
-    batches = list(_records(records).batch(_BATCH_SIZE))
-    if not batches:
+    serialized: list[bytes] = []
+    texts: dict[str, list[str]] = {name: [] for name in _TEXTS}
+    numbers: dict[str, list[int]] = {name: [] for name in _NUMBERS}
+    for record in read_folder(records):
+        serialized.append(record.serialized)
+        for name in _TEXTS:
+            texts[name].append(record.text(name))
+        for name in _NUMBERS:
+            numbers[name].append(record.number(name))
+    if not serialized:
         raise ValueError(f"expected records under {records}, got none")
-    parsed, answers = [], []
-    for number, batch in enumerate(batches, start=1):
-        parsed.append(tf.io.parse_example(batch, _FACTS))
+    answers = []
+    starts = range(0, len(serialized), _BATCH_SIZE)
+    for number, start in enumerate(starts, start=1):
+        batch = tf.constant(serialized[start : start + _BATCH_SIZE])
         answers.append(signature(**{features.EXAMPLES_INPUT: batch}))
-        report_progress(stage, number, len(batches), "batch", {})
-    # Names of files need not be UTF-8; `read_images` finds them by the same text.
-    facts: dict[str, list[str] | list[int]] = {
-        name: [value.decode(errors="replace") for part in parsed for value in part[name].numpy()]
-        for name in _TEXTS
-    }
-    for name in _NUMBERS:
-        facts[name] = [int(value) for part in parsed for value in part[name].numpy()]
+        report_progress(stage, number, len(starts), "batch", {})
     probabilities = np.concatenate([answer[features.PROBABILITY].numpy() for answer in answers])
     decisions = np.concatenate([answer[features.CALLED_PNEUMONIA].numpy() for answer in answers])
     outputs = answers[0].keys()
     return Predictions(
-        image_ids=[str(name) for name in facts[features.IMAGE_ID]],
-        labels=np.asarray(facts[features.LABEL], dtype=np.int64),
+        image_ids=texts[features.IMAGE_ID],
+        labels=np.asarray(numbers[features.LABEL], dtype=np.int64),
         probabilities=probabilities.astype(np.float64),
         threshold=float(answers[0][features.THRESHOLD].numpy()[0]),
         decisions=decisions > 0.5,
-        facts=facts,
+        facts={**texts, **numbers},
         verdicts=(
             [text.decode() for answer in answers for text in answer[features.DECISION].numpy()]
             if features.DECISION in outputs
@@ -127,8 +127,3 @@ def read_image_bytes(records: Path, image_ids: Collection[str]) -> dict[str, byt
     if missing:
         raise KeyError(f"expected records of {missing} under {records}, got none")
     return found
-
-
-def _records(folder: Path) -> tf.data.TFRecordDataset:
-    files = sorted(tf.io.gfile.glob(f"{folder}/*"))
-    return tf.data.TFRecordDataset(files, compression_type="GZIP")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from contract import features
-from ingestion.tfrecord_file import decode_example, read_records
-
-Value = bytes | int | float
+from ingestion.tfrecord_file import RawRecord, read_folder
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,10 +34,9 @@ def read_facts(folder: Path) -> list[RecordFacts]:
         folder: Gzipped TFRecord files of raw records.
 
     Raises:
-        InputError: A file is damaged.
-        ValueError: A record lacks a feature.
+        InputError: A file is damaged, or a record lacks a feature.
     """
-    return [_facts(record) for record in _records(folder)]
+    return [_facts(record) for record in read_folder(folder)]
 
 
 def read_images(folder: Path, wanted: set[str]) -> dict[str, bytes]:
@@ -50,12 +47,10 @@ def read_images(folder: Path, wanted: set[str]) -> dict[str, bytes]:
         wanted: Image ids.
     """
     images = {}
-    for record in _records(folder):
-        image_id = _text(record, features.IMAGE_ID)
+    for record in read_folder(folder):
+        image_id = record.text(features.IMAGE_ID)
         if image_id in wanted:
-            encoded = _value(record, features.IMAGE_BYTES)
-            assert isinstance(encoded, bytes)
-            images[image_id] = encoded
+            images[image_id] = record.data(features.IMAGE_BYTES)
     return images
 
 
@@ -67,32 +62,13 @@ def count_by(
     return {name: counts[name] for name in names}
 
 
-def _facts(record: Mapping[str, Sequence[Value]]) -> RecordFacts:
+def _facts(record: RawRecord) -> RecordFacts:
     return RecordFacts(
-        image_id=_text(record, features.IMAGE_ID),
-        label=int(_value(record, features.LABEL)),
-        subtype=_text(record, features.SUBTYPE),
-        patient_id=_text(record, features.PATIENT_ID),
-        height=int(_value(record, features.HEIGHT)),
-        width=int(_value(record, features.WIDTH)),
-        pixel_sha256=_text(record, features.PIXEL_SHA256),
+        image_id=record.text(features.IMAGE_ID),
+        label=record.number(features.LABEL),
+        subtype=record.text(features.SUBTYPE),
+        patient_id=record.text(features.PATIENT_ID),
+        height=record.number(features.HEIGHT),
+        width=record.number(features.WIDTH),
+        pixel_sha256=record.text(features.PIXEL_SHA256),
     )
-
-
-def _records(folder: Path) -> Iterator[Mapping[str, Sequence[Value]]]:
-    for path in sorted(folder.iterdir()):
-        for record in read_records(path):
-            yield decode_example(record)
-
-
-def _value(record: Mapping[str, Sequence[Value]], name: str) -> Value:
-    values = record.get(name, ())
-    if len(values) != 1:
-        raise ValueError(f"expected one value of {name} in each record, got {len(values)}")
-    return values[0]
-
-
-def _text(record: Mapping[str, Sequence[Value]], name: str) -> str:
-    value = _value(record, name)
-    # Names of files need not be UTF-8; the report shows them all the same.
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

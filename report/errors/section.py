@@ -9,7 +9,7 @@ import numpy as np
 from contract import features
 from evaluation.error_groups import group_errors
 from evaluation.pseudo_sites import EXPOSURE_GROUPS, exposure_cuts, exposure_groups, pseudo_site_of
-from ingestion.exposure import measure_mean_greys
+from ingestion.measurement import measure_mean_greys
 from report.data.samples import make_thumbnail
 from report.errors.outcomes import find_outcomes, in_words
 from report.errors.tables import NOTE, errors_in_words, errors_table

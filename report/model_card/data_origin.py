@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,7 @@ from evaluation.slice_metrics import Record
 from ingestion.dataset_card import DatasetCard
 from ingestion.file_names import parse_file_name
 from ingestion.open_source import KAGGLE
-from ingestion.tfrecord_file import decode_example, read_records
+from ingestion.tfrecord_file import read_folder
 
 NOT_STATED = "as stated by the site"
 _NUM_NAMES = 200  # looked at to recognise a set: all of them would mean to read all images
@@ -80,15 +80,8 @@ def read_some_image_ids(records: Path) -> list[str]:
     Raises:
         InputError: A file is damaged.
     """
-    return list(islice(_image_ids(records), _NUM_NAMES))
-
-
-def _image_ids(records: Path) -> Iterator[str]:
-    for path in sorted(records.iterdir()):
-        for record in read_records(path):
-            (image_id,) = decode_example(record)[features.IMAGE_ID]
-            assert isinstance(image_id, bytes)
-            yield image_id.decode()
+    first = islice(read_folder(records), _NUM_NAMES)
+    return [record.text(features.IMAGE_ID) for record in first]
 
 
 def _public_set(basis: str) -> DataOrigin:

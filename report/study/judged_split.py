@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
 from contract import features
+from ingestion.tfrecord_file import read_folder
 from models.preprocessing import decode_transformed
 
 _BATCH_SIZE = 64
-_FEATURE_SPEC = {
-    features.IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string),
-    features.LABEL: tf.io.FixedLenFeature([], tf.int64),
-    features.SOURCE_SPLIT: tf.io.FixedLenFeature([], tf.string),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,17 +45,17 @@ def read_test_split(
     Raises:
         ValueError: The split is empty.
     """
-    files = sorted(tf.io.gfile.glob(f"{split_uri}/*"))
-    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(_BATCH_SIZE)
+    records = read_folder(Path(split_uri))
     layer = transform_output.transform_features_layer()
     images, labels, source_splits = [], [], []
-    for batch in records.map(lambda record: tf.io.parse_example(record, _FEATURE_SPEC)):
-        transformed = layer({features.IMAGE_BYTES: batch[features.IMAGE_BYTES]})
+    while batch := list(itertools.islice(records, _BATCH_SIZE)):
+        encoded = tf.constant([record.data(features.IMAGE_BYTES) for record in batch])
+        transformed = layer({features.IMAGE_BYTES: encoded})
         images.append(
             decode_transformed(transformed[features.TRANSFORMED_IMAGE], image_size_px).numpy()
         )
-        labels.append(batch[features.LABEL].numpy())
-        source_splits += [value.decode() for value in batch[features.SOURCE_SPLIT].numpy()]
+        labels += [record.number(features.LABEL) for record in batch]
+        source_splits += [record.text(features.SOURCE_SPLIT) for record in batch]
     if not images:
         raise ValueError(f"Expected records of the test split under {split_uri}, got none.")
-    return JudgedSplit(np.concatenate(images), np.concatenate(labels), source_splits)
+    return JudgedSplit(np.concatenate(images), np.array(labels, np.int64), source_splits)

@@ -19,6 +19,7 @@ from evaluation.training_report import (
     REPORT_FILE,
     TrainingReport,
 )
+from ingestion.tfrecord_file import read_folder
 from models.familiarity import FamiliarImages, familiarity
 from models.input_data import load_split
 from models.predictor import EnsemblePredictor, Predictor
@@ -36,12 +37,10 @@ def choose_records(folder: Path, number: int) -> list[bytes]:
         ValueError: There are none.
     """
     chosen: dict[int, list[bytes]] = {0: [], 1: []}
-    files = sorted(tf.io.gfile.glob(f"{folder}/*"))
-    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
-        label = tf.train.Example.FromString(record).features.feature[features.LABEL]
-        of_class = chosen[label.int64_list.value[0]]
+    for record in read_folder(folder):
+        of_class = chosen[record.number(features.LABEL)]
         if len(of_class) < number:
-            of_class.append(record)
+            of_class.append(record.serialized)
         if all(len(each) >= (number + 1) // 2 for each in chosen.values()):
             break
     normal, pneumonia = chosen[0], chosen[1]

@@ -18,7 +18,7 @@ from evaluation.data_audit import (
     audit_splits,
     describe_anomalies,
 )
-from ingestion.nuisance_measurement import measure_records
+from ingestion.measurement import measure_records
 from ingestion.tfrecord_file import encode_example, write_gzip_records
 
 

@@ -10,6 +10,7 @@ from contract.errors import InputError
 from ingestion.tfrecord_file import (
     decode_example,
     encode_example,
+    map_folder,
     read_folder,
     read_records,
     write_gzip_records,
@@ -117,6 +118,18 @@ def test_a_value_that_is_not_as_expected_names_its_record(tmp_path, values, got)
     assert first.number("n") == 0
     with pytest.raises(InputError, match=rf"one value of n, .* record 2 of .*a\.gz, {got}"):
         second.number("n")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"expected records in .*absent, got none"):
+        list(read_folder(tmp_path / "absent"))
+
+
+def test_a_function_is_mapped_over_all_records_in_order(tmp_path):
+    for name, first in {"a.gz": 0, "b.gz": 300}.items():
+        records = [encode_example({"n": number}) for number in range(first, first + 300)]
+        write_gzip_records(tmp_path / name, records)
+    assert list(map_folder(lambda record: record.number("n"), tmp_path)) == list(range(600))
 
 
 def test_a_folder_of_other_records_is_refused(tmp_path):

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import itertools
 import string
 import sys
 import warnings
@@ -26,14 +25,13 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import skimage.data
-import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from contract import features
 from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
 from evaluation.intervals import wilson_interval
-from ingestion.tfrecord_file import read_records
+from ingestion.tfrecord_file import read_folder
 from models.session_model import SessionModel
 
 _SEED = 11
@@ -119,14 +117,12 @@ def read_images(folder: Path) -> Named:
     Raises:
         InputError: There are none, or a file is damaged.
     """
-    files = sorted(folder.glob("*.gz"))
-    if not files:
-        raise InputError(f"expected TFRecords (*.gz) in {folder}, got none; give a split's folder")
-    images = {}
-    for record in itertools.chain.from_iterable(map(read_records, files)):
-        values = tf.train.Example.FromString(record).features.feature
-        image_id = values[features.IMAGE_ID].bytes_list.value[0].decode(errors="replace")
-        images[image_id] = values[features.IMAGE_BYTES].bytes_list.value[0]
+    images = {
+        record.text(features.IMAGE_ID): record.data(features.IMAGE_BYTES)
+        for record in read_folder(folder)
+    }
+    if not images:
+        raise InputError(f"expected TFRecords in {folder}, got none; give a split's folder")
     return images
 
 

@@ -9,14 +9,9 @@ import tensorflow as tf
 
 from contract import features
 from contract.settings import TransformSettings
+from ingestion.tfrecord_file import read_folder
 from models.input_data import SplitData
 from models.preprocessing import decode_and_resize
-
-_FEATURE_SPEC = {
-    features.IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string),
-    features.LABEL: tf.io.FixedLenFeature([], tf.int64),
-    **{name: tf.io.FixedLenFeature([], tf.string) for name in features.TRANSFORMED_TEXTS},
-}
 
 
 def load_raw_split(
@@ -34,22 +29,13 @@ def load_raw_split(
     Raises:
         ValueError: The split has no records.
     """
-    files = sorted(str(path) for path in (records_dir / split).glob("*.tfrecord.gz"))
-
-    def parse(record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        parsed = tf.io.parse_single_example(record, _FEATURE_SPEC)
-        image = decode_and_resize(parsed[features.IMAGE_BYTES], settings)
-        texts = (parsed[name] for name in features.TRANSFORMED_TEXTS)
-        return (image, parsed[features.LABEL], *texts)
-
-    dataset = tf.data.TFRecordDataset(files, compression_type="GZIP").map(parse)
-    columns = list(zip(*dataset.as_numpy_iterator(), strict=True))
-    if not columns:
+    records = list(read_folder(records_dir / split))
+    if not records:
         raise ValueError(f"Expected records in {records_dir / split}, got none.")
-    kept = max(1, round(fraction * len(columns[0])))
-    images, labels, *texts = (column[:kept] for column in columns)
+    records = records[: max(1, round(fraction * len(records)))]
+    decode = tf.function(lambda encoded: decode_and_resize(encoded, settings))
     return SplitData(
-        np.stack(images),
-        np.array(labels, np.int64),
-        *([value.decode(errors="replace") for value in column] for column in texts),
+        np.stack([decode(tf.constant(each.data(features.IMAGE_BYTES))) for each in records]),
+        np.array([each.number(features.LABEL) for each in records], np.int64),
+        *([each.text(name) for each in records] for name in features.TRANSFORMED_TEXTS),
     )

@@ -1,19 +1,26 @@
-"""The nuisance features of one image: numbers that say nothing about lungs.
+"""What is measured of images beside what networks learn: nuisance features, and brightness.
 
-All but the first four are taken from a thumbnail of 128 px, grey in [0, 255]: what a
-network of that size sees of them.
+Nuisance features are numbers that say nothing about lungs. All but the first four are taken from a
+thumbnail of 128 px, grey in [0, 255]: what a network of that size sees of them.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from contract import features
+from contract.errors import InputError
+from contract.facts import Measured
+from contract.progress import report_progress
 from ingestion.images import decode_grey
 from ingestion.sharpness import THUMBNAIL_PX, make_thumbnail, mean_absolute_gradient
+from ingestion.tfrecord_file import RawRecord, map_folder
 
 PERCENTILES = (1, 5, 50, 95, 99)
 _GREY_LEVELS = np.arange(256)
@@ -25,6 +32,53 @@ _CORNER_HEIGHT_PX = THUMBNAIL_PX // 4
 _CORNER_WIDTH_PX = THUMBNAIL_PX // 3
 _MARKER_STROKE_PX = 9  # what is narrower than this in some direction may be a letter
 _MARKER_RISE = 80  # grey levels above the surroundings; bones rise by less over so few pixels
+_PROGRESS_IMAGES = 256  # between two reports
+
+
+def measure_records(
+    folders: Mapping[str, Path], num_records: Mapping[str, int]
+) -> dict[str, Measured]:
+    """Measure the nuisance features of every record of some splits, and report the progress.
+
+    Args:
+        folders: By split, a folder of TFRecord files that follow the feature contract.
+        num_records: By split, the records in it; for the progress.
+
+    Returns:
+        By split, in the records' order.
+
+    Raises:
+        InputError: A file is damaged, or an image cannot be decoded.
+    """
+    total = sum(num_records[split] for split in folders)
+    measured: dict[str, Measured] = {}
+    num_done = 0
+    for split, folder in folders.items():
+        rows: list[tuple[dict[str, float], int, str]] = []
+        for row in map_folder(_nuisances, folder):
+            rows.append(row)
+            num_done += 1
+            if num_done % _PROGRESS_IMAGES == 0 or num_done == total:
+                report_progress("Looking for shortcuts", num_done, total, "image")
+        measured[split] = Measured(
+            [image for image, _, _ in rows],
+            np.array([label for _, label, _ in rows], np.int64),
+            [patient for _, _, patient in rows],
+        )
+    return measured
+
+
+def measure_mean_greys(folder: Path) -> dict[str, float]:
+    """Return the mean grey level of each image's thumbnail, in [0, 255], by image id.
+
+    Args:
+        folder: TFRecord files that follow the feature contract.
+
+    Raises:
+        InputError: A file is damaged.
+        ValueError: An image cannot be decoded.
+    """
+    return dict(map_folder(_mean_grey, folder))
 
 
 def image_statistics(encoded: bytes, height_px: int, width_px: int) -> dict[str, float]:
@@ -128,3 +182,20 @@ def text_marker_score(thumbnail: npt.NDArray[np.uint8]) -> float:
     corners = np.stack([upper[:, :_CORNER_WIDTH_PX], upper[:, -_CORNER_WIDTH_PX:]])
     rises = ndimage.white_tophat(corners, size=(1, _MARKER_STROKE_PX, _MARKER_STROKE_PX))
     return float((rises >= _MARKER_RISE).mean())
+
+
+def _nuisances(record: RawRecord) -> tuple[dict[str, float], int, str]:
+    encoded = record.data(features.IMAGE_BYTES)
+    height_px, width_px = record.number(features.HEIGHT), record.number(features.WIDTH)
+    try:
+        image = image_statistics(encoded, height_px, width_px)
+    except ValueError as error:
+        raise InputError(
+            f"{record.text(features.IMAGE_ID)}: {error}; convert the source again"
+        ) from error
+    return image, record.number(features.LABEL), record.text(features.PATIENT_ID)
+
+
+def _mean_grey(record: RawRecord) -> tuple[str, float]:
+    thumbnail = make_thumbnail(decode_grey(record.data(features.IMAGE_BYTES), _DECODED_SIDE_PX))
+    return record.text(features.IMAGE_ID), float(thumbnail.mean())
