@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shutil
 
 import apache_beam as beam
@@ -95,10 +96,36 @@ def _patients():
     return normal + [("PNEUMONIA", f"person{number}_bacteria") for number in range(30, 60)]
 
 
+def test_no_file_ends_a_batch_and_each_bad_one_is_listed_with_its_reason(folder, tmp_path):
+    bad = folder / "train" / "NORMAL"
+    os.mkfifo(bad / "pipe.png")
+    (bad / "broken.png").symlink_to("nowhere")
+    (bad / "itself.png").symlink_to("itself.png")
+    (bad / "circle").symlink_to(bad)
+    (bad / "empty.png").write_bytes(b"")
+    (bad / "text.png").write_text("no picture")
+    (bad / "Thumbs.db").write_bytes(b"\xd0\xcf")
+    shutil.copy(folder / "train/NORMAL/IM-0001-0001.jpeg", bad / os.fsdecode(b"r\xf6ntgen.jpeg"))
+    (folder / "train/NORMAL/IM-0001-0001.jpeg").unlink()
+
+    card = _convert(folder, tmp_path / "out", DataSettings(max_rejected_fraction=0.2))
+
+    reasons = {each.image_id.split("/")[-1]: each.reason for each in card.rejected}
+    assert set(reasons) == {"pipe.png", "broken.png", "itself.png", "empty.png", "text.png"}
+    assert "a pipe" in reasons["pipe.png"]
+    assert "No such file" in reasons["broken.png"]
+    assert "links" in reasons["itself.png"]
+    assert card.num_images == 60
+    assert any("not followed: train/NORMAL/circle" in warning for warning in card.warnings)
+    ids = [i for examples in _examples(tmp_path / "out").values() for i in _ids(examples)]
+    assert r"train/NORMAL/r\xf6ntgen.jpeg" in ids
+    assert r"r\xf6ntgen.jpeg" in (tmp_path / "out" / "dataset_card.md").read_text("utf-8")
+
+
 def test_sharpness_is_measured_also_for_records_of_before_it(folder, tmp_path, public_names):
     flat, noisy = public_names[0], public_names[1]
     noise = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
-    Image.new("L", (200, 200), 90).save(folder / flat)
+    Image.linear_gradient("L").save(folder / flat)
     Image.fromarray(noise).save(folder / noisy)
     _convert(folder, tmp_path / "out")
     examples = [e for split in _examples(tmp_path / "out").values() for e in split]
