@@ -25,10 +25,14 @@ from serving.backends import (
 )
 from serving.example_requests import example_commands, server_url
 from serving.push_folder import is_complete
-from serving.settings import BatchSettings, Limits, ServerSettings
+from serving.settings import (
+    BatchSettings,
+    Limits,
+    ServerSettings,
+    add_options,
+    option_values,
+)
 from serving.token_file import TOKEN_VARIABLE, read_token
-
-_MIB = 2**20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,11 +65,11 @@ def serve(options: argparse.Namespace) -> None:
     _check_model_dir(settings.model_dir)
     backend, reason = choose_backend(settings, options.backend)
     _say(f"Serving with: {backend} ({reason})")
-    # The embedded server tells of errors itself; TensorFlow's lines speak of absent GPUs.
+    # The embedded server reports errors itself; TensorFlow's lines are about absent GPUs.
     is_silent = backend == "embedded" and not options.verbose
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if is_silent else "2")
     if backend == "embedded":
-        _warn_of_open_door(settings)
+        _warn_if_open(settings)
         # Imported here: the other ways need none of it.
         from serving.server.run import run_embedded
 
@@ -76,9 +80,9 @@ def serve(options: argparse.Namespace) -> None:
     if backend == "binary" and settings.is_loopback:
         _say(
             f"Note: this program has no option for its address: ports {grpc_port(settings)} "
-            f"(gRPC) and {settings.port} (REST) are open on all of this machine's"
+            f"(gRPC) and {settings.port} (REST) are open on all addresses of this machine"
         )
-    _say("It does not listen before it has loaded the model.")
+    _say("It listens once it has loaded the model.")
     _show_commands(options, settings, server_url(settings.host, settings.port))
     command = (binary_command if backend == "binary" else docker_command)(settings)
     program = shutil.which(command[0])
@@ -118,26 +122,12 @@ def read_settings(options: argparse.Namespace) -> ServerSettings:
     """
     return ServerSettings(
         model_dir=options.model_dir or Path("output") / "serving" / options.model_name,
-        model_name=options.model_name,
-        host=options.host,
-        port=options.port,
         labels=dict(options.label),
         token=_token(options.token_file),
         cors_origins=tuple(options.cors_origin),
-        poll_s=options.poll_s,
-        shutdown_s=options.shutdown_s,
-        limits=Limits(
-            max_body_bytes=options.max_body_mib * _MIB,
-            max_total_body_bytes=options.max_total_body_mib * _MIB,
-            max_instances=options.max_instances,
-            max_image_pixels=options.max_image_pixels,
-            timeout_s=options.timeout_s,
-            max_active_requests=options.max_active_requests,
-            head_timeout_s=options.head_timeout_s,
-        ),
-        batching=BatchSettings(
-            max_batch_size=options.max_batch_size, parallel_runs=options.parallel_runs
-        ),
+        limits=Limits(**option_values(options, Limits)),
+        batching=BatchSettings(**option_values(options, BatchSettings)),
+        **option_values(options, ServerSettings),
     )
 
 
@@ -150,30 +140,27 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m serving",
         description=(__doc__ or "").splitlines()[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog=(__doc__ or "").partition("\n\n")[2],
     )
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "--model-dir",
         metavar="DIR",
         type=Path,
-        help="folder of numbered versions; by default output/serving/NAME",
+        help="folder of numbered versions (default: output/serving/NAME)",
     )
-    add("--model-name", metavar="NAME", default="pneumonia", help="in the paths of requests")
-    add("--host", default="127.0.0.1", help="address to listen on")
-    add("--port", type=int, default=8501, help="0 for any free one (embedded only)")
-    add("--with", dest="backend", choices=BACKENDS, help="force what serves")
-    add("--wait", action="store_true", help="start although no model is pushed yet")
-    add("--verbose", action="store_true", help="log every request, without its content")
+    add_options(parser, ServerSettings)
+    parser.add_argument(
+        "--with",
+        dest="backend",
+        choices=BACKENDS,
+        help="server to use (default: TensorFlow Serving where it is installed)",
+    )
+    parser.add_argument("--wait", action="store_true", help="start although no model is pushed yet")
+    parser.add_argument(
+        "--verbose", action="store_true", help="log every request, without its content"
+    )
     embedded = parser.add_argument_group("embedded server")
-    _add_embedded(embedded)
-    return parser.parse_args(arguments)
-
-
-def _add_embedded(group: argparse._ArgumentGroup) -> None:
-    limits, batching = Limits(), BatchSettings()
-    add = group.add_argument
-    add(
+    embedded.add_argument(
         "--label",
         metavar="NAME=VERSION",
         type=_label,
@@ -181,39 +168,23 @@ def _add_embedded(group: argparse._ArgumentGroup) -> None:
         default=[],
         help="serve a version under a label, too; may be repeated",
     )
-    add(
+    embedded.add_argument(
         "--token-file",
         metavar="FILE",
         type=Path,
-        help=f"requests need its bearer token; else that of the variable {TOKEN_VARIABLE}",
+        help="file with the bearer token that requests have to carry (default: the variable "
+        f"{TOKEN_VARIABLE}, or no token)",
     )
-    add("--cors-origin", metavar="ORIGIN", action="append", default=[], help="may be repeated")
-    add("--poll-s", type=float, default=2.0, help="between two looks for a new version")
-    add("--shutdown-s", type=float, default=30.0, help="for running requests after SIGTERM")
-    add("--timeout-s", type=float, default=limits.timeout_s, help="for one request")
-    add(
-        "--head-timeout-s",
-        type=float,
-        default=limits.head_timeout_s,
-        help="for the head of a request, before its token is checked",
+    embedded.add_argument(
+        "--cors-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="origin of web pages that may read answers; may be repeated",
     )
-    add("--max-body-mib", type=int, default=limits.max_body_bytes // _MIB, help="in one request")
-    add(
-        "--max-total-body-mib",
-        type=int,
-        default=limits.max_total_body_bytes // _MIB,
-        help="in all requests that are being answered",
-    )
-    add("--max-instances", type=int, default=limits.max_instances, help="in one request")
-    add("--max-image-pixels", type=int, default=limits.max_image_pixels, help="in one image")
-    add(
-        "--max-active-requests",
-        type=int,
-        default=limits.max_active_requests,
-        help="requests that are being answered",
-    )
-    add("--max-batch-size", type=int, default=batching.max_batch_size, help="instances in a run")
-    add("--parallel-runs", type=int, default=batching.parallel_runs, help="runs at a time")
+    add_options(embedded, Limits)
+    add_options(embedded, BatchSettings)
+    return parser.parse_args(arguments)
 
 
 def _label(text: str) -> tuple[str, int]:
@@ -223,11 +194,11 @@ def _label(text: str) -> tuple[str, int]:
     return name, int(version)
 
 
-def _warn_of_open_door(settings: ServerSettings) -> None:
+def _warn_if_open(settings: ServerSettings) -> None:
     if not settings.is_loopback and not settings.token:
         _say(
-            f"Note: whoever reaches {settings.host} port {settings.port} can ask; set a token "
-            "with --token-file"
+            f"Note: anybody who reaches {settings.host} port {settings.port} can ask; set a "
+            "token with --token-file"
         )
 
 

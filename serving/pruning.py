@@ -24,7 +24,7 @@ def prune(push_dir: Path, keep_versions: int, pinned: Collection[int] = ()) -> l
 
     A reader sees a version whole or not at all: it is renamed before it is deleted. What an
     earlier call could not delete, or had no time to, is deleted, too. A folder that cannot be
-    changed is told in the log and left: what was pushed serves all the same.
+    changed is logged and left as it is: what was pushed serves all the same.
 
     Args:
         push_dir: Folder with numbered versions; `models.config` beside it pins what it names.
@@ -42,7 +42,9 @@ def prune(push_dir: Path, keep_versions: int, pinned: Collection[int] = ()) -> l
     try:
         served = served_versions(push_dir)
     except (OSError, ValueError) as error:
-        _LOGGER.warning("Nothing is pruned, for what is served is not known: %s", error)
+        _LOGGER.warning(
+            "No version was deleted, as it is not known which ones are served: %s", error
+        )
         return []
     for left in push_dir.glob(f"{_PRUNED}*"):
         shutil.rmtree(left, ignore_errors=True)
@@ -56,13 +58,15 @@ def prune(push_dir: Path, keep_versions: int, pinned: Collection[int] = ()) -> l
         except FileNotFoundError:
             continue  # another run's push has pruned it in between
         except OSError as error:
-            _LOGGER.warning("Version %d could not be pruned: %s", version, error)
+            _LOGGER.warning("Version %d could not be deleted: %s", version, error)
         else:
             shutil.rmtree(hidden, ignore_errors=True)
             pruned.append(version)
     if pruned:
-        told = ", ".join(map(str, pruned))
-        _LOGGER.info("Pruned from %s: %s; the newest %d stay", push_dir, told, keep_versions)
+        names = ", ".join(map(str, pruned))
+        _LOGGER.info(
+            "Deleted old versions of %s: %s; the newest %d stay", push_dir, names, keep_versions
+        )
     return pruned
 
 
@@ -74,7 +78,7 @@ def served_versions(push_dir: Path) -> set[int]:
             container knows the folder by another path.
 
     Raises:
-        ValueError: The file is there, but is none of TF Serving's.
+        ValueError: The file is not a configuration of TF Serving.
         OSError: It cannot be read.
     """
     path = push_dir.parent / SERVER_CONFIG

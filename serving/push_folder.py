@@ -95,6 +95,15 @@ def push(model_dir: Path, push_dir: Path) -> tuple[int, bool]:
     Raises:
         InputError: `push_dir` cannot be written.
         FileNotFoundError: `model_dir` holds no saved model.
+
+    Example:
+        >>> export = Path("export")
+        >>> export.mkdir()
+        >>> _ = (export / "saved_model.pb").write_bytes(b"a saved model")
+        >>> push(export, Path("serving"))
+        (1, True)
+        >>> push(export, Path("serving"))  # the same content once more
+        (1, False)
     """
     if not (model_dir / SAVED_MODEL_FILE).is_file():
         raise FileNotFoundError(f"expected {SAVED_MODEL_FILE} in {model_dir}")
@@ -105,10 +114,10 @@ def push(model_dir: Path, push_dir: Path) -> tuple[int, bool]:
 
 
 def roll_back(push_dir: Path, version: int | None = None) -> tuple[int, int]:
-    """Make an earlier version the newest again, as a version of its own number.
+    """Make an earlier version the newest again, under a new number.
 
     The model that served until then stays, and the newest number is the one that serves, so that
-    servers that poll the folder need not be told. The next run is compared with it.
+    servers that poll the folder load it. The next run is compared with it.
 
     Args:
         push_dir: Folder with numbered versions.
@@ -132,8 +141,8 @@ def roll_back(push_dir: Path, version: int | None = None) -> tuple[int, int]:
     if version is None:
         raise InputError(f"expected an earlier, different model to roll back to: {found}")
     raise InputError(
-        f"expected a version other than what serves, got {version}, whose content is that of the "
-        f"newest version {versions[-1]}: nothing is to be done"
+        f"expected another version than the one that serves, got {version}, whose content is that "
+        f"of the newest version {versions[-1]}: there is nothing to do"
     )
 
 

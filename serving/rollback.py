@@ -42,13 +42,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         type=Path,
         default=Path("output/serving/pneumonia"),
-        help="the folder of numbered versions (default: %(default)s)",
+        help="folder of numbered versions (default: %(default)s)",
     )
     parser.add_argument(
         "--to",
         metavar="VERSION",
         type=int,
-        help="the version to serve again (default: the newest whose content differs)",
+        help="version to serve again (default: the newest whose content differs)",
     )
     return parser.parse_args(arguments)
 

@@ -4,7 +4,7 @@ It speaks the REST API of TensorFlow Serving, and so to the project's own server
 """
 
 from serving.client.api import Client
+from serving.client.outcomes import Failure, Outcome, Prediction, UnansweredError
 from serving.client.retry import RetryPolicy
-from serving.client_outcomes import Failure, Outcome, Prediction, UnansweredError
 
 __all__ = ["Client", "Failure", "Outcome", "Prediction", "RetryPolicy", "UnansweredError"]

@@ -11,8 +11,8 @@ from typing import Literal, Self
 import pydantic
 
 from contract import features
-from serving.client_images import ReadyImage
-from serving.client_outcomes import Prediction, ServerUnavailableError
+from serving.client.images import ReadyImage
+from serving.client.outcomes import Prediction, ServerUnavailableError
 
 _MAX_MESSAGE_CHARACTERS = 300
 # TensorFlow Serving quotes what it could not read, which may be an image.
@@ -22,7 +22,7 @@ _OF_REFERRAL = (features.DECISION, features.FAMILIARITY, features.FAMILIARITY_TH
 
 
 class _Row(pydantic.BaseModel):
-    """One entry of `predictions`; further outputs are none of our business."""
+    """One entry of `predictions`; further outputs are ignored."""
 
     model_config = pydantic.ConfigDict(frozen=True, strict=True)
 
@@ -45,7 +45,8 @@ class _Row(pydantic.BaseModel):
                 f"expected a decision that is the label {self.label} or {features.REFER}, "
                 f"got {self.decision}"
             )
-        if self.familiarity < self.familiarity_threshold and self.decision != features.REFER:
+        unfamiliar = features.is_unfamiliar(self.familiarity, self.familiarity_threshold)
+        if unfamiliar and self.decision != features.REFER:
             raise ValueError(
                 f"expected the decision {features.REFER} for an unfamiliar image, "
                 f"got {self.decision}"
@@ -73,7 +74,7 @@ def read_predictions(body: bytes, images: Sequence[ReadyImage]) -> list[Predicti
     """Read the answer to `request_body(images)`.
 
     Raises:
-        ServerUnavailableError: It is not what this model answers, so something else serves there.
+        ServerUnavailableError: It is not an answer of this model: another one is served there.
     """
     try:
         rows = _Answer.model_validate_json(body).predictions

@@ -7,10 +7,8 @@ from pathlib import Path
 from types import TracebackType
 
 from serving.bisection import answer_each
-from serving.client.request import Requester
-from serving.client.retry import RetryPolicy
-from serving.client_images import MAX_IMAGE_PIXELS, ReadyImage, name_images, prepare_image
-from serving.client_outcomes import (
+from serving.client.images import MAX_IMAGE_PIXELS, ReadyImage, name_images, prepare_image
+from serving.client.outcomes import (
     Failure,
     Outcome,
     Prediction,
@@ -18,6 +16,8 @@ from serving.client_outcomes import (
     ServerUnavailableError,
     UnansweredError,
 )
+from serving.client.request import Requester
+from serving.client.retry import RetryPolicy
 
 # A request is closed by whichever comes first: X-rays differ in size a hundredfold.
 _MAX_BATCH_BYTES = 8 * 2**20
@@ -40,6 +40,12 @@ class Client:
     Raises:
         InputError: The address cannot be one of a server.
         ValueError: `batch_size` or `timeout_s` is not positive.
+
+    Example:
+        >>> with Client(url) as client:  # such as "http://localhost:8501"
+        ...     [prediction] = client.predict([Path("xray.png")])
+        >>> prediction.name, prediction.decision
+        ('xray.png', 'pneumonia')
     """
 
     def __init__(

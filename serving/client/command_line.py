@@ -19,10 +19,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from contract.command_line import run_command
 from serving.client.api import Client
+from serving.client.images import find_images
+from serving.client.outcomes import Outcome, Prediction
 from serving.client.output import print_failures, print_table, printable, write_json_line
 from serving.client.retry import RetryPolicy
-from serving.client_images import find_images
-from serving.client_outcomes import Outcome, Prediction
 from serving.token_file import read_token
 
 EXIT_ALL_ANSWERED = 0

@@ -11,18 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from contract import features
-from serving.client_outcomes import UNCERTAIN_SCORE, UNFAMILIAR_IMAGE, Failure, Outcome, Prediction
+from serving.client.outcomes import UNCERTAIN_SCORE, UNFAMILIAR_IMAGE, Failure, Outcome, Prediction
 
 _NUM_NAMED = 3
 _REASONS = {UNFAMILIAR_IMAGE: "unfamiliar image", UNCERTAIN_SCORE: "uncertain score"}
-_WIDE = 10_000  # columns of what is no terminal: a line in a file is not folded
+_WIDE = 10_000  # columns outside a terminal: a line in a file is not folded
 
 
 def write_json_line(outcome: Outcome, stream: TextIO) -> None:
     """Write one object and flush, so that a program reads it while others are judged.
 
     The keys are file, probability, label, threshold, decision, refer_reason, familiarity and
-    familiarity_threshold, the last three null where there is no such thing; or file and error.
+    familiarity_threshold, the last three null where they do not apply; or file and error.
     """
     if isinstance(outcome, Prediction):
         record: dict[str, str | float | None] = {
@@ -79,7 +79,7 @@ def _decision(prediction: Prediction) -> Text:
 
 
 def print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
-    """Tell why images have no answer, each reason once, and how many were answered."""
+    """Print why images have no answer, each reason once, and how many were answered."""
     by_reason: dict[str, list[str]] = {}
     for outcome in outcomes:
         if isinstance(outcome, Failure):

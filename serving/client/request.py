@@ -11,9 +11,9 @@ import httpx
 
 from contract.errors import InputError
 from serving.client.answer import error_message, read_predictions, request_body
+from serving.client.images import ReadyImage
+from serving.client.outcomes import Prediction, RefusedRequestError, ServerUnavailableError
 from serving.client.retry import BusyError, RetryPolicy, parse_retry_after
-from serving.client_images import ReadyImage
-from serving.client_outcomes import Prediction, RefusedRequestError, ServerUnavailableError
 
 _BUSY = (429, 502, 503, 504)
 # About what was sent; any other error is about the address, the rights or the server.
@@ -83,7 +83,7 @@ class Requester:
 
         Raises:
             RefusedRequestError: The server will not judge them.
-            ServerUnavailableError: It cannot be asked, or is none of TensorFlow Serving's kind.
+            ServerUnavailableError: It cannot be asked, or is not of TensorFlow Serving's kind.
         """
         retrying = self._retry.retrying(lambda error: self._on_wait(f"{self._url} {error}"))
         try:
@@ -117,7 +117,7 @@ class Requester:
 
 def _transport_problem(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
-        return "could not be connected to in time"
+        return "did not accept a connection in time"
     if isinstance(error, httpx.TimeoutException):
         return "did not answer in time"
     if isinstance(error, httpx.ConnectError):

@@ -1,4 +1,4 @@
-"""From a target and a body to an answer: the work between HTTP and the model."""
+"""Answer a request with a body: read its tensors, run the model, write the outputs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
-from serving.limits.images import check_images
+from serving.server.images import check_images
 from serving.server.metrics import Metrics
 from serving.server.queue import RunQueue
 from serving.server.rest.document import describe, parse_document, signature_name
@@ -31,7 +31,7 @@ class Answerer:
         pool: The versions.
         queue: Runs them.
         limits: Of requests.
-        metrics: Told of scores.
+        metrics: Receives scores.
         threads: For large bodies; not those that the model runs in.
     """
 

@@ -33,7 +33,7 @@ def create_application(settings: ServerSettings, pool: VersionPool) -> Starlette
 
     Args:
         settings: All of the server.
-        pool: The versions, which somebody else refreshes.
+        pool: The versions; the caller refreshes them.
     """
     metrics = Metrics()
     metrics.watch_version(lambda: pool.newest)

@@ -18,7 +18,7 @@ _DRAIN_TIMES = 4  # the limit: what a refused body may send before the connectio
 
 
 def announced_bytes(request: Request) -> int | None:
-    """Return the length that a request's head tells, None where it tells none."""
+    """Return the length of the body by the head of a request, None where it has none."""
     text = request.headers.get("content-length", "")
     return int(text) if text.isascii() and text.isdigit() else None
 
@@ -77,7 +77,9 @@ async def _undone(
             # One byte more than allowed is enough to know.
             unpacked = unpacker.decompress(chunk, max_bytes - num_bytes + 1)
         except zlib.error as error:
-            raise invalid_argument("the body is not gzip, as Content-Encoding says") from error
+            raise invalid_argument(
+                "expected a gzip body, as Content-Encoding says, got another"
+            ) from error
         num_bytes += len(unpacked)
         yield unpacked
         if unpacker.unconsumed_tail:
@@ -85,7 +87,7 @@ async def _undone(
         if unpacker.unused_data:
             raise invalid_argument("expected one gzip member as the body, got bytes after it")
     if not unpacker.eof:
-        raise invalid_argument("the gzip body ends too early")
+        raise invalid_argument("expected a complete gzip body, got a truncated one")
 
 
 def _too_large(max_bytes: int) -> ServingError:

@@ -1,4 +1,4 @@
-"""The endpoint of everything below `/v1/`: admission, time limit, errors and figures."""
+"""The endpoint of everything below `/v1/`: admission, time limit, errors and metrics."""
 
 from __future__ import annotations
 
@@ -69,9 +69,11 @@ class RestEndpoint:
         except ClientDisconnect:
             response = Response(status_code=_CLIENT_CLOSED)
         except Exception as error:
-            # Its text may hold what was sent: only its kind and place are told.
+            # Its text may hold what was sent: only its kind and place are logged.
             log.error("request failed: %s%s", type(error).__name__, _place(error))
-            response = error_response(ServingError(500, "internal error; the server's log tells"))
+            response = error_response(
+                ServingError(500, "internal error; see the log of the server")
+            )
         seconds = time.perf_counter() - started_at
         self._metrics.count_answer(action, response.status_code, seconds)
         log.debug("%s %d in %.0f ms", action, response.status_code, seconds * 1000)

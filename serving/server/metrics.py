@@ -1,4 +1,4 @@
-"""What the embedded server tells Prometheus."""
+"""The metrics of the embedded server, for Prometheus."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 
 
 class Metrics:
-    """The figures of one server; a registry of its own, so that several can live in a process."""
+    """The metrics of one server, with their own registry, so that a process can have several."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -81,7 +81,7 @@ class Metrics:
         )
 
     def watch_version(self, newest: Callable[[], int | None]) -> None:
-        """Ask for the version whenever the figures are read."""
+        """Ask for the version whenever the metrics are read."""
         self.version.set_function(lambda: newest() or 0)
 
     def count_answer(self, action: str, status: int, seconds: float) -> None:
@@ -105,5 +105,5 @@ class Metrics:
                     self.decisions.labels(_DECISIONS[decision]).inc()
 
     def page(self) -> bytes:
-        """Return the figures in Prometheus' text format."""
+        """Return the metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

@@ -1,7 +1,7 @@
 """Run the embedded server until a signal ends it.
 
 The socket is open at once, so that a client that comes early gets 503 and the reason, not a
-refused connection. HTTP runs in a thread of its own; the main thread imports TensorFlow, loads
+refused connection. HTTP has its own thread; the main thread imports TensorFlow, loads
 models and looks for new versions, so that a signal ends it in the middle of that, too.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,6 @@ from contract.errors import InputError
 from serving.example_requests import server_url
 from serving.server.application import create_application
 from serving.server.connection import MAX_HEAD_BYTES, bounded_connection
-from serving.server.listening import listen
 from serving.server.quiet_import import import_lines_dropped
 from serving.server.versions import VersionPool
 from serving.settings import ServerSettings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel
 
 _KEEP_ALIVE_S = 60
+_BACKLOG = 2048
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def run_embedded(
     settings: ServerSettings,
     wait: bool,
     say: Callable[[str], None],
-    tell_commands: Callable[[str], None],
+    show_commands: Callable[[str], None],
 ) -> None:
     """Listen, load the newest version, and answer until SIGTERM or SIGINT.
 
@@ -52,7 +53,7 @@ def run_embedded(
         settings: All of the server.
         wait: Go on although no version can be served yet.
         say: Shows a line.
-        tell_commands: Shows how to ask the server at a URL, once it answers.
+        show_commands: Shows how to ask the server at a URL, once it answers.
 
     Raises:
         InputError: The address cannot be used, or there is no version and none is waited for.
@@ -78,14 +79,41 @@ def run_embedded(
                 say(f"Listening on {url}; requests get 503 until the model is loaded")
                 _load_first(settings, pool, wait)
                 _say_what_is_served(settings, pool, url, say)
-                tell_commands(url)
+                show_commands(url)
                 follow(pool, settings.poll_s, ended.wait)
-                raise RuntimeError("the HTTP server has ended by itself; see its log")
+                raise RuntimeError("the HTTP server stopped unexpectedly; see its log")
         except _TerminatedError:
             return
         finally:
             server.should_exit = True
             ended.wait()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Args:
+        host: An address or a name of this machine.
+        port: 0 for any free one.
+
+    Raises:
+        InputError: The address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, asyncio sends small packets at once; without, each answer after
+    # the first on a connection waits 40 ms for the client's delayed acknowledgement.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise InputError(
+            f"expected to listen on {host} port {port}, got: {error.strerror or error}; "
+            "choose others with --host and --port"
+        ) from error
+    return listening
 
 
 def follow(pool: VersionPool, every_s: float, has_ended: Callable[[float], bool]) -> None:
@@ -142,8 +170,8 @@ def _load_first(settings: ServerSettings, pool: VersionPool, wait: bool) -> None
     errors = [f"version {state.version}: {state.error}" for state in pool.states() if state.error]
     if errors:
         raise InputError(
-            f"no version in {settings.model_dir} can be loaded: {'; '.join(errors)}; "
-            "run the pipeline again, or wait for another version with --wait"
+            f"expected a version in {settings.model_dir} that can be loaded, got none: "
+            f"{'; '.join(errors)}; run the pipeline again, or wait for another version with --wait"
         )
     raise InputError(
         f"expected a pushed model in {settings.model_dir}, found none; run the pipeline first, "

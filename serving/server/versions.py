@@ -11,6 +11,8 @@ not load, a running server goes on with the version that it has, and a restarted
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import enum
 import gc
 import logging
 import threading
@@ -21,7 +23,6 @@ from typing import TYPE_CHECKING
 
 from serving.push_folder import SAVED_MODEL_FILE, is_complete, version_folders
 from serving.server.rest.errors import ServingError, invalid_argument, not_found
-from serving.server.version_state import State, VersionEntry
 
 if TYPE_CHECKING:  # it brings TensorFlow, some ten seconds
     from serving.server.saved_model import SavedModel
@@ -30,6 +31,49 @@ _RETRY_S = 60.0
 _RETRY_AFTER_S = 5  # for clients, while the first version is loaded
 
 log = logging.getLogger(__name__)
+
+
+class State(enum.Enum):
+    """TF Serving's names of a version's states."""
+
+    LOADING = "LOADING"
+    AVAILABLE = "AVAILABLE"
+    UNLOADING = "UNLOADING"
+    END = "END"
+
+
+@dataclasses.dataclass
+class VersionEntry:
+    """One version and who uses it; guarded by its pool's lock.
+
+    Attributes:
+        version: Its number.
+        state: Where it is in its life.
+        model: None before it is loaded and after it ended.
+        num_leases: Requests that use it.
+        error: Why it could not be loaded; "" where it could.
+        retry_at: Time of the pool's clock from when loading is tried again, in seconds.
+    """
+
+    version: int
+    state: State = State.LOADING
+    model: SavedModel | None = None
+    num_leases: int = 0
+    error: str = ""
+    retry_at: float = 0.0
+
+    def retire(self) -> None:
+        """Take no new requests; those that run keep the model."""
+        if self.state is State.AVAILABLE:
+            self.state = State.UNLOADING
+
+    def end_if_unused(self) -> bool:
+        """Let go of a retired model without requests; return whether that was done now."""
+        if self.state is not State.UNLOADING or self.num_leases:
+            return False
+        self.state = State.END
+        self.model = None
+        return True
 
 
 class VersionPool:

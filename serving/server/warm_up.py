@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from PIL import Image
 
 from contract import features
-from ingestion.tfrecord_file import encode_example
 from models.warmup import read_warm_up
 from serving.server.rest.errors import ServingError
 from serving.server.rest.tensors import Arrays
 from serving.server.saved_model import SavedModel
 
-_SIDE_PX = 256
-
 log = logging.getLogger(__name__)
 
 
 def load_and_warm_up(directory: Path, version: int) -> SavedModel:
-    """Load a version, run its signatures on a drawn image, and replay its warm-up requests.
+    """Load a version and let it answer its warm-up requests.
 
-    The first run of a graph is slower than all others, and a model that cannot answer for a
-    plain picture is better found now. A version without warm-up requests is served; one whose
-    requests cannot be read or answered is not, as in TensorFlow Serving
+    The first run of a graph is slower than all others, and a model that cannot answer is better
+    found before a client asks. A version without warm-up requests is served; one whose requests
+    cannot be read or answered is not, as in TensorFlow Serving
     (servables/tensorflow/saved_model_warmup_util.cc).
 
     Raises:
@@ -36,7 +30,6 @@ def load_and_warm_up(directory: Path, version: int) -> SavedModel:
         ValueError: The model is not one for serving, or cannot answer.
     """
     model = SavedModel(directory, version)
-    _check_answers(model)
     replay_warm_up(model, directory)
     return model
 
@@ -89,32 +82,5 @@ def _answer(model: SavedModel, name: str, arrays: Arrays) -> None:
         raise ValueError("the model has no such signature with these inputs")
     for key, array in arrays.items():
         if not signature.inputs[key].admits(array.shape):
-            raise ValueError(f"{key} has not the shape of the signature's")
+            raise ValueError(f"{key} does not have the shape that the signature declares")
     model.run(name, arrays)
-
-
-def _check_answers(model: SavedModel) -> None:
-    image = _drawn_image()
-    examples = {
-        features.SERVING_SIGNATURE: (features.IMAGE_BYTES, image),
-        features.EXAMPLES_SIGNATURE: (
-            features.EXAMPLES_INPUT,
-            encode_example({features.IMAGE_BYTES: image}),
-        ),
-    }
-    for signature, (name, value) in examples.items():
-        if set(getattr(model.signatures.get(signature), "inputs", ())) != {name}:
-            continue  # another kind of model: nothing is known that it could answer
-        rows = np.empty(1, dtype=object)
-        rows[0] = value
-        try:
-            model.run(signature, {name: rows})
-        except ServingError as error:
-            raise ValueError(f"{signature} cannot answer: {error.message}") from error
-
-
-def _drawn_image() -> bytes:
-    ramp = np.tile(np.arange(_SIDE_PX, dtype=np.uint8), (_SIDE_PX, 1))
-    buffer = io.BytesIO()
-    Image.fromarray(ramp).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -17,7 +17,7 @@ from evaluation.decision_band import DecisionBand
 from models.provenance import Provenance, SiteCalibration, describe_site_origin, read_provenance
 from models.reference_scores import ReferenceScores
 from models.session_model import SessionModel
-from serving.client_images import ReadyImage, prepare_image
+from serving.client.images import ReadyImage, prepare_image
 from serving.push_folder import is_complete, push, pushed_versions, version_dir
 from serving.site_calibration.alignment import ALIGNED, Alignment, align_scores
 from serving.site_calibration.labelled import (

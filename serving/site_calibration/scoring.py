@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from contract import features
 from contract.errors import InputError
 from models.session_model import SessionModel
-from serving.client_images import ReadyImage, prepare_image
+from serving.client.images import ReadyImage, prepare_image
 from serving.site_calibration.site_images import SiteImage
 
 
@@ -81,7 +81,9 @@ class _Scoring:
             return
         probabilities = answer[features.PROBABILITY]
         if features.FAMILIARITY in answer:
-            is_unfamiliar = answer[features.FAMILIARITY] < answer[features.FAMILIARITY_THRESHOLD]
+            is_unfamiliar = features.is_unfamiliar(
+                answer[features.FAMILIARITY], answer[features.FAMILIARITY_THRESHOLD]
+            )
             self.num_unfamiliar = (self.num_unfamiliar or 0) + int(np.sum(is_unfamiliar))
         self.scored += zip((each.image for each in batch), map(float, probabilities), strict=True)
 

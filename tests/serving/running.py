@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from serving.server.listening import listen
-from serving.server.run import create_server, follow
+from serving.server.run import create_server, follow, listen
 from serving.server.versions import VersionPool
 from serving.server.warm_up import load_and_warm_up
 from serving.settings import ServerSettings

@@ -81,7 +81,7 @@ def test_a_damaged_model_is_told(tmp_path, capsys):
     (tmp_path / "1" / "saved_model.pb").write_bytes(b"nonsense")
     arguments = ["--with", "embedded", "--port", "0", "--model-dir", str(tmp_path)]
     assert main(arguments) == EXIT_BAD_INPUT
-    assert "no version in" in capsys.readouterr().err
+    assert "that can be loaded, got none: version 1: " in capsys.readouterr().err
 
 
 def test_a_version_in_the_place_of_its_parent_is_told(tmp_path, capsys):

@@ -36,7 +36,7 @@ def test_the_newest_stay(push_dir: Path, caplog: pytest.LogCaptureFixture) -> No
     with caplog.at_level(logging.INFO):
         assert prune(push_dir, 3) == [1, 2, 3, 4, 5]
     assert sorted(os.listdir(push_dir)) == ["6", "7", "8"]  # nothing hidden is left either
-    assert f"Pruned from {push_dir}: 1, 2, 3, 4, 5; the newest 3 stay" in caplog.text
+    assert f"Deleted old versions of {push_dir}: 1, 2, 3, 4, 5; the newest 3 stay" in caplog.text
 
 
 def test_nothing_is_pruned_where_there_are_not_more(push_dir: Path) -> None:
@@ -98,7 +98,7 @@ def test_where_the_servers_file_cannot_be_read_nothing_is_deleted(
     path = _serve(push_dir, "model_config_list: [oops")
     assert prune(push_dir, 2) == []
     assert len(pushed_versions(push_dir)) == 8
-    assert "Nothing is pruned" in caplog.text
+    assert "No version was deleted" in caplog.text
     assert str(path) in caplog.text
 
 

@@ -62,7 +62,7 @@ def test_a_copy_of_what_serves_is_passed_over(push_dir, tmp_path):
     ("arguments", "told"),
     [
         (["--to", "7"], "got 7: "),
-        (["--to", "2"], "nothing is to be done"),
+        (["--to", "2"], "there is nothing to do"),
     ],
 )
 def test_what_cannot_be_done_is_told_and_changes_nothing(push_dir, arguments, told, capsys):

@@ -15,7 +15,7 @@ from ingestion.records import SourceImage
 from ingestion.shards import ShardPlan, write_shard
 from report.served_predictions import predict_records
 from serving.client import Client, RetryPolicy
-from serving.client_images import MAX_IMAGE_PIXELS
+from serving.client.images import MAX_IMAGE_PIXELS
 from serving.settings import ServerSettings
 from tests.serving.client.pictures import encode_dicom
 from tests.serving.running import serve

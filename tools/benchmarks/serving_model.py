@@ -1,4 +1,4 @@
-"""The model that serving is measured with: a pushed one, or the default network, untrained."""
+"""The model that serving is measured with: a pushed one, or the default one, untrained."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import keras
 import tensorflow_transform as tft
 
 from contract.errors import InputError
-from contract.settings import PipelineSettings, SyntheticSettings
+from contract.settings import SyntheticSettings
 from ingestion.conversion import convert
 from ingestion.open_source import open_source
 from ingestion.synthetic import write_synthetic_set
 from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
-from models.predictor import Predictor
+from models.predictor import EnsemblePredictor, Predictor
+from pipeline.load_config import load_settings
 from serving.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
 from tools.benchmarks.nodes import build_dag, examples_artifact, run_node, schema_artifact
 
@@ -49,7 +50,7 @@ def find_model(model: str | None, pushed: Path) -> Path | None:
 
 
 def export_default_model(directory: Path, work_dir: Path) -> str:
-    """Export the default candidate with random weights: they take the same time.
+    """Export the candidates of `configs/default.yaml` with random weights: they take the same time.
 
     Args:
         directory: Where the SavedModel goes.
@@ -58,7 +59,7 @@ def export_default_model(directory: Path, work_dir: Path) -> str:
     Returns:
         What it is, for people.
     """
-    settings = PipelineSettings()
+    settings = load_settings("default")
     drawn = SyntheticSettings(num_images=_NUM_IMAGES, min_side_px=64, max_side_px=80)
     data = str(write_synthetic_set(work_dir / "drawn", drawn))
     records_dir = work_dir / "records"
@@ -71,9 +72,16 @@ def export_default_model(directory: Path, work_dir: Path) -> str:
     dag = build_dag(settings, records_dir, work_dir)
     run_node(dag, "Transform", inputs, work_dir / "transform", settings.beam.pipeline_args)
     graph = tft.TFTransformOutput(str(work_dir / "transform" / "transform_graph"))
-    (candidate,) = settings.candidates.values()
     side_px = settings.transform.image_size_px
     keras.utils.set_random_seed(settings.seed)
-    predictor = Predictor(build_network(candidate, candidate.image_size_px or side_px), candidate)
+    candidates = [
+        candidate.model_copy(update={"weights": "none"})
+        for candidate in settings.candidates.values()
+    ]
+    members = [
+        Predictor(build_network(each, each.image_size_px or side_px), each) for each in candidates
+    ]
+    predictor = members[0] if len(members) == 1 else EnsemblePredictor(members)
     export_model(ServedModel(predictor, graph, side_px, OperatingRule(0.5)), directory)
-    return f"{candidate.architecture} at {side_px} px, untrained"
+    names = " and ".join(candidate.architecture for candidate in candidates)
+    return f"{names} at {side_px} px, untrained"

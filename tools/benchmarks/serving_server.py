@@ -85,7 +85,7 @@ def serve(push_dir: Path, log_file: Path) -> Iterator[Served]:
     """Serve a folder of versions with the default settings, for the length of a block.
 
     Raises:
-        RuntimeError: The server did not start, or died; its log tells.
+        RuntimeError: The server did not start, or stopped; the message ends with its log.
     """
     command = [sys.executable, "-m", "serving", "--with", "embedded", "--port", "0"]
     command += ["--model-dir", str(push_dir), "--poll-s", _POLL_S]
@@ -94,7 +94,7 @@ def serve(push_dir: Path, log_file: Path) -> Iterator[Served]:
     try:
         yield Served(_wait_for_url(process, log_file), process)
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended by itself: {_tail(log_file)}")
+            raise RuntimeError(f"the server stopped unexpectedly: {_tail(log_file)}")
     finally:
         process.terminate()
         try:

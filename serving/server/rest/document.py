@@ -79,7 +79,7 @@ def signature_name(document: dict[str, Any]) -> str:
     """Return the signature that a request names, or the default one's name.
 
     Raises:
-        ServingError: The name is no string.
+        ServingError: The name is not a string.
     """
     name = document.get(_SIGNATURE_KEY, "")
     if not isinstance(name, str):

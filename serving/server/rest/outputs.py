@@ -105,7 +105,7 @@ def _scalar(name: str, value: Any) -> str:
 
 
 def _decimal(value: Any) -> str:
-    """Write six digits where they are exact, else as many as tell the number from all others."""
+    """Write six digits where they are exact, else as many as identify the number."""
     number = float(value)
     if np.isnan(number):
         return "NaN"

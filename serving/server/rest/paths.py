@@ -1,7 +1,7 @@
 """What a method and a path ask for.
 
-The patterns, the order of checks and the messages follow TF Serving: anything below `/v1/` that
-is no known form is a malformed request (400), not a missing page.
+The patterns, the order of checks and the messages follow TF Serving: anything below `/v1/` of
+another form is a malformed request (400), not a missing page.
 """
 
 from __future__ import annotations

@@ -26,11 +26,11 @@ class TensorSpec:
 
     @property
     def is_batched(self) -> bool:
-        """Tell whether the first dimension is open, as that of rows is."""
+        """Whether the first dimension is open, as that of rows is."""
         return bool(self.shape) and self.shape is not None and self.shape[0] == -1
 
     def admits(self, shape: tuple[int, ...]) -> bool:
-        """Tell whether a tensor of `shape` can be this one."""
+        """Return whether a tensor of `shape` can be this one."""
         if self.shape is None:
             return True
         return len(shape) == len(self.shape) and all(

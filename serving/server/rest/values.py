@@ -29,7 +29,7 @@ _FLOATS: dict[str, type[np.floating[Any]]] = {"float": np.float32, "double": np.
 
 
 def is_base64(value: Any) -> bool:
-    """Tell whether a value is `{"b64": "..."}`, with no other member."""
+    """Return whether a value is `{"b64": "..."}`, without other members."""
     return (
         isinstance(value, dict)
         and not isinstance(value, RepeatedKeys)
@@ -39,7 +39,7 @@ def is_base64(value: Any) -> bool:
 
 
 def dense_shape(value: Any) -> tuple[int, ...]:
-    """Return the shape that the first elements of nested lists tell.
+    """Return the shape that the first elements of nested lists imply.
 
     Raises:
         ServingError: The nesting is deeper than any tensor's.

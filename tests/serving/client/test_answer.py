@@ -10,8 +10,8 @@ import pytest
 
 from contract import features
 from serving.client.answer import _Row, error_message, read_predictions, request_body
-from serving.client_images import ReadyImage
-from serving.client_outcomes import Prediction, ServerUnavailableError
+from serving.client.images import ReadyImage
+from serving.client.outcomes import Prediction, ServerUnavailableError
 from tests.serving.client.fake_server import images_in
 
 ROW = {"probability": 0.25, "label": "normal", "threshold": 0.4}

@@ -10,8 +10,7 @@ import pytest
 from contract.errors import InputError
 from contract.settings import DataSettings
 from ingestion.images import decode_image
-from serving import client_images
-from serving.client import Client, Failure, Prediction, RetryPolicy, UnansweredError, api
+from serving.client import Client, Failure, Prediction, RetryPolicy, UnansweredError, api, images
 from tests.serving.client.fake_server import (
     THRESHOLD,
     Reply,
@@ -220,7 +219,7 @@ def test_a_text_is_no_image(client):
 
 
 def test_images_may_be_as_large_as_at_ingestion():
-    assert DataSettings().max_image_pixels == client_images.MAX_IMAGE_PIXELS
+    assert DataSettings().max_image_pixels == images.MAX_IMAGE_PIXELS
 
 
 def test_larger_images_are_not_decoded(server):

@@ -50,7 +50,7 @@ class Prediction:
             return None
         if self.familiarity is None or self.familiarity_threshold is None:
             return UNCERTAIN_SCORE
-        is_unfamiliar = self.familiarity < self.familiarity_threshold
+        is_unfamiliar = features.is_unfamiliar(self.familiarity, self.familiarity_threshold)
         return UNFAMILIAR_IMAGE if is_unfamiliar else UNCERTAIN_SCORE
 
 

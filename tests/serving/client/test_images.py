@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from contract.errors import InputError
-from serving.client_images import ReadyImage, find_images, name_images, prepare_image
-from serving.client_outcomes import Failure
+from serving.client.images import ReadyImage, find_images, name_images, prepare_image
+from serving.client.outcomes import Failure
 from tests.serving.client.pictures import encode
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ingestion.tf_example import encode_example
-from serving.limits.images import check_images
+from serving.server.images import check_images
 from serving.server.rest.errors import ServingError
 
 

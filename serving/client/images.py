@@ -14,7 +14,7 @@ from contract.errors import InputError
 from ingestion.images import read_for_serving
 from ingestion.rejection import RejectedImageError
 from ingestion.walking import shown, walk
-from serving.client_outcomes import Failure
+from serving.client.outcomes import Failure
 
 MAX_IMAGE_PIXELS = 50_000_000  # ingestion's default, data.max_image_pixels
 

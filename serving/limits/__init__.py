@@ -1,1 +1,0 @@
-"""What a request may cost, and who may send one."""
