@@ -17,7 +17,7 @@ IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIA
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run serve test test-serving test-export-2-19 lint format types kubeflow-local bench ablation lock image image-test image-audit ci clean setup setup-dev
+.PHONY: help run serve test test-fast test-serving test-export-2-19 lint format types kubeflow-local bench ablation lock image image-test image-bom image-audit ci clean setup setup-dev
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -28,8 +28,14 @@ run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on d
 serve: setup ## Serve the newest pushed model: make serve ARGS="--port 9000"
 	@$(PYTHON) -m serving $(ARGS)
 
-test: setup-dev ## Run the tests: make test ARGS="-m 'not slow'" leaves out the long ones
-	@$(PYTHON) -m pytest $(ARGS)
+# As many processes as cores; those of one file, and large runs, stay together: tests/conftest.py.
+PYTEST = $(PYTHON) -m pytest -n auto --dist loadgroup
+
+test: setup-dev ## Run the tests: make test ARGS="tests/models" picks
+	@$(PYTEST) $(ARGS)
+
+test-fast: setup-dev ## Run the tests but whole runs
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-serving: setup-dev ## Ask a server for TF Serving's contract: TF_SERVING_URL=URL make test-serving
 	@$(PYTHON) -m pytest tests/serving/contract $(ARGS)
@@ -108,12 +114,17 @@ image-test: setup-dev ## Build the image and run the DAG in it, a container a ta
 	@CONTAINER_IMAGE=pneumonia-pipeline:test CONTAINER_ENGINE='$(DOCKER)' CONTAINER_FLAGS='$(RUN_FLAGS)' \
 		$(PYTHON) -m pytest tests/kubeflow/test_image.py -rs
 
-image-audit: $(PYTHON_AUDIT) ## Ask which locked packages of the image have known holes, and write its bill of materials
+IMAGE_LOCKS = requirements-image.txt requirements-$(if $(filter gpu,$(VARIANT)),gpu,image-cpu).txt \
+	requirements-weights.txt
+
+image-bom: $(PYTHON_AUDIT) ## Write the bill of materials of the image's packages: build/image-VARIANT.cdx.json
 	@mkdir -p build
-	@$(PYTHON_AUDIT) -m pip_audit --disable-pip --no-deps --progress-spinner off \
-		--requirement requirements-image.txt --requirement requirements-weights.txt \
-		--requirement requirements-$(if $(filter gpu,$(VARIANT)),gpu,image-cpu).txt \
-		--format cyclonedx-json --output build/image-$(VARIANT).cdx.json $(ARGS)
+	@cat $(IMAGE_LOCKS) | $(PYTHON_AUDIT) -m cyclonedx_py requirements --output-reproducible \
+		--output-file build/image-$(VARIANT).cdx.json -
+
+image-audit: $(PYTHON_AUDIT) ## Ask PyPI for known vulnerabilities of the image's packages
+	@$(PYTHON_AUDIT) -m pip_audit --strict --disable-pip --require-hashes --progress-spinner off \
+		$(addprefix --requirement ,$(IMAGE_LOCKS)) $(ARGS)
 
 $(PYTHON_AUDIT): requirements-audit.txt
 	@$(PYTHON) -m venv --clear $(patsubst %/bin/python,%,$@)
