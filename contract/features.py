@@ -7,6 +7,8 @@ Evaluator read it.
 
 from __future__ import annotations
 
+from typing import Any
+
 # Raw features, as ingestion writes them.
 IMAGE_BYTES = "image_bytes"  # bytes: the encoded JPEG or PNG, untouched
 IMAGE_ID = "image_id"  # bytes: where the image came from, relative to the source
@@ -117,6 +119,17 @@ REFER = "refer"
 CASE = "case"  # string: one of CASES
 DECIDED, REFERRED = "decided", "referred"
 CASES = (DECIDED, REFERRED)
+
+
+def is_unfamiliar(familiarity: Any, threshold: Any) -> Any:
+    """Return whether an image, or each of several, is unlike the images that a model knows.
+
+    Args:
+        familiarity: `FAMILIARITY`: a number, an array or a tensor.
+        threshold: `FAMILIARITY_THRESHOLD`: one, or one for each.
+    """
+    return familiarity < threshold
+
 
 # The name's end makes TF Serving's JSON carry it as base64.
 TRANSFORMED_IMAGE_BYTES = "image_png_bytes"  # string: TRANSFORMED_IMAGE as 8-bit grey PNG

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from contract import features
 from contract.settings import ReferralSettings
 from evaluation.decision_band import DecisionBand, choose_decision_band
 from evaluation.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
@@ -60,7 +61,7 @@ def judge_referral(
     band = choose_decision_band(truth, scores, threshold, settings)
     unfamiliar = np.zeros(truth.shape, bool)
     if log_distances is not None:
-        unfamiliar = is_unfamiliar(log_distances, settings.max_unfamiliar_fraction)
+        unfamiliar = unfamiliar_among_known(log_distances, settings.max_unfamiliar_fraction)
     uncertain = band.refers(scores) & ~unfamiliar
     decided = ~(unfamiliar | uncertain)
     return Referral(
@@ -73,7 +74,7 @@ def judge_referral(
     )
 
 
-def is_unfamiliar(
+def unfamiliar_among_known(
     log_distances: npt.ArrayLike, max_unfamiliar_fraction: float
 ) -> npt.NDArray[np.bool_]:
     """Return which of the known images themselves are unfamiliar, each judged by the others.
@@ -87,4 +88,4 @@ def is_unfamiliar(
     """
     known = np.asarray(log_distances, np.float32)
     num_as_far = known.size - np.searchsorted(np.sort(known), known, side="left")
-    return np.asarray(num_as_far / known.size < max_unfamiliar_fraction)
+    return np.asarray(features.is_unfamiliar(num_as_far / known.size, max_unfamiliar_fraction))

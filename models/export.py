@@ -124,7 +124,7 @@ class ServedModel(tf.Module):
             familiar = tf.ones_like(probability)
         else:
             familiar = familiarity(log_distance, tf.constant(self._known))
-        is_referred = (familiar < self._familiarity_threshold) | (
+        is_referred = features.is_unfamiliar(familiar, self._familiarity_threshold) | (
             probability >= self.decision_low
         ) & (probability < self.decision_high)
         return {

@@ -100,8 +100,10 @@ def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions
         unfamiliar=(
             np.concatenate(
                 [
-                    answer[features.FAMILIARITY].numpy()
-                    < answer[features.FAMILIARITY_THRESHOLD].numpy()
+                    features.is_unfamiliar(
+                        answer[features.FAMILIARITY].numpy(),
+                        answer[features.FAMILIARITY_THRESHOLD].numpy(),
+                    )
                     for answer in answers
                 ]
             )

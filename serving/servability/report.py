@@ -295,7 +295,9 @@ def _wrong_decisions(answers: Sequence[Answer], band: DecisionBand) -> list[str]
         for row, value in enumerate(answer.probabilities):
             if not math.isfinite(value):
                 continue  # a reason of its own
-            is_unfamiliar = answer.familiarities[row] < answer.familiarity_thresholds[row]
+            is_unfamiliar = features.is_unfamiliar(
+                answer.familiarities[row], answer.familiarity_thresholds[row]
+            )
             is_referred = is_unfamiliar or bool(is_uncertain[row])
             expected = features.REFER if is_referred else answer.labels[row]
             against += answer.decisions[row] != expected

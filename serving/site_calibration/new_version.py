@@ -120,7 +120,7 @@ def _check_decisions(
     familiarity = after[features.FAMILIARITY]
     if not np.array_equal(before[features.FAMILIARITY], familiarity):
         raise WrongVersionError("its familiarity is not that of the model that it came from")
-    is_unfamiliar = familiarity < after[features.FAMILIARITY_THRESHOLD]
+    is_unfamiliar = features.is_unfamiliar(familiarity, after[features.FAMILIARITY_THRESHOLD])
     is_referred = is_unfamiliar | band.refers(after[features.PROBABILITY])
     expected = np.where(is_referred, features.REFER.encode(), after[features.PREDICTED_LABEL])
     if not np.array_equal(after[features.DECISION], expected):

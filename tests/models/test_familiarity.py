@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from evaluation.referral import is_unfamiliar
+from evaluation.referral import unfamiliar_among_known
 from models.familiarity import FamiliarImages, familiarity
 
 
@@ -55,5 +55,5 @@ def test_familiarity_counts_what_is_at_least_as_far() -> None:
 
 def test_known_images_are_judged_by_the_others() -> None:
     distances = np.arange(200, dtype=np.float32)
-    np.testing.assert_array_equal(np.flatnonzero(is_unfamiliar(distances, 0.01)), [199])
-    assert not is_unfamiliar(distances, 0.0).any()
+    np.testing.assert_array_equal(np.flatnonzero(unfamiliar_among_known(distances, 0.01)), [199])
+    assert not unfamiliar_among_known(distances, 0.0).any()

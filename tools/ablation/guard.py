@@ -1,4 +1,4 @@
-"""Measure what a model refers as unfamiliar: `python -m tools.ablation.guard`.
+"""Measure what a model refers as unfamiliar, or refuses: `python -m tools.ablation.guard`.
 
     python -m tools.ablation.guard --model output/serving/pneumonia/1
         --records validation=output/records/validation adults=output-adults/records/test
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import skimage.data
+import tensorflow as tf
 from PIL import Image, ImageDraw
 
 from contract import features
@@ -33,6 +34,7 @@ from contract.errors import InputError
 from evaluation.intervals import wilson_interval
 from ingestion.tfrecord_file import read_folder
 from models.session_model import SessionModel
+from serving.bisection import answer_each
 
 _SEED = 11
 _BATCH_SIZE = 32
@@ -65,7 +67,7 @@ def measure(options: argparse.Namespace) -> int:
         model = SessionModel(options.model)
     except OSError as error:
         raise InputError(str(error)) from error
-    print("| images | n | referred as unfamiliar | 95% interval |")
+    print("| images | n | referred as unfamiliar or refused | 95% interval |")
     print("|---|---|---|---|")
     missed: Named = {}
     for name, images in sets.items():
@@ -127,15 +129,21 @@ def read_images(folder: Path) -> Named:
 
 
 def ask(model: SessionModel, images: Sequence[bytes]) -> np.ndarray:
-    """Return which images a model refers as unfamiliar, bool [n]."""
-    answers = []
-    for start in range(0, len(images), _BATCH_SIZE):
-        answer = model.run(
-            features.SERVING_SIGNATURE,
-            {features.IMAGE_BYTES: list(images[start : start + _BATCH_SIZE])},
+    """Return which images a model does not judge, as unfamiliar or as no picture, bool [n]."""
+
+    def answer(batch: Sequence[bytes]) -> list[bool]:
+        found = model.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: list(batch)})
+        unfamiliar = features.is_unfamiliar(
+            found[features.FAMILIARITY], found[features.FAMILIARITY_THRESHOLD]
         )
-        answers.append(answer[features.FAMILIARITY] < answer[features.FAMILIARITY_THRESHOLD])
-    return np.concatenate(answers)
+        return [bool(each) for each in unfamiliar]
+
+    answers: list[bool] = []
+    for start in range(0, len(images), _BATCH_SIZE):
+        batch = images[start : start + _BATCH_SIZE]
+        for outcome in answer_each(batch, answer, tf.errors.InvalidArgumentError):
+            answers.append(outcome if isinstance(outcome, bool) else True)
+    return np.array(answers, bool)
 
 
 def contact_sheet(images: Named) -> Image.Image:
