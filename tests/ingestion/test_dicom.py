@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from ingestion.dicom import read_dicom
@@ -161,6 +164,247 @@ def _colour():
 def test_what_is_no_grey_picture_is_rejected_with_the_reason(data, reason):
     with pytest.raises(RejectedImageError, match=reason):
         decode_image(data, _LIMIT)
+
+
+def _changed(data, change):
+    """Return a DICOM file after `change(dataset)`."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    change(dataset)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _table(entries, first=0, bits=16, kind="US", num_entries=None):
+    item = Dataset()
+    declared = len(entries) if num_entries is None else num_entries
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [declared % 2**16, first, bits])
+    if kind == "US":
+        item.add_new("LUTData", "US", list(map(int, entries)))
+    else:
+        dtype = np.uint8 if kind == "packed" else np.uint16
+        item.add_new("LUTData", "OW", np.asarray(entries, dtype).tobytes())
+    return Sequence([item])
+
+
+def test_pixel_data_of_two_pictures_is_rejected():
+    data = _changed(_dicom(_STEPS), lambda d: setattr(d, "PixelData", d.PixelData * 2))
+    with pytest.raises(RejectedImageError, match="expected 3 x 4 values, got 2 x 3 x 4"):
+        decode_image(data, _LIMIT)
+
+
+_RAMP = np.arange(0, 4096, 64, dtype=np.uint16).reshape(8, 8)
+
+
+@pytest.mark.parametrize("declared_bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("kind", ["US", "OW"])
+def test_a_voi_lut_of_12_bits_fills_the_range_whatever_it_declares(declared_bits, kind):
+    table = _table(range(4096), bits=declared_bits, kind=kind)
+    pixels = read_dicom(_dicom(_RAMP, VOILUTSequence=table), _LIMIT)
+    np.testing.assert_array_equal(pixels, np.rint(_RAMP / 4095 * 255))
+
+
+def test_a_voi_lut_of_odd_range_is_scaled_by_its_highest_entry():
+    table = _table(np.arange(4096) // 2, bits=16)
+    pixels = read_dicom(_dicom(_RAMP, VOILUTSequence=table), _LIMIT)
+    np.testing.assert_array_equal(pixels, np.rint(_RAMP // 2 / 2047 * 255))
+
+
+def test_packed_8_bit_tables_are_read():
+    table = _table([0, 50, 100, 200], bits=8, kind="packed")
+    stored = np.array([[0, 1, 2, 3]], np.uint16)
+    np.testing.assert_array_equal(
+        read_dicom(_dicom(stored, VOILUTSequence=table), _LIMIT), [[0, 50, 100, 200]]
+    )
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_a_modality_lut_of_any_depth_is_read(bits):
+    table = _table(np.linspace(0, 2**bits - 1, 12), bits=bits)
+    pixels = read_dicom(_dicom(_STEPS, ModalityLUTSequence=table), _LIMIT)
+    assert pixels[0, 0] == 0
+    assert pixels[-1, -1] == 255
+    assert np.abs(pixels - np.rint(_STEPS * 255 / 11)).max() <= 1
+
+
+def test_tables_start_at_their_first_value_and_repeat_their_ends():
+    stored = np.array([[-9, -5, -4, -3, 7]], np.int16)
+    table = _table([10, 100, 255], first=-5, bits=8)
+    pixels = read_dicom(_dicom(stored, bits=16, VOILUTSequence=table), _LIMIT)
+    np.testing.assert_array_equal(pixels, [[10, 10, 100, 255, 255]])
+
+
+def test_a_table_for_negative_values_of_unsigned_pixels_starts_below_zero():
+    table = _table([10, 100, 255], first=2**16 - 2, bits=8)
+    stored = np.array([[0, 1, 2]], np.uint16)
+    data = _dicom(stored, RescaleSlope=1, RescaleIntercept=-2, VOILUTSequence=table)
+    np.testing.assert_array_equal(read_dicom(data, _LIMIT), [[10, 100, 255]])
+
+
+def _empty(dataset):
+    for name in (
+        "ModalityLUTSequence",
+        "NumberOfFrames",
+        "PixelPaddingRangeLimit",
+        "PixelPaddingValue",
+        "PresentationLUTShape",
+        "RescaleIntercept",
+        "RescaleSlope",
+        "VOILUTFunction",
+        "VOILUTSequence",
+        "WindowCenter",
+        "WindowWidth",
+    ):
+        if name.startswith("PixelPadding"):
+            dataset.add_new(name, "US", None)
+        else:
+            setattr(dataset, name, Sequence([]) if name.endswith("Sequence") else None)
+
+
+def test_empty_elements_count_as_absent():
+    data = _dicom(_STEPS * 100)
+    empty = _changed(data, _empty)
+    assert b"\x28\x00\x52\x10" in empty  # RescaleIntercept is there
+    np.testing.assert_array_equal(read_dicom(empty, _LIMIT), read_dicom(data, _LIMIT))
+
+
+def test_a_rescale_slope_without_an_intercept_counts():
+    plain = read_dicom(_dicom(_STEPS, WindowCenter=20, WindowWidth=30), _LIMIT)
+    data = _dicom(_STEPS, RescaleSlope=2, WindowCenter=20, WindowWidth=30)
+    assert read_dicom(data, _LIMIT).max() > plain.max()
+
+
+@pytest.mark.parametrize("interpretation", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 600, "WindowWidth": 1100}])
+def test_padding_is_black_and_leaves_the_picture_as_it_is(interpretation, window):
+    stored = (_STEPS * 100).astype(np.int16)
+    wide = np.pad(stored, ((0, 0), (3, 0)), constant_values=-32768)
+    plain = read_dicom(_dicom(stored, interpretation, bits=16, **window), _LIMIT)
+    padded = read_dicom(
+        _dicom(wide, interpretation, bits=16, PixelPaddingValue=-32768, **window), _LIMIT
+    )
+    np.testing.assert_array_equal(padded[:, 3:], plain)
+    np.testing.assert_array_equal(padded[:, :3], 0)
+
+
+def test_a_range_of_padding_is_left_out():
+    stored = (_STEPS * 100).astype(np.uint16)
+    wide = np.pad(stored, ((0, 0), (2, 2)), constant_values=((0, 0), (60_000, 65_535)))
+    data = _dicom(wide, bits=16, PixelPaddingValue=60_000)
+    data = _changed(data, lambda d: d.add_new("PixelPaddingRangeLimit", "US", 65_535))
+    pixels = read_dicom(data, _LIMIT)
+    np.testing.assert_array_equal(pixels[:, 2:-2], np.rint(_STEPS * 255 / 11))
+    np.testing.assert_array_equal(pixels[:, [0, 1, -2, -1]], 0)
+
+
+def test_padding_is_known_with_the_wrong_sign():
+    stored = np.pad((_STEPS * 100).astype(np.int16), ((0, 0), (1, 0)), constant_values=-2000)
+    data = _changed(
+        _dicom(stored, bits=16), lambda d: d.add_new("PixelPaddingValue", "US", 2**16 - 2000)
+    )
+    np.testing.assert_array_equal(read_dicom(data, _LIMIT)[:, 1:], np.rint(_STEPS * 255 / 11))
+
+
+@pytest.mark.parametrize(
+    ("interpretation", "shape", "is_read"),
+    [
+        ("MONOCHROME1", "INVERSE", True),
+        ("MONOCHROME2", "IDENTITY", True),
+        ("MONOCHROME2", "INVERSE", False),
+        ("MONOCHROME1", "IDENTITY", False),
+        ("MONOCHROME2", "LIN OD", False),
+    ],
+)
+def test_a_contradiction_on_what_is_white_is_rejected(interpretation, shape, is_read):
+    plain = _dicom(_STEPS, interpretation)
+    shaped = _dicom(_STEPS, interpretation, PresentationLUTShape=shape)
+    if is_read:
+        np.testing.assert_array_equal(read_dicom(shaped, _LIMIT), read_dicom(plain, _LIMIT))
+    else:
+        with pytest.raises(RejectedImageError, match=f"contradicts itself .* got {shape}"):
+            read_dicom(shaped, _LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("window", "reason"),
+    [
+        (
+            (-5000, 10),
+            r"window \(center -5000, width 10\) shows all of its values, 0 to 11, as one",
+        ),
+        ((5000, 10), "shows all of its values"),
+        (("nan", 10), "invalid window: LINEAR, center nan"),
+        ((10, "nan"), "invalid window"),
+        (("inf", 10), "invalid window"),
+        ((10, -4), "invalid window"),
+    ],
+)
+@pytest.mark.parametrize("interpretation", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.filterwarnings("ignore:Invalid value for VR DS")
+def test_a_window_that_shows_nothing_is_rejected(window, reason, interpretation):
+    center, width = window
+    data = _changed(
+        _dicom(_STEPS, interpretation, WindowCenter=1, WindowWidth=1),
+        lambda d: (
+            setattr(d, "WindowCenter", str(center)),
+            setattr(d, "WindowWidth", str(width)),
+        ),
+    )
+    with pytest.raises(RejectedImageError, match=reason):
+        read_dicom(data, _LIMIT)
+
+
+def test_a_table_that_shows_nothing_is_rejected():
+    table = _table([7] * 4096)
+    with pytest.raises(
+        RejectedImageError, match="VOI LUT shows all of its values, 0 to 11, as one"
+    ):
+        read_dicom(_dicom(_STEPS, VOILUTSequence=table), _LIMIT)
+
+
+def test_a_table_that_is_cut_is_rejected():
+    table = _table([1, 2, 3], num_entries=4096)
+    with pytest.raises(RejectedImageError, match="VOI LUT of 3 entries: it declares 4096"):
+        read_dicom(_dicom(_STEPS, VOILUTSequence=table), _LIMIT)
+
+
+def test_a_picture_that_is_all_padding_is_rejected():
+    data = _changed(
+        _dicom(np.full((3, 4), 9, np.uint16)), lambda d: d.add_new("PixelPaddingValue", "US", 9)
+    )
+    with pytest.raises(RejectedImageError, match="all pixels are padding"):
+        read_dicom(data, _LIMIT)
+
+
+@pytest.mark.parametrize("is_implicit", [True, False])
+@pytest.mark.parametrize("start", [b"", b"  "])
+def test_a_file_without_a_preamble_is_read(is_implicit, start):
+    data = _dicom(_STEPS * 100)
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    plain = Dataset()
+    plain.update({element.tag: element for element in dataset})
+    buffer = io.BytesIO()
+    plain.save_as(buffer, implicit_vr=is_implicit, little_endian=True)
+    bare = buffer.getvalue()
+    assert bare.startswith(b"\x08\x00")
+    pixels = decode_image(start + bare, _LIMIT).pixel_sha256
+    assert pixels == decode_image(data, _LIMIT).pixel_sha256
+
+
+def test_reasons_are_one_printable_line_without_the_file_in_them():
+    data = _dicom(_STEPS, WindowCenter="40", WindowWidth="8000000")
+    damaged = data.replace(b"8000000", b"Sur\x1bame")
+    with pytest.raises(RejectedImageError) as caught:
+        read_dicom(damaged, _LIMIT)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+    assert "Sur" not in caught.value.reason
+
+
+def test_the_reason_of_a_decoder_is_more_than_its_first_line():
+    samples = Path(pydicom.data.__file__).parent / "test_files"
+    with pytest.raises(RejectedImageError, match=r"all available plugins: pylibjpeg: .*J2K"):
+        read_dicom((samples / "JPEG2000-embedded-sequence-delimiter.dcm").read_bytes(), 10**7)
 
 
 def test_dicom_without_pixels_is_rejected():
