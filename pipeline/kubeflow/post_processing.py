@@ -40,7 +40,7 @@ _NEVER_CACHED = (
     VERDICT_NODE,
     SUMMARY_NODE,
 )
-_MAX_ARGUMENT_BYTES = 128 * 1024  # of one argument, by Linux
+_MAX_CONTAINER_BYTES = 128 * 1024 - 1  # of one argument, by Linux
 _DAY_S = 24 * 60 * 60
 
 
@@ -173,9 +173,10 @@ def _finish_container(spec: Json, name: str, settings: PipelineSettings) -> None
         sort_keys=True,
         separators=(",", ":"),
     )
-    for argument in container["args"]:
-        if len(argument.encode()) > _MAX_ARGUMENT_BYTES:
-            raise InputError(
-                f"expected arguments of at most {_MAX_ARGUMENT_BYTES} bytes for {name}, got "
-                f"{len(argument.encode())}; configure fewer candidates"
-            )
+    size = len(json.dumps(container, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > _MAX_CONTAINER_BYTES:
+        raise InputError(
+            f"expected a container of at most {_MAX_CONTAINER_BYTES} bytes of JSON for {name}, got "
+            f"{size}: KFP hands it to its driver as one argument, and Argo cuts a longer one; "
+            "configure fewer candidates"
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from rich.text import Text
 
 from contract.command_line import EXIT_BROKEN, EXIT_DONE, run_command
 from tools.kfp_emulator.cluster import DEFAULT_ROOT, Cluster
+from tools.kfp_emulator.containers import ContainerEngine
 from tools.kfp_emulator.documents import read_documents
 from tools.kfp_emulator.parameters import parse_parameters
 from tools.kfp_emulator.results import RunResult, TaskEvent
@@ -42,12 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     console = Console(highlight=False)
     spec = read_documents(options.pipeline).spec
-    with warm_starter(options.home, is_cold=options.cold) as warm:
+    with warm_starter(options.home, is_cold=options.cold or options.containers) as warm:
         result = Cluster(
             options.home,
             max_parallel=options.parallel,
             backoff_factor=options.backoff_factor,
             warm=warm,
+            containers=_containers(options),
         ).run(
             options.pipeline,
             parse_parameters(spec.root.input_definitions, options.param),
@@ -57,6 +60,17 @@ def _run(options: argparse.Namespace) -> int:
     print_result(console, result)
     console.print(f"Logs: {options.home / 'runs' / result.run_id}", soft_wrap=True)
     return EXIT_DONE if result.state == "SUCCEEDED" else EXIT_BROKEN
+
+
+def _containers(options: argparse.Namespace) -> ContainerEngine | None:
+    if not options.containers:
+        return None
+    claims = dict(claim.split("=", maxsplit=1) for claim in options.claim)
+    return ContainerEngine(
+        shlex.split(options.engine),
+        shlex.split(options.engine_flags),
+        {name: Path(folder) for name, folder in claims.items()},
+    )
 
 
 def warm_starter(
@@ -128,7 +142,40 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="start each task from nothing, as a pod does; otherwise from a process that has "
         "imported the libraries",
     )
+    parser.add_argument(
+        "--containers",
+        action="store_true",
+        help="start each task in a container of its image: no network, closed root, uid 10001",
+    )
+    parser.add_argument(
+        "--engine",
+        default="docker",
+        metavar="COMMAND",
+        help="the program for --containers, with its own options (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--engine-flags",
+        default="",
+        metavar="TEXT",
+        help="more options of its `run`, written --engine-flags='--option ...'",
+    )
+    parser.add_argument(
+        "--claim",
+        metavar="CLAIM=DIR",
+        nargs="+",
+        action="extend",
+        default=[],
+        type=_claim,
+        help="folders for the volume claims that containers mount",
+    )
     return parser.parse_args(arguments)
+
+
+def _claim(text: str) -> str:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise argparse.ArgumentTypeError(f"expected CLAIM=DIR, got {text!r}")
+    return text
 
 
 def print_event(console: Console, event: TaskEvent) -> None:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from contract.errors import InputError
 from tools.kfp_emulator.container_process import end_leftovers
+from tools.kfp_emulator.containers import ContainerEngine
 from tools.kfp_emulator.dag_run import DagRun
 from tools.kfp_emulator.documents import read_documents
 from tools.kfp_emulator.metadata_store import MetadataStore
@@ -45,6 +46,7 @@ class Cluster:
         environment: Mapping[str, str] = MappingProxyType({}),
         working_dir: Path | None = None,
         warm: WarmStarter | None = None,
+        containers: ContainerEngine | None = None,
     ) -> None:
         """Take the cluster's settings.
 
@@ -57,6 +59,7 @@ class Cluster:
             working_dir: Where processes start; the repository's root without it, as the image
                 has the project installed.
             warm: Starts Python modules from a process that has imported TFX; runs may share it.
+            containers: Starts tasks in containers of their image instead of processes.
         """
         if max_parallel < 1:
             raise InputError(f"expected max_parallel of at least 1, got {max_parallel}.")
@@ -66,6 +69,7 @@ class Cluster:
         self._environment = dict(environment)
         self._working_dir = working_dir or _REPOSITORY
         self._warm = warm
+        self._containers = containers
 
     def run(
         self,
@@ -73,6 +77,7 @@ class Cluster:
         parameters: Mapping[str, RunParameter] | None = None,
         *,
         root: str = DEFAULT_ROOT,
+        display_name: str = "Run of the emulation",
         on_event: Callable[[TaskEvent], None] | None = None,
     ) -> RunResult:
         """Run a compiled pipeline to its end.
@@ -81,6 +86,7 @@ class Cluster:
             pipeline_file: The YAML, with one or two documents.
             parameters: Run parameters in place of their defaults.
             root: Pipeline root: a URI with `minio`, `s3` or `gs`.
+            display_name: The run's, as KFP's pages would show it.
             on_event: Gets the tasks' events, one at a time, from threads of the run.
 
         Raises:
@@ -110,6 +116,9 @@ class Cluster:
                 warm=self._warm,
                 notify=_one_at_a_time(on_event),
                 start_s=time.monotonic(),
+                display_name=display_name,
+                created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                containers=self._containers,
             )
             outcome, results = DagRun(documents.spec.root.dag, run).execute(Scope(inputs, {}, {}))
             state: RunState = "SUCCEEDED" if outcome.is_success else "FAILED"
@@ -131,6 +140,9 @@ class Cluster:
             pods = self._home / "pods"
             if pods.is_dir():
                 end_leftovers(pods)
+                if self._containers is not None:
+                    for pod in pods.iterdir():
+                        self._containers.remove(pod)
                 shutil.rmtree(pods)
             yield
         finally:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def run_process(
     log_file: Path,
     stop: threading.Event,
     warm: WarmStarter | None = None,
+    kill_at_s: float | None = None,
 ) -> int:
     """Run a command to its end, or to the run's end; return the exit code.
 
@@ -63,6 +65,7 @@ def run_process(
         log_file: Gets its output and errors.
         stop: Ends it when set.
         warm: Starts Python modules where it is given.
+        kill_at_s: The monotonic clock at which it is killed; None is never.
 
     Raises:
         OSError: It cannot be started.
@@ -79,7 +82,8 @@ def run_process(
             try:
                 return process.wait(_POLL_S)
             except subprocess.TimeoutExpired:
-                if stop.is_set():
+                is_late = kill_at_s is not None and time.monotonic() > kill_at_s
+                if stop.is_set() or is_late:
                     _kill_group(process.pid)
     finally:
         _kill_group(process.pid)

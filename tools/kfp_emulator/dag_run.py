@@ -84,7 +84,8 @@ class DagRun:
     def _execute(self, name: str, task: Any, scope: Scope) -> _Ended:
         component = self._run.documents.spec.components[task.component_ref.name]
         if component.WhichOneof("implementation") != "dag":
-            result, outcome = TaskRun(name, task, component, self._run).execute(scope)
+            stored = self._run.documents.stored_component(task.component_ref.name)
+            result, outcome = TaskRun(name, task, stored, self._run).execute(scope)
             return _Ended(outcome, {name: result})
         try:
             inner = dag_scope(task, component, scope, self._run)

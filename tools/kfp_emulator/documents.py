@@ -1,10 +1,15 @@
-"""The two documents of a compiled pipeline, parsed as strictly as KFP's API server does."""
+"""The two documents of a compiled pipeline, parsed as KFP's API server does.
+
+It knows every field of the pipeline itself, but passes over unknown ones of a container, a third
+document and executors of the platform that no component has; and where the platform's document
+has a field that it does not know, it drops the whole of it without a word.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +34,41 @@ class Documents:
         spec: The `PipelineSpec`.
         executors: `PipelineDeploymentConfig.ExecutorSpec` by executor label.
         kubernetes: `KubernetesExecutorConfig` by executor label, where there is one.
+        dropped: What KFP passed over, a line each.
     """
 
     spec: Any
     executors: Mapping[str, Any]
     kubernetes: Mapping[str, Any]
+    dropped: Sequence[str] = ()
+
+    def container(self, component: Any) -> Any:
+        """Return a component's `PipelineContainerSpec`."""
+        return self.executors[component.executor_label].container
+
+    def stored_component(self, name: str) -> Any:
+        """Return the component spec that KFP runs a component with.
+
+        Workflow arguments are keyed by the container's hash, so that of components with equal
+        containers all run as the first one.
+        """
+        component = self.spec.components[name]
+        if component.executor_label not in self.executors:
+            return component
+        container = self.container(component)
+        for other in sorted(self.spec.components):
+            first = self.spec.components[other]
+            if first.executor_label in self.executors and self.container(first) == container:
+                return first
+        return component
 
 
 def read_documents(pipeline_file: Path) -> Documents:
     """Read a compiled pipeline.
 
     Raises:
-        InputError: The file is missing or too large, is no YAML of one or two documents, has
-            another schema version or fields that KFP does not know.
+        InputError: The file is missing or too large, is no YAML, has another schema version or
+            fields that KFP refuses.
     """
     try:
         size = pipeline_file.stat().st_size
@@ -58,17 +85,19 @@ def read_documents(pipeline_file: Path) -> Documents:
     except UnicodeDecodeError as error:
         raise InputError(f"{pipeline_file}: expected text in UTF-8, got {error}. {_FIX}") from error
     parts = [part for part in _DOCUMENT_START.split(text) if part.strip()]
-    if len(parts) not in (1, 2):
-        raise InputError(f"{pipeline_file}: expected 1 or 2 documents, got {len(parts)}. {_FIX}")
+    if not parts:
+        raise InputError(f"{pipeline_file}: expected 1 or 2 documents, got 0. {_FIX}")
+    dropped = [f"expected 1 or 2 documents, got {len(parts)}"] if len(parts) > 2 else []
     try:
         spec = _parse_spec(_parse_document(parts[0], "document 1"))
-        executors = _parse_executors(spec)
+        executors = _parse_executors(spec, dropped)
         kubernetes = {}
-        if len(parts) == 2:
-            kubernetes = _parse_platform(_parse_document(parts[1], "document 2"), executors)
+        if len(parts) > 1:
+            platform = _parse_document(parts[1], "document 2")
+            kubernetes = _parse_platform(platform, executors, dropped)
     except ValueError as error:
         raise InputError(f"{pipeline_file}: {error}. {_FIX}") from error
-    return Documents(spec, executors, kubernetes)
+    return Documents(spec, executors, kubernetes, tuple(dropped))
 
 
 def _parse_document(text: str, place: str) -> dict[str, Any]:
@@ -93,40 +122,46 @@ def _parse_spec(document: dict[str, Any]) -> Any:
     return spec
 
 
-def _parse_executors(spec: Any) -> dict[str, Any]:
-    deployment = _parse(
-        to_dict(spec.deployment_spec),
-        pipeline_spec_pb2.PipelineDeploymentConfig(),
-        "deploymentSpec",
-    )
+def _parse_executors(spec: Any, dropped: list[str]) -> dict[str, Any]:
+    fields = to_dict(spec.deployment_spec)
+    try:
+        parse_dict(fields, pipeline_spec_pb2.PipelineDeploymentConfig())
+    except ValueError as error:
+        dropped.append(f"deploymentSpec: {error}")
+    deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
+    try:
+        parse_dict(fields, deployment, ignores_unknown=True)
+    except ValueError as error:
+        raise ValueError(f"deploymentSpec: {error}") from error
     return dict(deployment.executors)
 
 
-def _parse_platform(document: dict[str, Any], executors: Mapping[str, Any]) -> dict[str, Any]:
+def _parse_platform(
+    document: dict[str, Any], executors: Mapping[str, Any], dropped: list[str]
+) -> dict[str, Any]:
+    from kfp.kubernetes import kubernetes_executor_config_pb2
+
     try:
-        from kfp.kubernetes import kubernetes_executor_config_pb2
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            "expected the package kfp-kubernetes, which describes the platform document; "
-            "install the development requirements"
-        ) from error
-    platforms = _parse(document, pipeline_spec_pb2.PlatformSpec(), "document 2").platforms
+        platforms = _parse(document, pipeline_spec_pb2.PlatformSpec(), "document 2").platforms
+        sections = platforms["kubernetes"].deployment_spec.executors
+        parsed = {
+            label: _parse(
+                to_dict(section),
+                kubernetes_executor_config_pb2.KubernetesExecutorConfig(),
+                f"platforms.kubernetes.deploymentSpec.executors.{label}",
+            )
+            for label, section in sections.items()
+        }
+    except ValueError as error:
+        dropped.append(f"all of document 2: {error}")
+        return {}
     other = sorted(set(platforms) - {"kubernetes"})
     if other:
-        raise ValueError(f"platforms: expected kubernetes alone, got {', '.join(other)}")
-    sections = platforms["kubernetes"].deployment_spec.executors
-    unknown = sorted(set(sections) - set(executors))
+        dropped.append(f"platforms: expected kubernetes alone, got {', '.join(other)}")
+    unknown = sorted(set(parsed) - set(executors))
     if unknown:
-        # KFP would ignore them in silence.
-        raise ValueError(f"platforms.kubernetes: expected known executors, got {unknown}")
-    return {
-        label: _parse(
-            to_dict(section),
-            kubernetes_executor_config_pb2.KubernetesExecutorConfig(),
-            f"platforms.kubernetes.deploymentSpec.executors.{label}",
-        )
-        for label, section in sections.items()
-    }
+        dropped.append(f"platforms.kubernetes: expected known executors, got {unknown}")
+    return {label: section for label, section in parsed.items() if label in executors}
 
 
 def _parse(document: Any, message: Any, place: str) -> Any:

@@ -18,10 +18,20 @@ from tools.kfp_emulator.parameter_types import parse_text
 from tools.kfp_emulator.protojson import parse_json, to_dict
 from tools.kfp_emulator.run_context import RunContext
 
+# Of `getDefaultMinioSessionInfo` in backend/src/v2/config of kubeflow/pipelines.
 _STORE_SESSION_INFO = json.dumps(
     {
         "Provider": "minio",
-        "Params": {"fromEnv": "false", "secretName": "mlpipeline-minio-artifact"},
+        "Params": {
+            "accessKeyKey": "accesskey",
+            "disableSSL": "true",
+            "endpoint": "minio-service.kubeflow:9000",
+            "fromEnv": "false",
+            "maxRetries": "5",
+            "region": "minio",
+            "secretKeyKey": "secretkey",
+            "secretName": "mlpipeline-minio-artifact",
+        },
     }
 )
 

@@ -1,4 +1,7 @@
-"""Problems of executors and of the components that name them."""
+"""Problems of executors and of the components that name them.
+
+`refused` is what KFP says itself; `passed_over` what it accepts, and ignores or gets wrong later.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,48 @@ from tools.kfp_emulator.protojson import to_json
 
 # Linux' MAX_ARG_STRLEN, the zero byte at the end included.
 MAX_ARGUMENT_BYTES = 128 * 1024 - 1
+# Of the container's JSON, which is one argument of the driver. Argo puts a longer one into a file.
+MAX_CONTAINER_BYTES = 128 * 1024
+EXECUTOR_LOGS = "executor-logs"  # an output that KFP adds since 2.5
 
 
-def executor_problems(documents: Documents) -> Iterator[str]:
-    """Yield a line for each executor or component that KFP cannot run."""
+def refused(documents: Documents) -> Iterator[str]:
+    """Yield a line for each executor or component that KFP refuses."""
     for label, executor in sorted(documents.executors.items()):
         yield from _kind_problems(label, executor)
-    first_with: dict[bytes, str] = {}
+    for name, component in sorted(documents.spec.components.items()):
+        if component.WhichOneof("implementation") != "dag":
+            place = f"components.{name}"
+            if component.executor_label not in documents.executors:
+                yield f"{place}: expected a known executor, got {component.executor_label!r}"
+            # The launcher gets the component as one argument.
+            yield from _length_problem(to_json(component), place)
+
+
+def passed_over(documents: Documents) -> Iterator[str]:
+    """Yield a line for each executor or component that does not do what it says."""
+    for label, executor in sorted(documents.executors.items()):
+        place = f"deploymentSpec.executors.{label}"
+        if executor.container.HasField("lifecycle"):
+            yield (
+                f"{place}: expected no lifecycle.preCacheCheck, got one; KFP never runs it, so "
+                "what depends on it (span, fingerprint) would be missing"
+            )
+        if not executor.container.image:
+            yield f"{place}: expected an image"
+        size = len(to_json(executor.container).encode())
+        if size > MAX_CONTAINER_BYTES:
+            yield f"{place}: expected at most {MAX_CONTAINER_BYTES} bytes of JSON, got {size}"
     for name, component in sorted(documents.spec.components.items()):
         place = f"components.{name}"
         if component.WhichOneof("implementation") == "dag":
             continue
-        executor = documents.executors.get(component.executor_label)
-        if executor is None:
-            yield f"{place}: expected a known executor, got {component.executor_label!r}"
-            continue
-        if component.output_definitions.artifacts.get("executor-logs") is not None:
-            yield f"{place}: expected no output executor-logs, which KFP adds"
-        # The launcher gets the component as one argument.
-        yield from _length_problem(to_json(component), place)
-        if executor.WhichOneof("spec") != "container":
-            continue
-        container = executor.container.SerializeToString(deterministic=True)
-        first = first_with.setdefault(container, name)
-        if documents.spec.components[first] != component:
-            # Workflow arguments are keyed by the container's hash, and the first one stays.
+        if component.output_definitions.artifacts.get(EXECUTOR_LOGS) is not None:
+            yield f"{place}: expected no output {EXECUTOR_LOGS}, which KFP adds"
+        if documents.stored_component(name) != component:
             yield (
-                f"{place}: expected a container that differs from that of {first!r}, got the "
-                "same; KFP would run this one with the other's component spec"
+                f"{place}: expected a container that differs from those of other components, got "
+                "the same; KFP would run this one with the other's component spec"
             )
 
 
@@ -52,13 +69,6 @@ def _kind_problems(label: str, executor: Any) -> Iterator[str]:
         yield f"{place}: expected a container, got {kind or 'nothing'}"
     else:
         container = executor.container
-        if container.HasField("lifecycle"):
-            yield (
-                f"{place}: expected no lifecycle.preCacheCheck, got one; KFP never runs it, so "
-                "what depends on it (span, fingerprint) would be missing"
-            )
-        if not container.image:
-            yield f"{place}: expected an image"
         if not (container.command or container.args):
             yield f"{place}: expected a command"
         for argument in (*container.command, *container.args):

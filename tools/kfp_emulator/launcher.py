@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import uuid
 from pathlib import Path
@@ -10,14 +11,18 @@ from typing import Any
 
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from tools.kfp_emulator.container_process import container_environment, run_process
+from tools.kfp_emulator.container_process import (
+    POD_ROOT_VARIABLE,
+    container_environment,
+    run_process,
+)
 from tools.kfp_emulator.executor_output import collect_outputs
-from tools.kfp_emulator.executor_rules import MAX_ARGUMENT_BYTES
+from tools.kfp_emulator.executor_rules import EXECUTOR_LOGS, MAX_ARGUMENT_BYTES
 from tools.kfp_emulator.metadata_store import Outputs
 from tools.kfp_emulator.object_store import parse_uri
 from tools.kfp_emulator.placeholders import fill_in
 from tools.kfp_emulator.protojson import to_json
-from tools.kfp_emulator.provision_outputs import EXECUTOR_LOGS, in_pod
+from tools.kfp_emulator.provision_outputs import in_pod, of_attempt
 from tools.kfp_emulator.run_context import RunContext
 
 RUN_ID_LABEL = "metadata.labels['pipeline/runid']"  # the one of a pod's fields that is emulated
@@ -44,7 +49,14 @@ class Launch:
     fingerprint: str
 
 
-def run_attempt(launch: Launch, log_file: Path, run: RunContext) -> tuple[Outputs, list[str]]:
+def run_attempt(
+    launch: Launch,
+    log_file: Path,
+    run: RunContext,
+    *,
+    retries: int = 0,
+    kill_at_s: float | None = None,
+) -> tuple[Outputs, list[str]]:
     """Run a task once, in a file system of its own.
 
     Beside the log, the JSON that the process got and wrote is kept.
@@ -53,6 +65,8 @@ def run_attempt(launch: Launch, log_file: Path, run: RunContext) -> tuple[Output
         launch: The task.
         log_file: For the process's output.
         run: The run.
+        retries: Argo's number of the attempt, from 0.
+        kill_at_s: The monotonic clock at which the process is killed; None is never.
 
     Returns:
         What was recorded, and the launcher's warnings.
@@ -64,36 +78,46 @@ def run_attempt(launch: Launch, log_file: Path, run: RunContext) -> tuple[Output
     pod.mkdir(parents=True)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return _run_in(pod, launch, log_file, run)
+        outputs = of_attempt(launch.outputs, retries)
+        return _run_in(pod, dataclasses.replace(launch, outputs=outputs), log_file, run, kill_at_s)
     except (OSError, ValueError) as error:
         raise LaunchError(f"{error}") from error
     finally:
+        if run.containers is not None:
+            run.containers.remove(pod)
         shutil.rmtree(pod, ignore_errors=True)
 
 
 def _run_in(
-    pod: Path, launch: Launch, log_file: Path, run: RunContext
+    pod: Path, launch: Launch, log_file: Path, run: RunContext, kill_at_s: float | None
 ) -> tuple[Outputs, list[str]]:
     executor_input = pipeline_spec_pb2.ExecutorInput(
         inputs=_with_defaults(launch), outputs=in_pod(launch.outputs, pod)
     )
+    # What the process sees: in a container the pod's folder is its root.
+    root = pod if run.containers is None else Path("/")
+    seen = pipeline_spec_pb2.ExecutorInput(
+        inputs=executor_input.inputs, outputs=in_pod(launch.outputs, root)
+    )
     _download(executor_input, pod, run)
     for folder in _output_folders(executor_input, pod):
         folder.mkdir(parents=True, exist_ok=True)
-    log_file.with_suffix(".input.json").write_text(to_json(executor_input), encoding="utf-8")
-    container = run.documents.executors[launch.component.executor_label].container
-    command = fill_in([*container.command, *container.args], executor_input, pod)
+    log_file.with_suffix(".input.json").write_text(to_json(seen), encoding="utf-8")
+    container = run.documents.container(launch.component)
+    if not container.image:
+        raise LaunchError("InvalidImageName: expected an image of the container, got none")
+    command = fill_in([*container.command, *container.args], seen, root)
     for argument in command:
         size = len(argument.encode())
         if size > MAX_ARGUMENT_BYTES:
             raise LaunchError(f"argument list too long: one of {size} bytes, {argument[:80]!r}...")
     code = run_process(
-        command,
-        container_environment(_variables(launch, run), run.environment, pod),
+        *_process(command, container.image, pod, launch, run),
         run.working_dir,
         log_file,
         run.stop,
-        run.warm,
+        run.warm if run.containers is None else None,
+        kill_at_s,
     )
     if run.stop.is_set():
         raise LaunchError("the run was given up")
@@ -112,10 +136,26 @@ def _run_in(
     return outputs, collected.warnings
 
 
+def _process(
+    command: list[str], image: str, pod: Path, launch: Launch, run: RunContext
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command to start on this machine and its variables."""
+    variables = _variables(launch, run)
+    if run.containers is None:
+        return command, container_environment(variables, run.environment, pod)
+    run.containers.prepare(pod)
+    platform = run.documents.kubernetes.get(launch.component.executor_label)
+    mounts = platform.pvc_mount if platform is not None else ()
+    chosen = {**variables, **run.environment}
+    started = run.containers.run_command(pod, image, command, chosen, mounts)
+    return started, {**os.environ, POD_ROOT_VARIABLE: str(pod)}
+
+
 def _variables(launch: Launch, run: RunContext) -> dict[str, str]:
     """Return the container's own variables, and those that tell the pod of its run."""
     label = launch.component.executor_label
-    variables = {each.name: each.value for each in run.documents.executors[label].container.env}
+    container = run.documents.container(launch.component)
+    variables = {each.name: each.value for each in container.env}
     platform = run.documents.kubernetes.get(label)
     if platform is not None:
         for each in platform.field_path_as_env:

@@ -53,18 +53,17 @@ class ObjectStore:
         return len(files)
 
     def download(self, location: Location, pod: Path) -> int:
-        """Copy what is under a key into a pod; return the number of files, maybe 0.
+        """Copy an object, or those below a key, into a pod; return their number, maybe 0.
 
-        As KFP lists by prefix, the key `a/model` brings `a/model_run/...`, too.
+        Before 2.17 KFP listed by prefix, so that `a/model` brought `a/model_run/...`, too.
         """
         source = self.path(location)
-        if not source.parent.is_dir():
+        if not source.exists():
             return 0
-        matches = [it for it in source.parent.iterdir() if it.name.startswith(source.name)]
-        files = [file for it in matches for file in ([it] if it.is_file() else _files_below(it))]
-        target = location.in_pod(pod).parent
+        files = [source] if source.is_file() else _files_below(source)
+        target = location.in_pod(pod)
         for file in files:
-            _copy(file, target / file.relative_to(source.parent))
+            _copy(file, target / file.relative_to(source))
         return len(files)
 
 

@@ -16,7 +16,7 @@ RunParameter = str | int | float | bool
 _TYPES = pipeline_spec_pb2.ParameterType
 _PYTHON_TYPES: dict[int, tuple[str, tuple[type, ...]]] = {
     _TYPES.STRING: ("text", (str,)),
-    _TYPES.NUMBER_INTEGER: ("a whole number", (int,)),
+    _TYPES.NUMBER_INTEGER: ("a number", (int, float)),  # KFP does not look whether it is whole
     _TYPES.NUMBER_DOUBLE: ("a number", (int, float)),
     _TYPES.BOOLEAN: ("true or false", (bool,)),
 }

@@ -29,14 +29,19 @@ def parse_json(text: str, message: Any) -> Any:
     return parse_dict(document, message)
 
 
-def parse_dict(document: Any, message: Any) -> Any:
+def parse_dict(document: Any, message: Any, *, ignores_unknown: bool = False) -> Any:
     """Fill `message` from plain values and return it.
+
+    Args:
+        document: The values.
+        message: What they go into.
+        ignores_unknown: Whether fields that the message does not have are passed over.
 
     Raises:
         ValueError: A field is unknown or of another type.
     """
     try:
-        return json_format.ParseDict(document, message)
+        return json_format.ParseDict(document, message, ignore_unknown_fields=ignores_unknown)
     except json_format.ParseError as error:
         raise ValueError(" ".join(str(error).split())) from error
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from tools.kfp_emulator.executor_rules import EXECUTOR_LOGS
+from tools.kfp_emulator.object_store import parse_uri
 from tools.kfp_emulator.protojson import to_dict
 from tools.kfp_emulator.run_context import RunContext
-
-EXECUTOR_LOGS = "executor-logs"  # added by KFP since 2.5
 
 
 def provision_outputs(task: Any, component: Any, execution_id: str, run: RunContext) -> Any:
@@ -24,29 +24,48 @@ def provision_outputs(task: Any, component: Any, execution_id: str, run: RunCont
         execution_id: Unique; a part of the outputs' URIs.
         run: The run.
     """
-    outputs = pipeline_spec_pb2.ExecutorInput.Outputs(
-        output_file="/tmp/kfp_outputs/output_metadata.json"
-    )
     folder = f"{run.root}/{task.task_info.name}/{execution_id}"
+    location = parse_uri(folder)
+    assert location is not None  # a run's root is checked before it starts
+    outputs = pipeline_spec_pb2.ExecutorInput.Outputs(
+        output_file=str(location.in_pod(Path("/")) / "output_metadata.json")
+    )
     for name, definition in component.output_definitions.artifacts.items():
-        artifact = outputs.artifacts[name].artifacts.add(uri=f"{folder}/{name}")
+        if name == EXECUTOR_LOGS:
+            continue  # KFP puts its own in its place
+        artifact = outputs.artifacts[name].artifacts.add(name=name, uri=f"{folder}/{name}")
         artifact.type.CopyFrom(definition.artifact_type)
         if definition.HasField("metadata"):
             artifact.metadata.CopyFrom(definition.metadata)
-    logs = outputs.artifacts[EXECUTOR_LOGS].artifacts.add(uri=f"{folder}/{EXECUTOR_LOGS}")
+    logs = outputs.artifacts[EXECUTOR_LOGS].artifacts.add(
+        name=EXECUTOR_LOGS, uri=f"{folder}/{EXECUTOR_LOGS}"
+    )
     logs.type.schema_title = "system.Artifact"
     for name in component.output_definitions.parameters:
         outputs.parameters[name].output_file = f"/tmp/kfp/outputs/{name}"
     return outputs
 
 
-def in_pod(outputs: Any, pod: Path) -> Any:
-    """Return outputs with their files below a pod's folder, which is a root only to itself."""
+def of_attempt(outputs: Any, retries: int) -> Any:
+    """Return outputs with the log's own URI, as each attempt of a task has it.
+
+    Args:
+        outputs: `ExecutorInput.Outputs` of the task.
+        retries: Argo's number of the attempt, from 0.
+    """
+    own = type(outputs)()
+    own.CopyFrom(outputs)
+    own.artifacts[EXECUTOR_LOGS].artifacts[0].uri += f"-{retries}"
+    return own
+
+
+def in_pod(outputs: Any, root: Path) -> Any:
+    """Return outputs with their files below the folder that stands for a pod's root."""
     local = type(outputs)()
     local.CopyFrom(outputs)
-    local.output_file = f"{pod}{outputs.output_file}"
+    local.output_file = str(root / outputs.output_file.lstrip("/"))
     for parameter in local.parameters.values():
-        parameter.output_file = f"{pod}{parameter.output_file}"
+        parameter.output_file = str(root / parameter.output_file.lstrip("/"))
     return local
 
 

@@ -12,6 +12,8 @@ from tools.kfp_emulator.metadata_values import to_struct
 from tools.kfp_emulator.parameter_types import convert
 from tools.kfp_emulator.run_context import RunContext, Scope
 
+_DAG_EXECUTION_ID = "1"  # the metadata store's number of the DAG that the task is in
+
 
 class DriverError(Exception):
     """The driver cannot start a task; it is not tried again."""
@@ -90,10 +92,13 @@ def _resolve_parameter(name: str, source: Any, task: Any, scope: Scope, run: Run
 
 def _constant(constant: Any, task: Any, run: RunContext) -> Any:
     replacement = {
-        "{{$.pipeline_job_name}}": run.run_name,
+        "{{$.pipeline_job_name}}": run.display_name,
         "{{$.pipeline_job_resource_name}}": run.run_name,
         "{{$.pipeline_job_uuid}}": run.run_id,
+        "{{$.pipeline_job_create_time_utc}}": run.created,
+        "{{$.pipeline_job_schedule_time_utc}}": run.created,
         "{{$.pipeline_task_name}}": task.task_info.name,
+        "{{$.pipeline_task_uuid}}": _DAG_EXECUTION_ID,
     }.get(constant.string_value)
     if replacement is None:
         return constant

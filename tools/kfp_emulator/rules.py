@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from contract.errors import InputError
+from tools.kfp_emulator import executor_rules, input_rules
 from tools.kfp_emulator.documents import Documents
-from tools.kfp_emulator.executor_rules import executor_problems
-from tools.kfp_emulator.input_rules import input_problems
 from tools.kfp_emulator.tasks import find_cycle, is_exit_task
 
 _PIPELINE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
 # Argo takes 128, and the driver's task is called like its task with "-driver" behind.
-_ARGO_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,119}")
+_ARGO_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,120}")
 
 
 def check_pipeline(documents: Documents) -> None:
-    """Check a compiled pipeline.
+    """Refuse a compiled pipeline that KFP refuses, or that is not emulated.
 
     Raises:
         InputError: With a line for each problem, which says where it is.
     """
-    problems = [*_problems(documents)]
+    _raise([*_refused(documents)])
+
+
+def check_compiled(documents: Documents) -> None:
+    """Refuse also what KFP accepts and then ignores, or gets wrong in the middle of a run.
+
+    Raises:
+        InputError: With a line for each problem, which says where it is.
+    """
+    problems = [*_refused(documents), *documents.dropped, *executor_rules.passed_over(documents)]
+    for dag_name, component in dags(documents.spec).items():
+        for task_name, task in sorted(component.dag.tasks.items()):
+            place = f"{dag_name}.dag.tasks.{task_name}"
+            if is_exit_task(task) and not task.dependent_tasks:
+                # It hangs on that task as a hook: without one it never runs.
+                problems.append(f"{place}: expected one dependent task of an exit handler, got 0")
+            if task.component_ref.name in documents.spec.components:
+                problems += input_rules.passed_over(documents.spec, component, task, place)
+    _raise(problems)
+
+
+def _raise(problems: Sequence[str]) -> None:
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems)
         raise InputError(
@@ -42,13 +62,13 @@ def dags(spec: Any) -> dict[str, Any]:
     }
 
 
-def _problems(documents: Documents) -> Iterator[str]:
+def _refused(documents: Documents) -> Iterator[str]:
     spec = documents.spec
     if not _PIPELINE_NAME.fullmatch(spec.pipeline_info.name):
         yield (
             f"pipelineInfo.name: expected {_PIPELINE_NAME.pattern}, got {spec.pipeline_info.name!r}"
         )
-    yield from executor_problems(documents)
+    yield from executor_rules.refused(documents)
     owners: dict[str, str] = {}
     for dag_name, component in dags(spec).items():
         if not _ARGO_NAME.fullmatch(dag_name):
@@ -77,7 +97,7 @@ def _problems(documents: Documents) -> Iterator[str]:
 def _argo_name(name: str) -> str:
     return (
         "expected a name that Argo takes (letters, digits and '-', a letter first, at most "
-        f"120), got {name!r}"
+        f"121), got {name!r}"
     )
 
 
@@ -108,10 +128,9 @@ def _task_problems(spec: Any, parent: Any, task: Any, place: str) -> Iterator[st
     for name in task.dependent_tasks:
         if name not in parent.dag.tasks:
             yield f"{place}.dependentTasks: expected tasks of this DAG, got {name!r}"
-    if is_exit_task(task) and len(task.dependent_tasks) != 1:
-        # It hangs on that task as a hook: without one it never runs.
+    if is_exit_task(task) and len(task.dependent_tasks) > 1:
         yield (
             f"{place}: expected one dependent task of an exit handler, "
             f"got {len(task.dependent_tasks)}"
         )
-    yield from input_problems(spec, parent, task, place)
+    yield from input_rules.refused(spec, parent, task, place)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tools.kfp_emulator.containers import ContainerEngine
 from tools.kfp_emulator.documents import Documents
 from tools.kfp_emulator.metadata_store import MetadataStore, StoredArtifact
 from tools.kfp_emulator.object_store import ObjectStore
@@ -36,6 +37,9 @@ class RunContext:
         warm: Starts Python modules, where the cluster is warm.
         notify: Takes events, from any thread.
         start_s: The monotonic clock at the run's start.
+        display_name: As KFP's pages show the run.
+        created: When it was made, as RFC 3339 in UTC.
+        containers: Starts tasks in containers; None for processes of this machine.
     """
 
     documents: Documents
@@ -53,6 +57,9 @@ class RunContext:
     warm: WarmStarter | None
     notify: Callable[[TaskEvent], None]
     start_s: float
+    display_name: str = ""
+    created: str = ""
+    containers: ContainerEngine | None = None
 
     @property
     def pipeline(self) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 from typing import Any, Literal
 
 from google.protobuf import struct_pb2
 
+from tools.kfp_emulator.executor_rules import MAX_CONTAINER_BYTES
 from tools.kfp_emulator.launcher import Launch, LaunchError, run_attempt
 from tools.kfp_emulator.metadata_store import Outputs
 from tools.kfp_emulator.object_store import parse_uri
-from tools.kfp_emulator.protojson import parse_dict
+from tools.kfp_emulator.protojson import parse_dict, to_json
 from tools.kfp_emulator.provision_outputs import fingerprint, provision_outputs
 from tools.kfp_emulator.resolve_inputs import DriverError, resolve_inputs
 from tools.kfp_emulator.results import OutputArtifact, TaskEvent, TaskResult, TaskState
@@ -49,6 +51,10 @@ class TaskRun:
         return self._end("SKIPPED", error=reason)
 
     def _prepare(self, scope: Scope) -> Launch:
+        container = self._run.documents.container(self._component)
+        if len(to_json(container).encode()) > MAX_CONTAINER_BYTES:
+            # Argo puts a longer argument of the driver into a file, and writes @ and its path.
+            raise DriverError("failed to unmarshal container spec: invalid value @")
         inputs = resolve_inputs(self._task, self._component, scope, self._run)
         outputs = provision_outputs(self._task, self._component, str(uuid.uuid4()), self._run)
         key = ""
@@ -58,26 +64,39 @@ class TaskRun:
 
     def _attempt_until_done(self, launch: Launch) -> Outputs:
         policy = self._task.retry_policy
+        if not policy.backoff_factor.is_integer():
+            raise DriverError(f"factor {policy.backoff_factor:g} cannot be resolved to an int")
+        # Argo counts it from the first attempt's start, pauses included; without one KFP writes 0.
+        deadline_s = float(policy.backoff_max_duration.seconds)
+        not_waited_s = 0.0
+        kill_at_s: float | None = None  # the first attempt may take its time
         while True:
             try:
                 with self._run.slots:
                     if self._run.stop.is_set():
                         raise LaunchError("the run was given up")
-                    return self._attempt(launch)
+                    return self._attempt(launch, kill_at_s)
             except LaunchError as error:
                 failed = len(self._log_files)
-                if failed > policy.max_retry_count or self._run.stop.is_set():
+                begun_s = self._run.start_s + (self._started_s or 0.0)
+                pause_s = backoff_s(policy, failed)
+                not_waited_s += pause_s * (1 - self._run.backoff_factor)
+                kill_at_s = begun_s + deadline_s - not_waited_s
+                is_late = time.monotonic() >= kill_at_s
+                if failed > policy.max_retry_count or is_late or self._run.stop.is_set():
                     raise
                 self._notify("retrying", error=str(error))
-                self._run.stop.wait(backoff_s(policy, failed) * self._run.backoff_factor)
+                self._run.stop.wait(pause_s * self._run.backoff_factor)
 
-    def _attempt(self, launch: Launch) -> Outputs:
+    def _attempt(self, launch: Launch, kill_at_s: float | None) -> Outputs:
         if self._started_s is None:
             self._started_s = self._run.elapsed_s()
         log_file = self._run.folder / self._name / f"attempt-{len(self._log_files) + 1}.log"
         self._log_files.append(log_file)
         self._notify("started")
-        outputs, warnings = run_attempt(launch, log_file, self._run)
+        outputs, warnings = run_attempt(
+            launch, log_file, self._run, retries=len(self._log_files) - 1, kill_at_s=kill_at_s
+        )
         self._warnings = tuple(warnings)
         return outputs
 
@@ -132,6 +151,4 @@ def backoff_s(policy: Any, failed_attempts: int) -> float:
         failed_attempts: From 1.
     """
     duration = policy.backoff_duration.seconds + policy.backoff_duration.nanos / 1e9
-    pause = duration * (policy.backoff_factor or 1.0) ** (failed_attempts - 1)
-    longest = float(policy.backoff_max_duration.seconds)
-    return min(pause, longest) if longest else pause
+    return float(duration * (policy.backoff_factor or 1.0) ** (failed_attempts - 1))

@@ -22,7 +22,7 @@ from pipeline.kubeflow.run_parameters import apply_run_parameters, run_parameter
 from pipeline.load_config import load_settings
 from pipeline.pipeline import Places, create_pipeline
 from tools.kfp_emulator.documents import read_documents
-from tools.kfp_emulator.rules import check_pipeline
+from tools.kfp_emulator.rules import check_compiled
 
 KFP_ONLY = {"Verdict"}  # beside the exit handler, which is no part of the DAG
 CONFIGS = ("default", "study", "quick")
@@ -117,7 +117,7 @@ def as_data(properties: Json) -> Json:
 def test_the_emulators_strict_rules_accept_it(text, tmp_path):
     file = tmp_path / "pipeline.yaml"
     file.write_text(text, encoding="utf-8")
-    check_pipeline(read_documents(file))
+    check_compiled(read_documents(file))
     assert yaml.safe_load_all(text)
 
 
@@ -132,7 +132,7 @@ def test_what_tfx_alone_compiles_is_refused(settings, tmp_path):
     file = tmp_path / "stock.yaml"
     file.write_text(yaml.safe_dump(stock), encoding="utf-8")
     with pytest.raises(InputError, match="preCacheCheck"):
-        check_pipeline(read_documents(file))
+        check_compiled(read_documents(file))
 
 
 def test_names_are_legal(tasks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,12 @@ def test_a_task_gets_its_input_as_the_launcher_gives_it(tiny: Any, cluster: Clus
     artifact = given["inputs"]["artifacts"]["data"]["artifacts"][0]
     assert artifact["type"] == {"instanceSchema": ""}
     assert artifact["name"].isdigit()
-    session = artifact["metadata"].pop("store_session_info")
-    assert json.loads(session)["Provider"] == "minio"
+    session = json.loads(artifact["metadata"].pop("store_session_info"))
+    assert session["Provider"] == "minio"
+    assert session["Params"].keys() == {
+        *("accessKeyKey", "disableSSL", "endpoint", "fromEnv", "maxRetries", "region"),
+        *("secretKeyKey", "secretName"),
+    }
     assert artifact["metadata"] == {
         "n": 3,
         "b": 1,
@@ -74,12 +79,18 @@ def test_a_task_gets_its_input_as_the_launcher_gives_it(tiny: Any, cluster: Clus
     assert set(outputs["artifacts"]) == {"copy", "executor-logs"}
     logs = outputs["artifacts"]["executor-logs"]["artifacts"][0]
     assert logs["type"] == {"schemaTitle": "system.Artifact"}
+    folder = outputs["artifacts"]["copy"]["artifacts"][0]["uri"].removesuffix("/copy")
+    assert logs["uri"] == f"{folder}/executor-logs-0"
+    names = {name: it["artifacts"][0]["name"] for name, it in outputs["artifacts"].items()}
+    assert names == {"copy": "copy", "executor-logs": "executor-logs"}
+    place = folder.replace("minio://", "/minio/")
+    assert outputs["outputFile"].endswith(f"{place}/output_metadata.json")
     stored = result.tasks["Make"].outputs["data"].metadata
     assert stored["n"] == 3.0
     assert type(stored["n"]) is float
 
 
-def test_only_files_survive_and_a_name_brings_its_longer_siblings(
+def test_only_files_survive_and_a_name_does_not_bring_its_longer_siblings(
     tiny: Any, cluster: Cluster
 ) -> None:
     tiny.add(
@@ -91,7 +102,7 @@ def test_only_files_survive_and_a_name_brings_its_longer_siblings(
     tiny.add(
         "Use",
         'assert not (path("model") / "empty").exists()\n'
-        'assert (path("model").parent / "model_run" / "data.txt").read_text() == "r"\n'
+        'assert not (path("model").parent / "model_run").exists()\n'
         'assert read("model") == "m"',
         artifacts={"model": "Make.model"},
     )
@@ -156,6 +167,29 @@ def test_parameters_reach_a_sub_dag_and_its_tasks(tiny: Any, cluster: Cluster) -
     given = result.tasks["Train"].log_files[0].with_suffix(".input.json").read_text()
     values = json.loads(given)["inputs"]["parameterValues"]
     assert values == {"epochs": 3, "text": "3", "fixed": [1, "a"]}
+
+
+def test_placeholders_of_the_run_are_resolved(tiny: Any, cluster: Cluster) -> None:
+    names = ("job_name", "job_resource_name", "job_uuid", "job_create_time_utc")
+    names += ("job_schedule_time_utc", "task_name", "task_uuid")
+    tiny.add(
+        "Show",
+        "print(json.dumps(values))",
+        parameters={
+            name: ("STRING", {"runtimeValue": {"constant": f"{{{{$.pipeline_{name}}}}}"}})
+            for name in names
+        },
+    )
+    result = cluster.run(tiny.write(), display_name="Of Monday")
+    shown = json.loads(result.tasks["Show"].log_files[0].read_text())
+    assert shown["job_name"] == "Of Monday"
+    assert shown["job_resource_name"] == f"tiny-{result.run_id[:8]}"
+    assert shown["job_uuid"] == result.run_id
+    assert shown["task_name"] == "Show"
+    assert shown["task_uuid"].isdigit()
+    created = datetime.datetime.fromisoformat(shown["job_create_time_utc"])
+    assert created.utcoffset() == datetime.timedelta(0)
+    assert shown["job_schedule_time_utc"] == shown["job_create_time_utc"]
 
 
 def test_placeholders_inside_arguments_are_replaced(tiny: Any, cluster: Cluster) -> None:

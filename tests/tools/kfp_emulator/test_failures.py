@@ -39,6 +39,52 @@ def test_a_second_attempt_gets_a_fresh_pod_and_can_succeed(
     assert "out of luck" in events[1].error
 
 
+@pytest.mark.parametrize(
+    ("policy", "attempts"),
+    [
+        ({"backoffMaxDuration": "604800s"}, 3),
+        ({"backoffMaxDuration": "0s"}, 1),
+        ({"backoffMaxDuration": None}, 1),  # KFP writes 0 for it
+        # The pauses, 60 and then 120 s, count from the start of the first attempt.
+        ({"backoffMaxDuration": "100s"}, 2),
+        ({"backoffMaxDuration": "50s"}, 1),
+    ],
+)
+def test_the_maximum_of_a_retry_policy_is_a_deadline_from_the_first_attempts_start(
+    tiny: Any, cluster: Cluster, policy: dict[str, str | None], attempts: int
+) -> None:
+    task = tiny.add("Bad", 'raise SystemExit("no data")', retries=2)
+    for name, value in policy.items():
+        task["retryPolicy"].pop(name)
+        if value is not None:
+            task["retryPolicy"][name] = value
+    assert cluster.run(tiny.write()).tasks["Bad"].attempts == attempts
+
+
+def test_a_retry_is_killed_at_the_deadline(tiny: Any, home: Path, tmp_path: Path) -> None:
+    task = tiny.add(
+        "Slow",
+        'import time\nmark = Path(os.environ["MARK"])\n'
+        'if not mark.exists():\n    mark.touch()\n    raise SystemExit("no luck")\n'
+        "time.sleep(600)",
+        retries=1,
+    )
+    task["retryPolicy"].update(backoffDuration="0s", backoffMaxDuration="3s")
+    result = Cluster(home, environment={"MARK": str(tmp_path / "mark")}).run(tiny.write())
+    assert result.tasks["Slow"].attempts == 2
+    assert "killed by signal 9" in result.tasks["Slow"].error
+
+
+def test_a_factor_that_is_no_whole_number_is_an_error_before_any_attempt(
+    tiny: Any, cluster: Cluster
+) -> None:
+    task = tiny.add("Bad", "", retries=2)
+    task["retryPolicy"]["backoffFactor"] = 1.5
+    result = cluster.run(tiny.write()).tasks["Bad"]
+    assert (result.state, result.attempts) == ("FAILED", 0)
+    assert result.error == "factor 1.5 cannot be resolved to an int"
+
+
 def test_a_failure_for_good_skips_what_needs_it_and_nothing_else(
     tiny: Any, cluster: Cluster
 ) -> None:

@@ -36,9 +36,8 @@ def test_given_values_take_the_place_of_defaults(definitions: Any) -> None:
     ("name", "value", "message"),
     [
         ("epoch", 1, "got another name; did you mean 'epochs'?"),
-        ("epochs", 1.5, "'epochs': expected a whole number, got 1.5"),
-        ("epochs", True, "'epochs': expected a whole number, got True"),
-        ("epochs", "1", "'epochs': expected a whole number, got '1'"),
+        ("epochs", True, "'epochs': expected a number, got True"),
+        ("epochs", "1", "'epochs': expected a number, got '1'"),
         ("target", "0.9", "'target': expected a number, got '0.9'"),
         ("strict", 1, "'strict': expected true or false, got 1"),
         ("push_dir", 1, "'push_dir': expected text, got 1"),
@@ -50,6 +49,10 @@ def test_unknown_names_and_other_types_are_refused(
     with pytest.raises(InputError) as caught:
         resolve_parameters(definitions, {name: value})
     assert message in str(caught.value)
+
+
+def test_a_fraction_passes_for_a_whole_number(definitions: Any) -> None:
+    assert resolve_parameters(definitions, {"epochs": 2.5})["epochs"].number_value == 2.5
 
 
 def test_neither_value_nor_default_is_refused(tiny: Any, cluster: Cluster) -> None:

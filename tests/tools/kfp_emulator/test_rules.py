@@ -11,7 +11,7 @@ import pytest
 from contract.errors import InputError
 from tools.kfp_emulator.cluster import Cluster
 from tools.kfp_emulator.documents import MAX_FILE_BYTES, read_documents
-from tools.kfp_emulator.rules import check_pipeline
+from tools.kfp_emulator.rules import check_compiled, check_pipeline
 
 
 def _good(tiny: Any) -> Any:
@@ -26,7 +26,7 @@ def _good(tiny: Any) -> Any:
                     "imagePullPolicy": "IfNotPresent",
                     "nodeSelector": {"labels": {"nvidia.com/gpu.present": "true"}},
                     "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
-                    "enabledSharedMemory": {"volumeName": "shm", "size": "2Gi"},
+                    "emptyDirMounts": [{"volumeName": "shm", "mountPath": "/dev/shm"}],
                     "pvcMount": [{"constant": "data", "mountPath": "/mnt/data"}],
                 }
             }
@@ -60,7 +60,8 @@ def _give_parameter(tiny: Any, source: Any) -> None:
     _tasks(tiny)["Use"]["inputs"]["parameters"] = {"epochs": source}
 
 
-CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
+# What KFP refuses, or is not emulated.
+REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "another schema": (
         lambda tiny: tiny.spec.update(schemaVersion="2.0.0"),
         "schemaVersion: expected 2.1.0, got '2.0.0'",
@@ -68,19 +69,6 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "an unknown field": (
         lambda tiny: _tasks(tiny)["Use"].update(retries=3),
         'no field named "retries"',
-    ),
-    "an unknown field of a container": (
-        lambda tiny: _executor(tiny)["container"].update(cmd=["python"]),
-        'no field named "cmd"',
-    ),
-    "an unknown field of the platform": (
-        lambda tiny: tiny.platform["deploymentSpec"]["executors"]["Use_executor"].update(gpu=1),
-        'Use_executor: Message type "kfp_kubernetes.KubernetesExecutorConfig" has no field named '
-        '"gpu"',
-    ),
-    "an unknown executor of the platform": (
-        lambda tiny: tiny.platform["deploymentSpec"]["executors"].update({"Use": {}}),
-        "expected known executors, got ['Use']",
     ),
     "a job": (
         lambda tiny: tiny.spec.update(pipelineSpec={}),
@@ -92,12 +80,6 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
         ),
         "executors.Use_executor: expected a container, got a resolver",
     ),
-    "a driver": (
-        lambda tiny: _executor(tiny)["container"].update(
-            lifecycle={"preCacheCheck": {"command": ["python"]}}
-        ),
-        "executors.Use_executor: expected no lifecycle.preCacheCheck",
-    ),
     "an argument of 128 KiB": (
         lambda tiny: _executor(tiny)["container"]["args"].append("x" * 128 * 1024),
         "executors.Use_executor: expected arguments of at most 131071 bytes, got 131072",
@@ -106,9 +88,6 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda tiny: _executor(tiny)["container"].update(command=[], args=[]),
         "executors.Use_executor: expected a command",
     ),
-    "a dot in a name": (lambda tiny: _rename(tiny, "Use.it"), "got 'Use.it'"),
-    "an underscore in a name": (lambda tiny: _rename(tiny, "Use_it"), "got 'Use_it'"),
-    "a long name": (lambda tiny: _rename(tiny, "U" * 121), "at most 120"),
     "the same name in two DAGs": (
         lambda tiny: tiny.spec["root"]["dag"]["tasks"].update(Make=_tasks(tiny)["Make"]),
         "tasks.Make: expected names that no other DAG has",
@@ -122,12 +101,6 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
             "taskOutputArtifact"
         ].update(producerTask="Make_task"),
         "tfx-dag.dag.tasks.Use.inputs.artifacts.data: unknown producer task 'Make_task'",
-    ),
-    "an unknown output": (
-        lambda tiny: _tasks(tiny)["Use"]["inputs"]["artifacts"]["data"][
-            "taskOutputArtifact"
-        ].update(outputArtifactKey="model"),
-        "the task 'Make' has no output 'model'",
     ),
     "an unknown dependency": (
         lambda tiny: _tasks(tiny)["Use"].update(dependentTasks=["Gone"]),
@@ -145,9 +118,48 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda tiny: _tasks(tiny)["Make"].update(dependentTasks=["Use"]),
         "tfx-dag: expected no cycle, got one of Make, Use",
     ),
+    "a runtime parameter": (
+        lambda tiny: _give_parameter(tiny, {"runtimeValue": {"runtimeParameter": "epochs"}}),
+        "parameters.epochs: expected a constant as runtimeValue",
+    ),
+    "a condition": (
+        lambda tiny: _tasks(tiny)["Use"].update(triggerPolicy={"condition": "true"}),
+        "tasks.Use: expected no condition, which is not emulated",
+    ),
+    "a dot in a name": (lambda tiny: _rename(tiny, "Use.it"), "got 'Use.it'"),
+    "an underscore in a name": (lambda tiny: _rename(tiny, "Use_it"), "got 'Use_it'"),
+    "a long name": (lambda tiny: _rename(tiny, "U" * 122), "at most 121"),
+}
+# What KFP accepts, and then ignores or gets wrong.
+PASSED_OVER: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "an unknown field of a container": (
+        lambda tiny: _executor(tiny)["container"].update(cmd=["python"]),
+        'no field named "cmd"',
+    ),
+    "an unknown field of the platform": (
+        lambda tiny: tiny.platform["deploymentSpec"]["executors"]["Use_executor"].update(gpu=1),
+        'Use_executor: Message type "kfp_kubernetes.KubernetesExecutorConfig" has no field named '
+        '"gpu"',
+    ),
+    "an unknown executor of the platform": (
+        lambda tiny: tiny.platform["deploymentSpec"]["executors"].update({"Use": {}}),
+        "expected known executors, got ['Use']",
+    ),
+    "a driver": (
+        lambda tiny: _executor(tiny)["container"].update(
+            lifecycle={"preCacheCheck": {"command": ["python"]}}
+        ),
+        "executors.Use_executor: expected no lifecycle.preCacheCheck",
+    ),
+    "an unknown output": (
+        lambda tiny: _tasks(tiny)["Use"]["inputs"]["artifacts"]["data"][
+            "taskOutputArtifact"
+        ].update(outputArtifactKey="model"),
+        "the task 'Make' has no output 'model'",
+    ),
     "a shared container": (
         _share_container,
-        "components.Use: expected a container that differs from that of 'Make', got the same",
+        "components.Use: expected a container that differs from those of other components, got",
     ),
     "neither value nor default": (
         _need_parameter,
@@ -157,17 +169,23 @@ CHANGES: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda tiny: _give_parameter(tiny, {"componentInputParameter": "epochs"}),
         "parameters.epochs: the DAG does not have the input parameter 'epochs'",
     ),
-    "a runtime parameter": (
-        lambda tiny: _give_parameter(tiny, {"runtimeValue": {"runtimeParameter": "epochs"}}),
-        "parameters.epochs: expected a constant as runtimeValue",
-    ),
     "an exit handler of nothing": (
         lambda tiny: tiny.spec["root"]["dag"]["tasks"]["Bye"].update(dependentTasks=[]),
         "tasks.Bye: expected one dependent task of an exit handler, got 0",
     ),
-    "a condition": (
-        lambda tiny: _tasks(tiny)["Use"].update(triggerPolicy={"condition": "true"}),
-        "tasks.Use: expected no condition, which is not emulated",
+    "no image": (
+        lambda tiny: _executor(tiny)["container"].pop("image"),
+        "executors.Use_executor: expected an image",
+    ),
+    "a container of 128 KiB in sum": (
+        lambda tiny: _executor(tiny)["container"]["args"].extend(["x" * 70_000, "y" * 70_000]),
+        "executors.Use_executor: expected at most 131072 bytes of JSON, got ",
+    ),
+    "an output of KFP's own name": (
+        lambda tiny: tiny.spec["components"]["Make"]["outputDefinitions"]["artifacts"].update(
+            {"executor-logs": {"artifactType": {"schemaTitle": "system.Artifact"}}}
+        ),
+        "components.Make: expected no output executor-logs, which KFP adds",
     ),
 }
 
@@ -180,7 +198,7 @@ def test_the_good_one_is_accepted_and_runs(tiny: Any, cluster: Cluster) -> None:
     assert cluster.run(file).state == "SUCCEEDED"
 
 
-@pytest.mark.parametrize(("change", "message"), CHANGES.values(), ids=CHANGES.keys())
+@pytest.mark.parametrize(("change", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_it_is_refused(
     tiny: Any, cluster: Cluster, home: Path, change: Callable[[Any], Any], message: str
 ) -> None:
@@ -190,6 +208,65 @@ def test_it_is_refused(
         cluster.run(tiny.write())
     assert message in str(caught.value)
     assert not home.exists()
+
+
+@pytest.mark.parametrize(("change", "message"), PASSED_OVER.values(), ids=PASSED_OVER.keys())
+def test_it_is_accepted_by_kfp_and_refused_by_the_check_of_what_we_compile(
+    tiny: Any, change: Callable[[Any], Any], message: str
+) -> None:
+    _good(tiny)
+    check_compiled(read_documents(tiny.write()))
+    change(tiny)
+    documents = read_documents(tiny.write())
+    check_pipeline(documents)
+    with pytest.raises(InputError) as caught:
+        check_compiled(documents)
+    assert message in str(caught.value)
+
+
+def test_a_third_document_is_passed_over(tiny: Any, tmp_path: Path) -> None:
+    file = _good(tiny).write()
+    file.write_text(file.read_text() + "---\nmore: 1\n")
+    documents = read_documents(file)
+    check_pipeline(documents)
+    with pytest.raises(InputError, match="expected 1 or 2 documents, got 3"):
+        check_compiled(documents)
+
+
+def test_of_a_platform_with_an_unknown_field_nothing_is_left(tiny: Any) -> None:
+    _good(tiny)
+    assert set(read_documents(tiny.write()).kubernetes) == {"Use_executor"}
+    tiny.platform["deploymentSpec"]["executors"]["Use_executor"]["gpu"] = 1
+    assert read_documents(tiny.write()).kubernetes == {}
+
+
+def test_components_with_equal_containers_run_as_the_first_one(tiny: Any, cluster: Cluster) -> None:
+    tiny.add("Make", 'print(sorted(outputs["artifacts"]))', outputs=["data"])
+    tiny.add("Use", "", outputs=["model"])
+    _share_container(tiny)
+    result = cluster.run(tiny.write())
+    assert "['data', 'executor-logs']" in result.tasks["Use"].log_files[0].read_text()
+
+
+def test_a_container_of_too_much_json_fails_in_the_driver(tiny: Any, cluster: Cluster) -> None:
+    _good(tiny)
+    _executor(tiny)["container"]["args"] += ["x" * 70_000, "y" * 70_000]
+    task = cluster.run(tiny.write()).tasks["Use"]
+    assert (task.state, task.attempts) == ("FAILED", 0)
+    assert task.error == "failed to unmarshal container spec: invalid value @"
+
+
+def test_a_container_without_an_image_never_starts(tiny: Any, cluster: Cluster) -> None:
+    _good(tiny)
+    _executor(tiny)["container"].pop("image")
+    assert "InvalidImageName" in cluster.run(tiny.write()).tasks["Use"].error
+
+
+def test_an_exit_handler_of_nothing_never_runs(tiny: Any, cluster: Cluster) -> None:
+    _good(tiny)
+    tiny.spec["root"]["dag"]["tasks"]["Bye"].update(dependentTasks=[])
+    result = cluster.run(tiny.write())
+    assert (result.state, "Bye" in result.tasks) == ("SUCCEEDED", False)
 
 
 def test_all_problems_are_told_at_once(tiny: Any) -> None:
@@ -211,7 +288,6 @@ def test_a_missing_large_or_broken_file_is_named(tmp_path: Path) -> None:
         (b"a: 1\na: 2\n", "expected each key once"),
         (b"- a\n", "document 1: expected a mapping, got list"),
         (b"", "expected 1 or 2 documents, got 0"),
-        (b"a: 1\n---\nb: 1\n---\nc: 1\n", "expected 1 or 2 documents, got 3"),
         (b"\xff\xfe", "expected text in UTF-8"),
     ):
         file.write_bytes(content)
