@@ -34,6 +34,11 @@ RUN case "$VARIANT" in \
     esac \
     && python -m pip install --no-deps --require-hashes --only-binary :all: -r "$lock" \
     && rm -r /opt/pneumonia/venv/lib/python3.11/site-packages/tensorflow/include
+# A fifth of the whole: the packages' own tests, and symbols for debuggers. Other libraries stay as
+# they are: a wheel whose libraries were patched does not survive stripping.
+RUN cd /opt/pneumonia/venv/lib/python3.11/site-packages \
+    && find . -type d -name tests -prune -exec rm -r {} + \
+    && find tensorflow apache_beam tfx_bsl -name '*.so*' -type f -exec strip --strip-unneeded {} +
 
 # --- project: the package alone, so that a change of code is a small layer -----------------
 FROM dependencies AS project
