@@ -20,7 +20,7 @@ _RELEVANT_SETTINGS = {
     "cross_split_duplicates",
     "max_image_pixels",
 }
-_DECODERS = ("pillow", "pydicom", "numpy")
+_DECODERS = ("tensorflow", "pillow", "pydicom", "numpy")
 
 
 def fingerprint_source(source: Source, settings: DataSettings) -> str:

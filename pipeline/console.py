@@ -31,6 +31,7 @@ from pipeline.stages import Stage, format_seconds
 _LOGGER = logging.getLogger("pneumonia.run")
 _DETAIL = "    "  # what belongs to a node is indented below it
 _NUMBER_COLUMNS, _NAME_COLUMNS = 7, 24  # of the terminal, so that the times are in line
+_MAX_ERROR_CHARACTERS = 300
 _BAR_COLUMNS = 16
 
 
@@ -245,9 +246,15 @@ class RunConsole:
 
 
 def last_line(error: BaseException) -> str:
-    """Return an exception's type and the last line of its message, printable characters only."""
+    """Return an exception's type and the last line of its message.
+
+    Printable characters only, and at most 300 of them: libraries quote what they could not read,
+    which may be a whole image. The log file has all of it.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
+    if len(text) > _MAX_ERROR_CHARACTERS:
+        text = text[: _MAX_ERROR_CHARACTERS - 3] + "..."
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

@@ -287,3 +287,9 @@ def test_a_terminal_without_unicode_gets_plain_signs() -> None:
 )
 def test_the_last_line_of_an_error(error: Exception, text: str) -> None:
     assert last_line(error) == text
+
+
+def test_the_last_line_of_an_error_that_quotes_an_image_is_bounded() -> None:
+    shown = last_line(ValueError(f"cannot read {bytes(range(256)) * 99!r}"))
+    assert shown.startswith("ValueError: cannot read b'")
+    assert len(shown) == 300
