@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from ingestion.records import SourceImage
@@ -57,7 +58,33 @@ def has_too_many(num_images_of_patient: int, num_images: int) -> bool:
 
 
 def patient_warnings(images: Sequence[SourceImage]) -> list[str]:
-    """Return a warning that names the patients who have an implausible share of the images."""
+    """Return what is odd about the patients that a source names.
+
+    Patients who have an implausible share of the images are named, and ids that look alike.
+    """
+    return [*_crowd_warnings(images), *_alike_warnings(images)]
+
+
+def _alike_warnings(images: Sequence[SourceImage]) -> list[str]:
+    spellings: defaultdict[str, set[str]] = defaultdict(set)
+    for image in images:
+        if image.patient_known:
+            folded = unicodedata.normalize("NFKC", image.patient_id).casefold()
+            spellings["".join(folded.split())].add(image.patient_id)
+    alike = [sorted(ids) for ids in spellings.values() if len(ids) > 1]
+    if not alike:
+        return []
+    examples = "; ".join(
+        " and ".join(repr(one_line(each)) for each in ids) for ids in alike[:_NAMED]
+    )
+    return [
+        f"{len(alike)} patients may be written in several ways, which differ in capitals, spaces "
+        f"or the form of accents alone and count as different people: {examples}; write them "
+        "alike if they are one person"
+    ]
+
+
+def _crowd_warnings(images: Sequence[SourceImage]) -> list[str]:
     counts = Counter(image.patient_id for image in images if image.patient_known)
     crowded = [
         f"{one_line(patient)!r} with {count} of {len(images)} ({count / len(images):.0%})"

@@ -44,10 +44,13 @@ def assign_splits(images: Sequence[SourceImage], settings: DataSettings) -> list
     rest = {image.patient_id for image in images if image.source_split != features.TEST}
     overlap = sorted(sealed & rest)
     if overlap:
+        # A patient known from a DICOM tag has no name that people know: an image shows who it is.
+        example = next(image.image_id for image in images if image.patient_id == overlap[0])
         raise InputError(
             "expected patients of the source's test split in no other split, got "
             f"{len(overlap)} who are in both: {', '.join(overlap[:_NAMED_IN_ERRORS])}; move all "
-            "images of a patient into one split, or leave the split out to have it cut by patient"
+            "images of a patient into one split, or leave the split out to have it cut by patient. "
+            f"{overlap[0]} has e.g. {example}"
         )
     split_of = {patient: _hashed_split(patient, bool(sealed), settings) for patient in rest}
     split_of.update(dict.fromkeys(sealed, features.TEST))

@@ -139,7 +139,7 @@ def convert_source(
     from pipeline.plain_path import is_plain
 
     with (
-        locked_folder(options.output),
+        locked_folder(options.output, replaced=True),
         RunConsole(console, [], log_file) as run_console,
         listen(run_console),
     ):

@@ -13,33 +13,37 @@ from contract.errors import InputError
 
 
 @contextlib.contextmanager
-def locked_folder(folder: Path) -> Iterator[None]:
+def locked_folder(
+    folder: Path, *, replaced: bool = False, option: str = "--output"
+) -> Iterator[None]:
     """Keep other runs out of a folder while the body runs.
 
-    The lock is a file beside the folder, so that the folder may be replaced as a whole. The
-    operating system frees it with the process that holds it, however that ends, and on a network
-    file system it holds between machines.
+    The lock is a file, which is removed at the end. The operating system frees it with the process
+    that holds it, however that ends, and on a network file system it holds between machines.
 
     Args:
-        folder: The folder, there or not; those above it are made.
+        folder: The folder, made with those above it where missing.
+        replaced: Whether the body replaces the folder as a whole. The lock is then beside it, where
+            the body must be allowed to write anyway, and the folder itself is not made.
+        option: By which a user gives it, for messages.
 
     Raises:
         InputError: Another run has it, or the place cannot be written.
     """
     folder = folder.resolve()
-    lock = folder.parent / f".{folder.name}.lock"
+    lock = folder.parent / f".{folder.name}.lock" if replaced else folder / ".lock"
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquire(lock)
     except BlockingIOError as error:
         raise InputError(
             f"expected a folder in which nothing runs, got {folder}: another run works in this "
-            f"folder ({_holder(lock)}); wait until it ends, or choose another --output"
+            f"folder ({_holder(lock)}); wait until it ends, or choose another {option}"
         ) from error
     except OSError as error:
         raise InputError(
-            f"expected a folder that can be written, got {folder.parent}: "
-            f"{error.strerror or error}; choose another --output, or fix its permissions"
+            f"expected a folder that can be written, got {lock.parent}: "
+            f"{error.strerror or error}; choose another {option}, or fix its permissions"
         ) from error
     try:
         yield

@@ -25,6 +25,7 @@ from rich.progress import track
 
 from contract.command_line import EXIT_DONE, EXIT_REFUSED, run_command
 from contract.errors import InputError
+from pipeline.folder_lock import locked_folder
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import add_settings_options
@@ -143,7 +144,8 @@ def _calibrate(options: argparse.Namespace, console: Console) -> SiteReport:
         ignore_labels=options.ignore_labels,
         dry_run=options.dry_run,
     )
-    report = calibrate_for_site(request, settings, progress)
+    with locked_folder(options.work_dir, option="--work-dir"):
+        report = calibrate_for_site(request, settings, progress)
     for line in describe(report, dry_run=options.dry_run):
         console.print(escape(line), soft_wrap=True, highlight=False)
     if options.report is not None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,11 @@ def test_few_images_or_a_small_share_are_no_reason():
     assert patient_warnings(images("a", "a", "b")) == []
     assert patient_warnings(images(*["a"] * 12, *map(str, range(200)))) == []
     assert patient_warnings(images(*["x"] * 30, known=False)) == []
+
+
+def test_ids_that_look_alike_are_named():
+    decomposed = unicodedata.normalize("NFD", "Müller")
+    (warning,) = patient_warnings(images("P01", "p01", "P02", "Müller", decomposed, "P 02", "P03"))
+    assert warning.startswith("3 patients may be written in several ways")
+    assert "'P01' and 'p01'" in warning
+    assert patient_warnings(images("P01", "P1", "P02", "P01")) == []

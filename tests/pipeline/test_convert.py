@@ -133,7 +133,7 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path, drawn, capfd):
 
 def test_a_second_conversion_into_one_folder_is_refused(tmp_path, drawn, capfd):
     arguments = ["--data", str(drawn), "--output", str(tmp_path / "records")]
-    with locked_folder(tmp_path / "records"):
+    with locked_folder(tmp_path / "records", replaced=True):
         assert convert.main(arguments) == EXIT_BAD_INPUT
     assert "another run works in this folder" in capfd.readouterr().err
     assert convert.main(arguments) == 0

@@ -21,6 +21,7 @@ from models.reference_scores import REFERENCE_FILE, ReferenceScores
 from models.session_model import SessionModel
 from models.warmup import WARM_UP_FILE
 from pipeline import site_calibration
+from pipeline.folder_lock import locked_folder
 from serving import rollback
 from serving.push_folder import pushed_versions, version_dir
 from serving.site_calibration.run import SiteReport
@@ -351,6 +352,16 @@ def test_bad_input_says_how_to_fix_it(
     assert site_calibration.main([*flat, "--work-dir", str(tmp_path / "work")]) == 2
     assert told in capfd.readouterr().err
     assert pushed_versions(push_dir) == [1]
+
+
+def test_a_second_calibration_in_one_work_folder_is_refused(push_dir, unlabelled, tmp_path, capfd):
+    arguments = ["--model", str(push_dir), "--data", str(unlabelled), "--by", "Ada"]
+    with locked_folder(tmp_path / "work"):
+        code = site_calibration.main([*arguments, "--work-dir", str(tmp_path / "work")])
+    assert code == 2
+    told = capfd.readouterr().err
+    assert "another run works in this folder" in told
+    assert "choose another --work-dir" in told
 
 
 def test_a_prevalence_of_labelled_images_is_counted_not_given(push_dir, labelled, tmp_path, capfd):
