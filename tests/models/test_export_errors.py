@@ -1,9 +1,12 @@
 """A bad image among good ones, in a model that was loaded anew."""
 
+import io
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from contract import features
 from contract.settings import CandidateSettings
@@ -59,6 +62,41 @@ def test_a_bad_image_is_named_by_its_place(loaded, tiny_set, signature, bad):
     assert expected in message
     assert message.count("of the batch") == 1
     assert "SECRET" not in message
+
+
+def encode(pixels, kind="PNG", orientation=1):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind, exif=exif)
+    return buffer.getvalue()
+
+
+DICE = np.random.default_rng(7)
+GREY = DICE.integers(0, 256, (40, 50), dtype=np.uint8)
+TWELVE_BITS = DICE.integers(0, 4096, (40, 50)).astype(np.uint16)
+TWELVE_BITS[:4, :5] = 65535  # a bright letter
+NOT_JUDGED = {
+    "turned jpeg": (encode(GREY, "JPEG", 6), "expected an upright picture, got EXIF orientation 6"),
+    "turned png": (encode(GREY, "PNG", 3), "expected an upright picture, got EXIF orientation 3"),
+    "12 bits": (encode(TWELVE_BITS), "expected 16-bit grey levels that fill their range"),
+    "flat": (encode(np.full((40, 50), 90, np.uint8)), "got one of a single grey level"),
+    "one pixel": (encode(GREY[:1, :1]), "got one of a single grey level"),
+}
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+@pytest.mark.parametrize("name", NOT_JUDGED)
+def test_what_ingestion_would_turn_or_leave_out_is_refused(loaded, tiny_set, signature, name):
+    bad, reason = NOT_JUDGED[name]
+    good = tiny_set.image_bytes[:3]
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        ask(loaded, signature, [*good, bad])
+    assert "image 3 of the batch: " in caught.value.message
+    assert reason in caught.value.message
+    upright = [*good, encode(GREY, "JPEG"), encode(GREY), encode(GREY.astype(np.uint16) * 257)]
+    for values in ask(loaded, signature, upright).values():
+        assert len(values) == len(upright)
 
 
 def test_several_bad_images_are_named_and_a_flood_is_cut(loaded, tiny_set):
