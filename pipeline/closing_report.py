@@ -45,7 +45,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     """Print the closing report.
 
     Args:
-        console: Where to; 80 columns are enough, from 104 on intervals stand beside figures.
+        console: Where to; 80 columns are enough, from 104 on intervals are beside figures.
         summary: The run.
     """
     if summary.synthetic:
@@ -150,7 +150,7 @@ def next_commands(summary: Summary) -> list[tuple[str, str]]:
 def _python_command() -> str:
     """Return how a shell in the working folder calls the Python that runs now."""
     executable = Path(sys.prefix) / "bin" / "python"
-    with contextlib.suppress(ValueError):  # it lies elsewhere: its full path, then
+    with contextlib.suppress(ValueError):  # it is elsewhere: its full path, then
         executable = executable.relative_to(Path.cwd())
     return shlex.quote(str(executable))
 
@@ -203,11 +203,11 @@ def _data_line(data: DataCounts) -> str:
 def _print_shortcuts(console: Console, summary: Summary) -> None:
     strong = [shortcut for shortcut in summary.shortcuts if shortcut.strong]
     if strong:
-        _print_heading(console, "Shortcuts that a model may lean on")
+        _print_heading(console, "Shortcuts that a model may rely on")
         console.print(
             Text(
-                "Each of these numbers alone tells the classes of train and validation apart. On "
-                "images of another source, where they say nothing, the model may be worse."
+                "Each of these numbers alone separates the classes of train and validation. On "
+                "images of another source, where it does not, the model may be worse."
             )
         )
         console.print(shortcuts_table(strong))
@@ -250,7 +250,7 @@ def _worst_site_line(sites: Sequence[PseudoSite], figure: str) -> str:
     worst = min(sites, key=lambda site: getattr(site, figure).value)
     found = getattr(worst, figure)
     return (
-        f"Lowest {figure} on a part of validation that stands in for another hospital: "
+        f"Lowest {figure} on a part of validation that simulates another hospital: "
         f"{format_figure(found.value)} [{format_figure(found.low)}, {format_figure(found.high)}], "
         f"{worst.scheme} {worst.group.replace('_', ' ')}"
     )
@@ -330,8 +330,8 @@ def external_lines(external: ExternalSet) -> list[str]:
     ]
     if external.num_seen:
         lines.append(
-            f"Images that are also in train or validation: {external.num_seen:,}. To that "
-            "extent this set is not outside the training data"
+            f"Images that are also in train or validation: {external.num_seen:,}. They are not "
+            "outside the training data"
         )
     lines += [f"Rejected {each.image_id}: {each.reason}" for each in external.rejected[:_NUM_SHOWN]]
     if len(external.rejected) > _NUM_SHOWN:
@@ -341,10 +341,10 @@ def external_lines(external: ExternalSet) -> list[str]:
 
 
 def _print_study(console: Console, study: Study) -> None:
-    _print_heading(console, "Beside the published figures: all candidates on test, from 0.5 on")
+    _print_heading(console, "Beside the published figures: all candidates on test, threshold 0.5")
     console.print(Text(study.comparability, "" if study.comparable else "bold yellow"))
     console.print(study_table(study.rows))
-    console.print(Text("Recall on pneumonia, recall on normal; study: as published there"))
+    console.print(Text("Recall on pneumonia, recall on normal; study: as published"))
     for row in study.rows:
         if row.note:
             console.print(Text(f"(*) {row.name}: {row.note}"))

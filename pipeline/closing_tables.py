@@ -41,7 +41,7 @@ def data_table(data: DataCounts) -> Table:
 
 
 def shortcuts_table(shortcuts: Iterable[Shortcut]) -> Table:
-    """Return one line per shortcut: how well it alone tells the classes apart, and which way."""
+    """Return one line per shortcut: how well it alone separates the classes, and which way."""
     table = _table("shortcut", "AUC [95% interval]", "in pneumonia")
     table.columns[2].justify = "left"
     for shortcut in shortcuts:

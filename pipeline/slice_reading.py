@@ -10,7 +10,7 @@ from contract import nodes as node_names
 from contract.errors import InputError
 from evaluation.gate import REPORT_FILE, GateReport
 from evaluation.tfma_results import read_evaluation
-from report.slices.slice_table import SliceRow, slice_rows
+from report.slices import SliceRow, slice_rows
 from report.stored_run import (
     StoredRun,
     read_pipeline_names,

@@ -23,7 +23,7 @@ from contract.command_line import EXIT_DONE, run_command
 from evaluation.slice_metrics import Estimate
 from pipeline.logs import quiet_logs, set_environment
 from report.page.estimate_cells import UNDEFINED, format_figure
-from report.slices.slice_table import (
+from report.slices import (
     GATE_WORDS,
     NOT_JUDGED,
     TOO_SMALL_NOTE,

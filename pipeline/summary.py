@@ -35,7 +35,7 @@ from evaluation.slice_metrics import OVERALL, Record, SliceMetrics
 from evaluation.split_differences import SplitDifference
 from ingestion.dataset_card import SplitCounts
 from pipeline.verdict import Verdict
-from report.study.published import PublishedFigures
+from report.study.table import PublishedFigures
 
 FILE_NAME = "summary.json"
 SCHEMA_VERSION: Literal[2] = 2

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from contract.progress import report_progress
-from report import lineage
+from report import errors, lineage, slices, verdict
 from report.candidates import section as candidates
 from report.data import section as data
-from report.errors import section as errors
 from report.explanations import section as explanations
 from report.external import section as external
 from report.model_card import section as model_card
@@ -19,10 +18,8 @@ from report.model_card.markdown import write_model_card
 from report.page.page import render_page
 from report.page.parts import Failure, Part, Section, Text, attempt
 from report.performance import section as performance
-from report.slices import section as slices
-from report.slices.slice_table import slice_rows, to_csv
+from report.slices import slice_rows, to_csv
 from report.sources import Sources
-from report.verdict import section as verdict
 
 PAGE_FILE, SLICES_FILE = "index.html", "slices.csv"
 _LOGGER = logging.getLogger(__name__)
@@ -44,7 +41,7 @@ SECTIONS: Mapping[str, Callable[[Sources], Section]] = {
 
 
 def write_report(sources: Sources, folder: Path) -> None:
-    """Write the page and what lies beside it.
+    """Write the page and the files beside it.
 
     What cannot be made is reported in its place on the page, with its cause.
 
@@ -84,7 +81,7 @@ def _write_files(sources: Sources, folder: Path) -> Section:
 
     def write_card() -> Part:
         write_model_card(make_model_card(sources), folder)
-        return Text("model_card.json and model_card.md: the model card, for programs and for text.")
+        return Text("model_card.json and model_card.md: the model card, for programs and as text.")
 
     parts = (attempt(SLICES_FILE, write_slices), attempt("The model card's files", write_card))
     return Section("files", "Files beside this page", parts)

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import JsonValue, NonNegativeInt
 
-from evaluation.slice_metrics import Record
+from contract.record import Part
 
 # Custom properties of the PushedModel artifact. The first three are TFX's.
 PUSHED_PROPERTY = "pushed"  # 1: the model is at the destination; 0: it was refused
@@ -18,7 +18,7 @@ PRUNED_PROPERTY = "pruned_versions"  # older versions that were deleted, such as
 RECORD_FILE = "pushed.json"  # the same, in the artifact's folder
 
 
-class PushedModel(Record):
+class PushedModel(Part):
     """What servers load.
 
     Attributes:

@@ -16,10 +16,14 @@ from typing import Any
 from contract import features
 from contract import nodes as node_names
 from evaluation.gate import REPORT_FILE as GATE_REPORT_FILE
-from evaluation.gate import GateReport, describe
+from evaluation.gate import GateReport
 from evaluation.slice_metrics import OVERALL, SliceMetrics
 from evaluation.tfma_results import read_evaluation
-from report.page.templates import html_environment
+from pipeline.summary import DECISION_SUPPORT_NOTICE
+from report.page.estimate_cells import estimate_cell
+from report.page.page import render_page
+from report.page.parts import Section, Table
+from report.verdict import gate_section
 from serving.servability.report import ServabilityReport
 
 METRICS, CONFUSION_MATRIX = "metrics", "confusion_matrix"
@@ -47,7 +51,14 @@ _SERVING_FIGURES = (
     "first_answer_s",
     "later_answer_s",
 )
-_FIGURES = ("recall", "specificity", "precision", "accuracy", "auc")
+_TITLES = {
+    "recall": "Sensitivity (recall)",
+    "specificity": "Specificity",
+    "precision": "Precision",
+    "accuracy": "Accuracy",
+    "auc": "AUC",
+}
+_FIGURES = tuple(_TITLES)
 
 Folders = Mapping[str, Path]  # of artifacts, by the name of the input or output
 Metadata = dict[str, Any]
@@ -131,14 +142,26 @@ def _confusion_matrix(overall: SliceMetrics) -> Metadata:
 
 
 def _render_verdict(report: GateReport, overall: SliceMetrics) -> str:
-    environment = html_environment(Path(__file__).parent)
-    return environment.get_template("verdict.html.jinja").render(
-        report=report,
-        overall=overall,
-        failed=[
-            describe(check).removeprefix("failed: ") for check in report.with_verdict("failed")
-        ],
-        figures={name: getattr(overall, name) for name in _FIGURES},
+    word = "blessed" if report.blessed else "refused"
+    figures = Table(
+        "On the test split, at the operating point that the model ships",
+        ("Figure", "Value"),
+        tuple((_TITLES[name], estimate_cell(getattr(overall, name))) for name in _FIGURES),
+    )
+    matrix = Table(
+        "Confusion matrix of the test split",
+        ("Truth", *(f"Called {label}" for label in features.LABELS)),
+        (
+            (features.NORMAL, f"{overall.tn:,}", f"{overall.fp:,}"),
+            (features.PNEUMONIA, f"{overall.fn:,}", f"{overall.tp:,}"),
+        ),
+    )
+    return render_page(
+        f"The gate {word} the model",
+        f"Test split: {overall.n:,} images, {overall.positives:,} with pneumonia. "
+        f"{DECISION_SUPPORT_NOTICE}",
+        [gate_section(report), Section("figures", "Figures", (figures, matrix))],
+        synthetic=False,
     )
 
 

@@ -32,7 +32,7 @@ def describe_recipe(
         num_epochs: Epochs run.
         kept_epoch: From 1; the epoch whose weights are used.
         training_s: Wall-clock time of the fit, s.
-        is_pretrained: Whether its architecture has a backbone with weights of its own.
+        is_pretrained: Whether its architecture has a pretrained backbone.
 
     Returns:
         Without a full stop.
@@ -52,7 +52,7 @@ def describe_recipe(
         f"trained in {training_s:,.0f} s",
     ]
     if is_pretrained:
-        # Of a file the name says enough: a page that is passed on tells no folders.
+        # The name of the file is enough: a page that is passed on shows no folders.
         parts[1:1] = [f"backbone's weights: {Path(candidate.weights).name}", _tuning(training)]
     return "; ".join(parts)
 

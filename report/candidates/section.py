@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+
+from matplotlib.ticker import MaxNLocator
 
 from contract.architectures import is_pretrained
 from evaluation.site_holdout import MIN_SITE_CASES
 from evaluation.training_report import TrainingReport
-from report.candidates.learning_curves import METRICS, draw_learning_curve
 from report.candidates.recipe import describe_recipe, kept_epoch
 from report.candidates.tables import (
     format_value,
@@ -21,29 +22,29 @@ from report.candidates.tables import (
     trials_table,
 )
 from report.candidates.trials import read_trials
-from report.page.galleries import attempt_gallery
-from report.page.parts import Group, Part, Picture, Section, Text, attempt
+from report.page.drawing import COLOURS, create_figure, style, svg_uri
+from report.page.parts import Group, Part, Picture, Section, Text, attempt, attempt_gallery
 from report.sources import Sources
 
 ANCHOR, TITLE = "candidates", "Candidates"
 _RULE = (
-    "The test split has no part in the choice. First the recall at a candidate's own operating "
-    "point must reach the target with the lower end of its 95% interval. Among those that do, the "
-    "highest mean specificity wins, then the higher mean AUC, then the smaller network. Where an "
-    "ensemble competes, the best single candidate must beat it by more than chance: its advantage "
-    "in specificity or AUC must leave zero out of its 95% interval (paired bootstrap over "
+    "The choice does not use the test split. First, the lower end of the 95% interval of a "
+    "candidate's recall, at its own operating point, must reach the target. Among those that do, "
+    "the highest mean specificity wins, then the higher mean AUC, then the smaller network. "
+    "Against an ensemble, the best single candidate must be significantly better: the 95% "
+    "interval of its advantage in specificity or AUC must exclude zero (paired bootstrap over "
     "patients). A tie goes to the ensemble."
 )
 
 _READING = (
-    "Each candidate stands at its own operating point, which validation chose for it. Stressed "
-    "figures are the mean over degraded copies of the same images; the worst is named. "
-    "Calibration error is the mean distance of predicted from observed shares of pneumonia."
+    "Each candidate is shown at its own operating point, which was chosen on validation. Stressed "
+    "figures are the mean over degraded copies of the same images; the worst one is named. "
+    "Calibration error is the mean distance between predicted and observed shares of pneumonia."
 )
 _SITES = (
-    "Pseudo-sites are parts of validation whose images were named or made alike; each stands in "
-    "for a hospital. A part that does badly when it is left out of the choice of the threshold "
-    "shows what to expect of a hospital whose images are like it. Figures of fewer than "
+    "Pseudo-sites are parts of validation whose images were named or made alike; each simulates a "
+    "hospital. A part with poor figures when it is left out of the choice of the threshold shows "
+    "what to expect from a hospital with similar images. Figures on fewer than "
     f"{MIN_SITE_CASES} images are not shown."
 )
 _FOLDED_TRIALS = 10  # from more on, the table is folded away
@@ -97,8 +98,8 @@ def _recipe(report: TrainingReport) -> str:
     if report.candidate is None:
         return (
             "The mean of the calibrated probabilities of its members, which are "
-            f"{', '.join(report.members)}. It was put together, not trained, and so has no "
-            "learning curves; its members' stand with them"
+            f"{', '.join(report.members)}. It was not trained itself and has no learning curves; "
+            "see those of its members"
         )
     return describe_recipe(
         report.candidate,
@@ -117,11 +118,11 @@ def _search(report: TrainingReport, sources: Sources) -> list[Part]:
         folder = sources.tuner_results[report.name]
         return [attempt(f"{report.name}'s trials", lambda: _trials(report.name, folder))]
     if not report.hyperparameters:
-        return [Text("Its settings were given; nothing was searched.")]
+        return [Text("Its settings were given; no search was run.")]
     chosen = ", ".join(
         f"{in_words(name)} {format_value(value)}" for name, value in report.hyperparameters.items()
     )
-    return [Text(f"A search chose: {chosen}. Its trials were not handed to the report.")]
+    return [Text(f"A search chose: {chosen}. Its trials are not available to the report.")]
 
 
 def _trials(name: str, folder: Path) -> Part:
@@ -131,3 +132,44 @@ def _trials(name: str, folder: Path) -> Part:
     is_long = len(trials) > _FOLDED_TRIALS
     table = trials_table(name, trials)
     return Group(f"{len(trials):,} trials of {name}", (table,), folded=True) if is_long else table
+
+
+# Of Keras' history; each has a twin on validation.
+METRICS = ("loss", "accuracy", "recall")
+
+
+def draw_learning_curve(
+    name: str, history: Mapping[str, Sequence[float]], metric: str, kept_epoch: int
+) -> Picture:
+    """Draw a metric of train and validation by epoch.
+
+    Args:
+        name: The candidate.
+        history: Figures per epoch by Keras' names; at least one epoch.
+        metric: A key of it that has a `val_` twin, such as `loss`.
+        kept_epoch: From 1; the epoch whose weights are used.
+
+    Raises:
+        KeyError: The history does not have the metric.
+    """
+    train, validation = history[metric], history[f"val_{metric}"]
+    with style():
+        figure, axes = create_figure()
+        epochs = range(1, len(train) + 1)
+        marker = "o" if len(train) == 1 else None
+        axes.plot(epochs, train, "--", color=COLOURS[1], label="train", marker=marker)
+        axes.plot(epochs, validation, "-", color=COLOURS[0], label="validation", marker=marker)
+        axes.axvline(kept_epoch, color="#767676", linestyle=":", label="kept weights")
+        axes.set(title=metric.capitalize(), xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if metric != "loss":
+            axes.set_ylim(-0.03, 1.03)
+        axes.legend(frameon=False, fontsize=8)
+        source = svg_uri(figure)
+    return Picture(
+        source,
+        f"{metric.capitalize()} of {name}, epochs 1 to {len(train)}: on train from "
+        f"{train[0]:.3f} to {train[-1]:.3f}, on validation from {validation[0]:.3f} to "
+        f"{validation[-1]:.3f}, there lowest {min(validation):.3f} and highest "
+        f"{max(validation):.3f}; the weights of epoch {kept_epoch} were kept.",
+    )

@@ -11,33 +11,35 @@ from ingestion.duplicates import DuplicateReport
 from report.page.parts import Group, Listing, Part, Table, Text
 
 _NUM_SHOWN = 50  # of a long list
-_NUM_UNFOLDED = 10  # up to so many lines stand open
+_NUM_UNFOLDED = 10  # up to so many lines are shown open
 NO_CARD = (
-    "The records came without a dataset card: what was rejected at ingestion, and which duplicates "
-    "were found there, is not known."
+    "The records came without a dataset card: rejected images and duplicates at ingestion are not "
+    "known."
 )
 
 
 def source_text(card: DatasetCard) -> Text:
     """Say where the images came from, and how many of them became records."""
-    # Of a file or folder the name says enough: a page that is passed on tells no folders.
+    # The name of a file or folder is enough: a page that is passed on shows no folders.
     path = Path(card.source)
     source = path.name if path.is_absolute() else card.source
     unknown = card.num_images_without_patient
-    told = (
-        f" Of {unknown:,} images the patient is not known; each counts as one." if unknown else ""
+    without_patient = (
+        f" The patient of {unknown:,} images is not known; each counts as one patient."
+        if unknown
+        else ""
     )
     return Text(
         f"Source: {source} ({card.kind}). {card.num_images:,} of {card.num_source_images:,} image "
-        f"files became records, of {card.num_patients:,} patients.{told} Fingerprint of the "
-        f"conversion: {card.fingerprint}."
+        f"files became records, of {card.num_patients:,} patients.{without_patient} Fingerprint of "
+        f"the conversion: {card.fingerprint}."
     )
 
 
 def warning_parts(card: DatasetCard) -> tuple[Part, ...]:
     """Return the card's warnings."""
     if not card.warnings:
-        return (Text("The card warns of nothing.", "good"),)
+        return (Text("The dataset card has no warnings.", "good"),)
     return tuple(
         Text(f"{warning[:1].upper()}{warning[1:]}.", "warning") for warning in card.warnings
     )
@@ -72,12 +74,12 @@ def duplicate_parts(report: DuplicateReport) -> tuple[Part, ...]:
     kinds = {
         "With different labels, one of which is wrong": report.different_labels,
         "Across splits": report.across_splits,
-        "Left out, since an equal one is in a later split": [(name,) for name in report.dropped],
+        "Left out, because an equal one is in a later split": [(name,) for name in report.dropped],
     }
     parts: list[Part] = [
         Text(
             f"{report.num_images:,} images of the source are in {report.num_groups:,} groups of "
-            "equal pixels. Equal images of one split and one label stay."
+            "equal pixels. Equal images of one split and one label are kept."
         )
     ]
     for title, groups in kinds.items():
@@ -97,7 +99,7 @@ def _caption(title: str, number: int) -> str:
         return f"{title}: {number:,}"
     return (
         f"{title}: {number:,}; the first {_NUM_SHOWN} and {number - _NUM_SHOWN:,} more, which "
-        f"stand in {JSON_NAME} beside the records"
+        f"are in {JSON_NAME} beside the records"
     )
 
 

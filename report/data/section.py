@@ -31,22 +31,22 @@ from report.data.tables import (
     statistics_table,
 )
 from report.page.drawing import image_uri
-from report.page.galleries import attempt_gallery
-from report.page.parts import Group, Listing, Part, Picture, Section, Text, attempt
+from report.page.parts import Group, Listing, Part, Picture, Section, Text, attempt, attempt_gallery
 from report.sources import Sources
 
 ANCHOR, TITLE = "data", "Data"
 _ANOMALIES_FILE = "SchemaDiff.pb"  # an Anomalies, which ExampleValidator writes so
 _THUMBNAIL_REM = 8.0
 _SHORTCUTS = (
-    "Each feature says nothing about lungs. The AUC is how well it alone tells the classes apart: "
-    "0.5 is chance. A model that leans on a strong one fails on images of another source."
+    "None of these features describes the lungs. The AUC shows how well each alone separates the "
+    "classes: 0.5 is chance. A model that relies on a strong one fails on images of another "
+    "source."
 )
 
 _DIFFERENCES = (
-    "Adversarial validation: can a classifier that sees only the features above, and no lungs, say "
-    "which split an image is from? 0.5 is chance, and what splits of one source by patient should "
-    "have. That splits look alike says nothing about the next hospital: it is in none of them."
+    "Adversarial validation: can a classifier that sees only the features above determine which "
+    "split an image is from? 0.5 is chance, which is expected when one source is split by patient. "
+    "Similar splits say nothing about another hospital, which is in none of them."
 )
 
 
@@ -115,7 +115,7 @@ def _samples(sources: Sources, records: list[RecordFacts]) -> Part:
     settings = sources.run.report
     chosen = choose_samples(records, settings.sample_images, sources.run.seed)
     if not chosen:
-        return Text("No sample images were asked for.")
+        return Text("Sample images are switched off (`report.sample_images` is 0).")
     wanted = {record.image_id for group in chosen.values() for record in group}
     images = read_images(sources.records(features.TRAIN), wanted)
     groups: list[Part] = []
@@ -168,7 +168,7 @@ def _leaks(data: _Data) -> Part:
     )
     return Group(
         "Leaks between splits",
-        (Text("Looked for in the records themselves."), verdict, leakage_table(patients, pixels)),
+        (Text("Checked in the records themselves."), verdict, leakage_table(patients, pixels)),
     )
 
 
@@ -176,7 +176,7 @@ def _shortcuts(sources: Sources) -> Part:
     report = ShortcutReport.read(sources.data_audit)
     strong = [shortcut.name.replace("_", " ") for shortcut in report.strong]
     verdict = (
-        Text(f"Strong, from an AUC of {report.warning_auc:g} on: {', '.join(strong)}.", "warning")
+        Text(f"Strong (AUC of {report.warning_auc:g} or more): {', '.join(strong)}.", "warning")
         if strong
         else Text(f"None is strong: no AUC reaches {report.warning_auc:g}.", "good")
     )
@@ -192,16 +192,14 @@ def _differences(sources: Sources) -> Part:
     ]
     if strong:
         verdict = Text(
-            f"Made differently, AUC of {report.warning_auc:g} or more: {', '.join(strong)}. "
-            "Figures on validation promise little about such images.",
+            f"The splits differ (AUC of {report.warning_auc:g} or more): {', '.join(strong)}. "
+            "Figures on validation say little about such images.",
             "warning",
         )
     elif all(each.auc is None for each in report.differences):
-        verdict = Text("Too few patients to tell whether the splits were made alike.", "warning")
+        verdict = Text("Inconclusive: too few patients to compare the splits.", "warning")
     else:
-        verdict = Text(
-            f"No AUC reaches {report.warning_auc:g}: the splits were made alike.", "good"
-        )
+        verdict = Text(f"No AUC reaches {report.warning_auc:g}: the splits are alike.", "good")
     return Group("Differences between splits", (Text(_DIFFERENCES), verdict, splits_table(report)))
 
 

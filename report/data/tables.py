@@ -75,9 +75,9 @@ def shortcuts_table(report: ShortcutReport) -> Table:
 
 
 def splits_table(report: SplitDifferences) -> Table:
-    """Return how well nuisance features tell two splits apart, one row per pair and class."""
+    """Return how well nuisance features separate two splits, one row per pair and class."""
     return Table(
-        "All these features together, at telling whose images are of which split; "
+        "All these features together, at separating the images of two splits; "
         "cross-validated by patient.",
         ("Compared", "Class", "Images", "AUC", "Differs most in", "Judged"),
         tuple(

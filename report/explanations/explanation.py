@@ -17,8 +17,12 @@ from evaluation.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport
 from report.explanations.faithfulness import Faithfulness, FaithfulnessCheck, blurred
 from report.explanations.grad_cam import grad_cam
 from report.explanations.log_odds import LogOdds, NetworkLogOdds, threshold_log_odds
-from report.explanations.superpixel_lime import LimeExplanation, explain_by_lime
-from report.explanations.superpixels import mean_by_region, segment
+from report.explanations.superpixel_lime import (
+    LimeExplanation,
+    explain_by_lime,
+    mean_by_region,
+    segment,
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The section on explanations: what in an image speaks for an answer, and what blurring leaves."""
+"""The section on explanations: which parts of an image an answer depends on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.special import expit
 from contract import features
 from contract.progress import report_progress
 from models.preprocessing import decode_transformed
-from report.errors.outcomes import find_outcomes, in_words
+from report.errors import find_outcomes, in_words
 from report.explanations import pictures
 from report.explanations.blurring import (
     BlurredAnswers,
@@ -151,7 +151,7 @@ def _choice_in_words(sources: Sources, names: Sequence[str]) -> str:
 def _summary(explained: Mapping[str, list[Explanation]]) -> tuple[Part, ...]:
     found = {name: explanations for name, explanations in explained.items() if explanations}
     if not found:
-        return (Text("No image could be explained, so that there is nothing to check."),)
+        return (Text("No image could be explained, so there is nothing to check."),)
     return (
         attempt("Faithfulness in words", lambda: faithfulness_in_words(found)),
         attempt("The table of faithfulness", lambda: faithfulness_table(found)),

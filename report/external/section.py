@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
-from evaluation.external import ExternalSet
+import numpy as np
+
+from contract import features
+from evaluation.external import NUM_BINS, PERCENTILES, ClassScores, ExternalSet, Referral
 from evaluation.gate import EXTERNAL
-from evaluation.slice_metrics import OVERALL, slice_name
+from evaluation.slice_metrics import OVERALL, SliceMetrics, slice_name
 from report.external.figures import measure_scores
-from report.external.histograms import draw_scores
-from report.external.tables import (
-    TEST_SPLIT,
-    figures_table,
-    percentiles_table,
-    referral_table,
+from report.page.drawing import (
+    COLOURS,
+    DASHES,
+    HEIGHT_INCHES,
+    WIDTH_INCHES,
+    create_figure,
+    style,
+    svg_uri,
 )
-from report.page.parts import Gallery, Group, Listing, Part, Section, Text, attempt
+from report.page.estimate_cells import (
+    UNDEFINED,
+    estimate_cell,
+    format_figure,
+    format_probability,
+)
+from report.page.parts import (
+    Cell,
+    Gallery,
+    Group,
+    Listing,
+    Part,
+    Picture,
+    Section,
+    Table,
+    Text,
+    attempt,
+)
 from report.sources import Sources
 
 ANCHOR, TITLE = "outside", "Outside the training data"
 _SHOWN = 20  # rejected images of a set, by name
 _BASIS = (
-    "The model was chosen, and its threshold set, before it was judged on these sets: nothing that "
-    "is shown here was used for training, tuning, choice or threshold. It says more about the next "
-    "hospital than the test split, which comes from where the training images came from."
+    "The model was chosen, and its threshold set, before it was judged on these sets: nothing "
+    "shown here was used for training, tuning, choice or threshold. These figures say more about "
+    "another hospital than the test split, which has the same source as the training images."
 )
 
 
@@ -35,7 +58,7 @@ def build(sources: Sources) -> Section:
         TITLE,
         (
             Text(_BASIS),
-            attempt("What the gate made of them", lambda: _gate(sources)),
+            attempt("The gate's verdict on them", lambda: _gate(sources)),
             *_seen(sets),
             attempt("The figures", lambda: figures_table(sets, sources.tfma.candidate[OVERALL])),
             attempt("What is referred", lambda: _referral(sets)),
@@ -52,7 +75,7 @@ def _gate(sources: Sources) -> Part:
         if any(check.slice == slice_name(EXTERNAL, name) for check in sources.gate.checks)
     ]
     if not judged:
-        return Text("The gate has no bounds for these sets: they decided nothing.")
+        return Text("The gate has no bounds for these sets: they did not affect the verdict.")
     return Text(f"The gate has bounds for {', '.join(judged)}: see the verdict.")
 
 
@@ -60,7 +83,7 @@ def _seen(sets: dict[str, ExternalSet]) -> tuple[Part, ...]:
     return tuple(
         Text(
             f"Images of {name} with the pixels of an image of train or validation: "
-            f"{each.num_seen:,}. To that extent this set is not outside the training data.",
+            f"{each.num_seen:,}. These images are not outside the training data.",
             "warning",
         )
         for name, each in sets.items()
@@ -105,4 +128,144 @@ def _details(name: str, external: ExternalSet) -> Part:
         f"{name} in detail",
         (percentiles_table(external.scores), Listing(tuple(facts))),
         folded=True,
+    )
+
+
+TEST_SPLIT = "test split"
+
+
+def figures_table(sets: Mapping[str, ExternalSet], test: SliceMetrics) -> Table:
+    """Return one set a line, below the test split.
+
+    Args:
+        sets: By name.
+        test: All of the test split, to compare with.
+    """
+    rows: list[tuple[Cell | str, ...]] = [(Cell(TEST_SPLIT, "to compare"), *_figures(test, None))]
+    rows += [
+        (Cell(name, f"{each.num_patients:,} patients"), *_figures(each.metrics, each))
+        for name, each in sets.items()
+    ]
+    return Table(
+        "All images, at the threshold that the model ships, with 95% intervals: Wilson's for "
+        "sensitivity and specificity, Newcombe's for the AUC. A dash: there is no image of a class "
+        "that the figure needs, or it is not measured here.",
+        (
+            "Set",
+            "n",
+            "Pneumonia",
+            "Sensitivity",
+            "Specificity",
+            "AUC",
+            "Calibration error",
+            "Brier",
+        ),
+        tuple(rows),
+    )
+
+
+def _figures(metrics: SliceMetrics, external: ExternalSet | None) -> tuple[Cell | str, ...]:
+    return (
+        f"{metrics.n:,}",
+        f"{metrics.positives:,}",
+        estimate_cell(metrics.recall),
+        estimate_cell(metrics.specificity),
+        estimate_cell(metrics.auc),
+        UNDEFINED if external is None else format_figure(external.calibration_error),
+        format_figure(metrics.brier),
+    )
+
+
+def referral_table(referrals: Mapping[str, Referral]) -> Table:
+    """Return what is referred to a person, and the figures of the rest, one set a line."""
+    return Table(
+        "Referred to a person by the model's own decision, and the images that it decides, with "
+        "95% Wilson intervals.",
+        (
+            "Set",
+            "Referred",
+            *(f"Of {label}" for label in features.LABELS),
+            "Unlike training",
+            "Decided",
+            "Sensitivity of these",
+            "Specificity of these",
+        ),
+        tuple(
+            (
+                name,
+                estimate_cell(each.referred),
+                *(estimate_cell(each.referred_by_label[label]) for label in features.LABELS),
+                UNDEFINED if each.unfamiliar is None else estimate_cell(each.unfamiliar),
+                f"{each.decided.n:,}",
+                estimate_cell(each.decided.recall),
+                estimate_cell(each.decided.specificity),
+            )
+            for name, each in referrals.items()
+        ),
+    )
+
+
+def percentiles_table(scores: Mapping[str, ClassScores | None]) -> Table:
+    """Return the probabilities' percentiles, one class a line."""
+    return Table(
+        "Percentiles of the probability of pneumonia; 0 and 100 are the lowest and the highest.",
+        ("Class", "n", "Mean", *(f"{each}%" for each in PERCENTILES)),
+        tuple(
+            (
+                label,
+                f"{each.n:,}",
+                format_figure(each.mean_probability),
+                *(
+                    format_probability(each.percentiles[str(percentile)])
+                    for percentile in PERCENTILES
+                ),
+            )
+            for label, each in scores.items()
+            if each is not None
+        ),
+    )
+
+
+_LEGEND_INCHES = 0.4  # two lines below the axes
+
+
+def draw_scores(title: str, scores: Mapping[str, ClassScores | None], threshold: float) -> Picture:
+    """Draw each class's share of images by probability, and the threshold.
+
+    Args:
+        title: Of the set.
+        scores: By class; one without images is left out, and named in the caption.
+        threshold: Operating point, in [0, 1].
+    """
+    edges = np.linspace(0.0, 1.0, NUM_BINS + 1)
+    present = {label: each for label, each in scores.items() if each is not None}
+    with style():
+        figure, axes = create_figure(WIDTH_INCHES, HEIGHT_INCHES + _LEGEND_INCHES)
+        for number, (label, each) in enumerate(present.items()):
+            axes.stairs(
+                np.asarray(each.histogram) / each.n,
+                edges,
+                color=COLOURS[number],
+                linestyle=DASHES[number],
+                linewidth=1.6,
+                label=f"{label}, n = {each.n:,}, mean {each.mean_probability:.3f}",
+            )
+        axes.axvline(threshold, color="#606060", linestyle=":", label=f"threshold {threshold:.3f}")
+        axes.set(title=title, xlabel="probability of pneumonia", ylabel="share of the class")
+        axes.set(xlim=(-0.02, 1.02), ylim=(0.0, 1.02))  # the same for all sets, to compare
+        figure.legend(loc="outside lower center", frameon=False, fontsize=8)
+        source = svg_uri(figure)
+    told = "; ".join(
+        f"{label}, n = {each.n:,}: median {each.percentiles['50']:.3f}, from 5th to 95th "
+        f"percentile {each.percentiles['5']:.3f} to {each.percentiles['95']:.3f}, mean "
+        f"{each.mean_probability:.3f}"
+        for label, each in present.items()
+    )
+    missing = [label for label in scores if label not in present]
+    caption = f"There are no {' and no '.join(missing)} images." if missing else ""
+    return Picture(
+        source,
+        f"Probability of pneumonia by class, {title}. {told}. The threshold is at "
+        f"{threshold:.3f}. {caption}".strip(),
+        caption,
     )

@@ -1,1 +1,1 @@
-"""The model card, and the lineage that stands in it."""
+"""The model card."""

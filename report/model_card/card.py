@@ -85,7 +85,7 @@ class TrainingFacts(Record):
 
 
 class OperatingPoint(Record):
-    """Where the threshold stands, and the calibration before it.
+    """The threshold, and the calibration before it.
 
     Attributes:
         threshold: In [0, 1]; at or above it an image is called pneumonia.
@@ -138,18 +138,18 @@ class ModelCard(Record):
         synthetic: Whether the images were drawn: clinically, nothing then means anything.
         blessed: The gate's verdict.
         refusals: Why it refused, a sentence for each check.
-        site: Where the model is to be used; a placeholder where nobody has said.
+        site: Where the model is to be used; a placeholder where it is not configured.
         contact: Who answers for it; likewise.
         intended_use: In sentences.
         out_of_scope: Likewise.
         data: What it was made from.
         training: How.
-        operating_point: Where its threshold stands.
+        operating_point: Its threshold, and what it gives.
         slices: On the test split at the threshold, by slice name, with 95% intervals.
         external: On sets from outside the training data, by name.
         limits: In sentences.
         shift: What is known of other sites, in sentences.
-        shortcuts: Nuisance features that tell the classes apart; None where none were measured.
+        shortcuts: Nuisance features that separate the classes; None where none were measured.
         stressed: All validation images under each stress; empty where stresses were off.
         lineage: Hashes, versions and the nodes' runs.
     """
@@ -233,7 +233,7 @@ def _coverage(sources: Sources, report: TrainingReport) -> dict[str, Coverage]:
 
 
 def _external_facts(external: ExternalSet) -> ExternalFacts:
-    # Without the source and names of files: a card that is passed on tells no folders.
+    # Without the source and names of files: a card that is passed on shows no folders.
     return ExternalFacts(
         num_patients=external.num_patients,
         num_rejected=len(external.rejected),
@@ -318,5 +318,5 @@ def _settings(report: TrainingReport) -> Mapping[str, Any] | None:
     if report.candidate is None:
         return None
     settings = report.candidate.model_dump(mode="json")
-    # Of a file of weights the name says enough: a card that is passed on tells no folders.
+    # The name of a file of weights is enough: a card that is passed on shows no folders.
     return settings | {"weights": Path(report.candidate.weights).name}

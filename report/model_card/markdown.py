@@ -10,7 +10,7 @@ import jinja2
 from contract import features
 from report.model_card.card import JSON_NAME, MARKDOWN_NAME, ModelCard
 from report.page.estimate_cells import describe_estimate, format_figure
-from report.page.plain_text import without_deceptive_characters
+from report.page.page import without_deceptive_characters
 
 _TEMPLATE = "model_card.md.jinja"
 # What opens emphasis, code, links, tags, entities, cells, headings, mathematics and mail links.

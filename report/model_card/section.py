@@ -17,7 +17,7 @@ ANCHOR, TITLE = "model-card", "Model card"
 
 
 def build(sources: Sources) -> Section:
-    """Build the section; the same card lies beside the page as JSON and as Markdown."""
+    """Build the section; the same card is beside the page as JSON and as Markdown."""
     card = make_model_card(sources)
     groups: dict[str, Callable[[ModelCard], tuple[Part, ...]]] = {
         "Intended use": _intended_use,
@@ -35,7 +35,7 @@ def build(sources: Sources) -> Section:
         (
             _verdict(card),
             *(attempt(title, partial(_group, title, make, card)) for title, make in groups.items()),
-            Text("Lineage: in the section of that name, and in the card's files."),
+            Text("Lineage: see the section of that name, and the files of the card."),
         ),
     )
 
@@ -54,12 +54,12 @@ def _intended_use(card: ModelCard) -> tuple[Part, ...]:
     return (
         Listing(card.intended_use),
         Table(
-            "Where, and who answers for it",
+            "Where it is used, and who is responsible",
             ("Fact", "Stated"),
             (("Site", card.site), ("Contact", card.contact)),
             text_columns=(1,),
         ),
-        Text("It is not made for:"),
+        Text("Not intended for:"),
         Listing(card.out_of_scope),
     )
 
@@ -111,8 +111,8 @@ def _operating_point(card: ModelCard) -> tuple[Part, ...]:
     point = card.operating_point
     return (
         Text(
-            f"The threshold {point.threshold:.3f} was chosen on validation, so that the recall's "
-            f"lower 95% bound is at least {point.target_sensitivity:g} there: that is "
+            f"The threshold {point.threshold:.3f} was chosen on validation, so that the lower 95% "
+            f"bound of the recall is at least {point.target_sensitivity:g} there. This target was "
             + ("reached." if point.reaches_target else "not reached."),
             "plain" if point.reaches_target else "warning",
         ),
@@ -135,7 +135,7 @@ def _external(card: ModelCard) -> tuple[Part, ...]:
     sets = {name: each.metrics for name, each in card.external.items()}
     return (
         _metrics_table("Judged after the choice, at the threshold, with 95% intervals", sets),
-        Text("Scores, calibration and referrals: in the section of that name."),
+        Text("Scores, calibration and referrals: see the section of that name."),
     )
 
 
@@ -146,7 +146,11 @@ def _shift(card: ModelCard) -> tuple[Part, ...]:
     if card.stressed:
         stressed = {name.replace("_", " "): metrics for name, metrics in card.stressed.items()}
         tables.append(_metrics_table("Degraded copies of all validation images", stressed))
-    behind = (Group("The figures behind it", tuple(tables), folded=True),) if tables else ()
+    behind = (
+        (Group("The figures behind these statements", tuple(tables), folded=True),)
+        if tables
+        else ()
+    )
     return (Listing(card.shift), *behind)
 
 
@@ -171,7 +175,7 @@ def _metrics_table(caption: str, rows: dict[str, SliceMetrics]) -> Table:
 
 def _shortcut_table(report: ShortcutReport) -> Table:
     return Table(
-        f"Measures that say nothing about lungs: how well each alone tells the classes apart, on "
+        f"Measures that do not describe the lungs: how well each alone separates the classes, on "
         f"{report.n:,} images",
         ("Measure", "AUC", "In pneumonia", "Verdict"),
         tuple(

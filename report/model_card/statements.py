@@ -13,23 +13,23 @@ from evaluation.training_report import TrainingReport
 from report.page.estimate_cells import describe_estimate, format_figure
 
 INTENDED_USE = (
-    "Decision support for a radiologist who reads chest X-rays: it points to images that may show "
-    "pneumonia. It makes no diagnosis, and a person reads every image.",
+    "Decision support for a radiologist who reads chest X-rays: the model marks images that may "
+    "show pneumonia. It makes no diagnosis; a person reads every image.",
     "Children of 1 to 5 years, frontal view, one image at a time.",
-    "One site: the one below, after its own validation there.",
+    "One site: the one named below, after validation there.",
 )
 OUT_OF_SCOPE = (
-    "Any diagnosis, treatment or discharge without a radiologist, and ruling pneumonia out.",
+    "Diagnosis, treatment or discharge without a radiologist, and ruling out pneumonia.",
     "Newborns, infants below 1 year, children above 5 years, and adults.",
     "Lateral views, computed tomography, ultrasound, and photographs of films or screens.",
-    "Other findings: it knows normal and pneumonia only, and tells no bacterial from viral one.",
-    "Other sites, devices or export settings than it was validated on.",
+    "Other findings: it separates normal from pneumonia only, not bacterial from viral pneumonia.",
+    "Sites, devices or export settings other than those it was validated on.",
 )
 _SHIFT = (
-    "Models of this kind score high on validation images, which come from where the training "
-    "images came from, and lower on images of other sources.",
+    "Models of this kind score high on validation images, which have the same source as the "
+    "training images, and lower on images of other sources.",
     "Neither the threshold nor what looks normal to the model transfers to another site: both "
-    "must be checked, and the threshold chosen anew, on images of that site.",
+    "must be checked, and the threshold chosen again, on images of that site.",
 )
 
 
@@ -51,15 +51,15 @@ def describe_limits(
         gate: The verdict.
         test: All of the test split.
         num_patients: Of the test split.
-        num_without_patient: Images of all splits whose patient is not known; None where nothing
-            tells.
+        num_without_patient: Images of all splits whose patient is not known; None where there is
+            no dataset card.
         image_size_px: Side of the images that Transform leaves.
         synthetic: Whether the images were drawn.
         external: Names of the sets from outside the training data that it was judged on.
     """
     limits = []
     elsewhere = (
-        f"on images from elsewhere it was judged apart: {', '.join(external)}"
+        f"images from elsewhere were judged separately ({', '.join(external)})"
         if external
         else "there is no test on images of another site"
     )
@@ -69,13 +69,13 @@ def describe_limits(
         limits.append("The gate has refused this model: it must not be used.")
     if not report.reaches_target:
         limits.append(
-            "The recall's lower 95% bound on validation does not reach the target of "
-            f"{report.target_sensitivity:g}: the threshold is the best that there was."
+            "The lower 95% bound of the recall on validation does not reach the target of "
+            f"{report.target_sensitivity:g}: the threshold is the best available."
         )
     limits.append(
         f"It was tested on {test.n:,} images of {num_patients:,} patients, {test.positives:,} of "
-        f"them with pneumonia, from the source of the training images: {elsewhere}. Several images "
-        "of a patient count as independent, so that the intervals are a little too narrow."
+        f"them with pneumonia, from the source of the training images; {elsewhere}. Several images "
+        "of a patient count as independent, so the intervals are slightly too narrow."
     )
     if small := [check.slice for check in gate.with_verdict("too_small")]:
         limits.append(
@@ -88,12 +88,12 @@ def describe_limits(
         )
     limits.append(
         f"{format_figure(test.prevalence)} of the test images show pneumonia. Where it is rarer, a "
-        "smaller share of the images called pneumonia has it, and the probabilities are too high."
+        "smaller share of the images called pneumonia shows it, and the probabilities are too high."
     )
     limits.append(
-        f"It sees images of {image_size_px} x {image_size_px} pixels: finer signs are lost."
+        f"It sees images of {image_size_px} x {image_size_px} pixels: finer detail is lost."
     )
-    limits.append("The labels are the source's own; nobody has checked them for this card.")
+    limits.append("The labels are those of the source; they were not checked for this card.")
     return tuple(limits)
 
 
@@ -122,11 +122,11 @@ def _describe_shortcuts(report: ShortcutReport | None) -> str:
         return "The data audit has measured no shortcuts."
     strongest = report.shortcuts[0]
     return (
-        f"Of {len(report.shortcuts)} measures that say nothing about lungs, {len(report.strong)} "
-        f"alone tell the classes apart with an AUC of {report.warning_auc:g} or more on "
-        f"{report.n:,} images; the strongest, {strongest.name.replace('_', ' ')}, with "
-        f"{strongest.auc:.3f} ({strongest.low:.3f} to {strongest.high:.3f}). A model that leans on "
-        "them fails where they are distributed otherwise."
+        f"Of {len(report.shortcuts)} measures that do not describe the lungs, {len(report.strong)} "
+        f"alone separate the classes with an AUC of {report.warning_auc:g} or more on "
+        f"{report.n:,} images; the strongest, {strongest.name.replace('_', ' ')}, has an AUC of "
+        f"{strongest.auc:.3f} ({strongest.low:.3f} to {strongest.high:.3f}). A model that relies "
+        "on them fails where their distribution differs."
     )
 
 
@@ -138,8 +138,8 @@ def _describe_stress(report: TrainingReport) -> str:
     return (
         f"On degraded copies of the validation images its mean recall is "
         f"{figures.stressed_recall:.3f} and its mean specificity {figures.stressed_specificity:.3f}"
-        f", against {figures.recall:.3f} and {figures.specificity:.3f} on the images as they are. "
-        f"The worst for the AUC, {figures.worst_stress.replace('_', ' ')}: {_figures(worst)}."
+        f", compared with {figures.recall:.3f} and {figures.specificity:.3f} on the unchanged "
+        f"images. Lowest AUC, under {figures.worst_stress.replace('_', ' ')}: {_figures(worst)}."
     )
 
 
@@ -165,8 +165,8 @@ def _describe_sites(report: TrainingReport) -> tuple[str, ...]:
     if not parts:
         return ()
     return (
-        "The lowest figures on parts of validation that stand in for another hospital: "
-        f"{'; '.join(parts)}. Expect a hospital whose images are like such a part to do as badly.",
+        "The lowest figures on parts of validation that simulate another hospital: "
+        f"{'; '.join(parts)}. Expect similar figures at a hospital with similar images.",
     )
 
 

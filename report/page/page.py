@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import jinja2
 import markupsafe
 
 from report.page.parts import Cell, Part, Section
-from report.page.plain_text import without_deceptive_characters
-from report.page.templates import html_environment
 
 _TEMPLATE = "page.html.jinja"
 
@@ -47,3 +47,28 @@ def _kind(part: Part) -> str:
 
 def _cell(cell: Cell | str) -> Cell:
     return Cell(cell) if isinstance(cell, str) else cell
+
+
+def html_environment(folder: Path) -> jinja2.Environment:
+    """Return an environment that escapes every text and refuses names that are not given.
+
+    Args:
+        folder: Holds the templates.
+    """
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+# Characters that no page may hold, and those that turn the direction of the text that follows:
+# a name could make the sentence around it read as another. Right-to-left letters stay as they are.
+_DECEPTIVE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def without_deceptive_characters(text: str) -> str:
+    """Return `text` with U+FFFD for control characters and for those that turn its direction."""
+    return _DECEPTIVE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -22,7 +22,7 @@ class Picture:
 
     Attributes:
         source: A data URI; nothing is fetched.
-        alt: What it shows, in words, for who does not see it.
+        alt: What it shows, in words, for readers who cannot see it.
         caption: Printed below it; "" prints none.
     """
 
@@ -53,7 +53,7 @@ class Cell:
     Attributes:
         text: What it says.
         detail: A second, smaller line, such as an interval; "" for none.
-        tone: Its colour; the text must say the same, for who sees no colours.
+        tone: Its colour; the text must say the same, for readers who cannot see colours.
     """
 
     text: str
@@ -102,7 +102,7 @@ class Gallery:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A part that could not be made: it stands in its place, with its cause."""
+    """A part that could not be made: shown in its place, with its cause."""
 
     what: str
     cause: str
@@ -160,3 +160,27 @@ def attempt(what: str, make: Callable[[], Part]) -> Part:
 def attempt_all(makers: Sequence[tuple[str, Callable[[], Part]]]) -> tuple[Part, ...]:
     """Make several parts, each on its own; see `attempt`."""
     return tuple(attempt(what, make) for what, make in makers)
+
+
+def attempt_gallery(
+    makers: Sequence[tuple[str, Callable[[], Picture]]], min_width_rem: float = 18.0
+) -> tuple[Part, ...]:
+    """Make pictures; those that fail are reported below the others.
+
+    Args:
+        makers: What each picture is, for the reader, and what makes it.
+        min_width_rem: Of each picture.
+
+    Returns:
+        A gallery of what could be made, unless that is nothing, and the failures.
+    """
+    made = [attempt(what, _alone(make)) for what, make in makers]
+    pictures = tuple(
+        picture for part in made if isinstance(part, Gallery) for picture in part.pictures
+    )
+    failures = tuple(part for part in made if isinstance(part, Failure))
+    return (Gallery(pictures, min_width_rem), *failures) if pictures else failures
+
+
+def _alone(make: Callable[[], Picture]) -> Callable[[], Part]:
+    return lambda: Gallery((make(),))

@@ -48,8 +48,8 @@ def referral_in_words(referral: Referral) -> str:
     settings, band = referral.settings, referral.band
     missed, false_alarms = settings.max_missed_fraction, settings.max_false_alarm_fraction
     errors = (
-        f"at most {_percent(missed)} of pneumonias are to be called normal, and at most "
-        f"{_percent(false_alarms)} of normal images pneumonia (0%: not bounded)"
+        f"at most {_percent(missed)} of pneumonias may be called normal, and at most "
+        f"{_percent(false_alarms)} of normal images pneumonia (0%: no bound)"
     )
     parts = []
     if missed == 0.0 and false_alarms == 0.0:
@@ -64,8 +64,8 @@ def referral_in_words(referral: Referral) -> str:
         parts.append("No image is unfamiliar: that bound is switched off.")
     else:
         parts.append(
-            f"An image is unfamiliar where less than {_percent(unfamiliar)} of the validation "
-            "images are as unlike the training images as it is."
+            f"An image is unfamiliar if fewer than {_percent(unfamiliar)} of the validation images "
+            "are as unlike the training images as it is."
         )
     return " ".join(parts)
 
@@ -78,7 +78,7 @@ def coverage_table(coverages: Mapping[str, Coverage]) -> Table:
     """Return one split a line: what is decided, why the rest is not, and how good it is."""
     return Table(
         "What the model decides, with 95% Wilson intervals, and why it refers the rest to a "
-        "radiologist. An image that is unlike the training images counts as that, whatever its "
+        "radiologist. An image that is unlike the training images is counted there, whatever its "
         "score.",
         (
             "Split",

@@ -14,8 +14,15 @@ from evaluation.slice_metrics import OVERALL, slice_metrics_from_predictions
 from evaluation.training_report import TrainingReport
 from models.architectures.weights import NONE
 from report.candidates.recipe import kept_epoch
-from report.study.published import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED, THRESHOLD
-from report.study.table import RocCurve, StudyRow, StudyTable
+from report.study.table import (
+    NUM_NORMAL,
+    NUM_PNEUMONIA,
+    PUBLISHED,
+    THRESHOLD,
+    RocCurve,
+    StudyRow,
+    StudyTable,
+)
 
 RANDOM_BACKBONE = (
     "its backbone has random weights; the study's had been trained on ImageNet, so this row is "

@@ -5,7 +5,7 @@ import pytest
 from contract.architectures import is_pretrained
 from contract.settings import AugmentationSettings, FineTuningSettings, TrainingSettings
 from pipeline.load_config import load_settings
-from report.study.published import PUBLISHED
+from report.study.table import PUBLISHED
 
 STILL = {"enabled": False}
 MOVED = {

@@ -9,7 +9,7 @@ from evaluation.error_groups import (
     group_errors,
 )
 from evaluation.intervals import wilson_interval
-from report.errors.tables import errors_in_words, errors_table
+from report.errors import errors_in_words, errors_table
 
 
 def make_cases(**groups):

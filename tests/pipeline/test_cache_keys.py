@@ -51,7 +51,7 @@ def edit(path: Path) -> None:
     ("edited", "again"),
     [
         ("report/page/page.css", {"Report", "StudyTable"}),
-        ("report/verdict/section.py", {"Report"}),
+        ("report/verdict.py", {"Report"}),
         ("report/explanations/grad_cam.py", {"Report"}),
         ("report/study/page.py", {"StudyTable"}),
         ("models/schema/schema.pbtxt", {"ImportSchemaGen"}),
@@ -63,7 +63,7 @@ def edit(path: Path) -> None:
         ("evaluation/curves.py", {"Report"}),
         ("evaluation/gate.py", {"ModelGate", "Report"}),
         ("serving/servability/probe.py", {"ServabilityCheck"}),
-        ("serving/client.py", set()),
+        ("serving/client/api.py", set()),
         ("ingestion/dicom.py", {"DataAudit", "Report"}),
         ("contract/settings.py", set()),
     ],

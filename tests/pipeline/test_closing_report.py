@@ -93,7 +93,7 @@ def test_every_stress_of_the_selected_candidate_has_its_line(blessed_summary: Su
 
 def test_the_worst_pseudo_sites_are_named(blessed_summary: Summary) -> None:
     text = " ".join(" ".join(report(blessed_summary)).split())
-    where = "on a part of validation that stands in for another hospital:"
+    where = "on a part of validation that simulates another hospital:"
     assert f"Lowest recall {where} 0.910 [0.830, 1.000], sharpness sharp" in text
     assert f"Lowest specificity {where} 0.710 [0.630, 1.000], sharpness soft" in text
 

@@ -12,7 +12,7 @@ from evaluation.slice_metrics import slice_metrics_from_predictions
 from evaluation.training_report import TrainingReport
 from pipeline.study_result import describe_study
 from report.study.comparison import make_row, make_table
-from report.study.published import PUBLISHED
+from report.study.table import PUBLISHED
 from tests.evaluation.made_referral import REFERRAL
 
 LABELS = np.array([0, 0, 1, 1])

@@ -75,7 +75,7 @@ def task(tmp_path: Path) -> GateTask:
 
 def _text(page: str) -> str:
     """Return what a reader of a page sees."""
-    body = page[page.index("<body>") :]
+    body = page[page.index("<body") :]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
 
 
@@ -111,25 +111,21 @@ def test_the_page_tells_verdict_figures_and_checks(task: GateTask) -> None:
     text = _text(page)
     assert "The gate refused the model" in text
     assert "600 images, 400 with pneumonia" in text
-    assert "compared with the newest pushed one" in text
-    assert "Why recall (overall); 0.9250, at least 0.9500, n = 400 recall_lower_bound" in text
+    assert f"Refused: of {len(task.report.checks)} checks, " in text
+    assert "earlier model" not in text  # there is one, which it was compared with
+    assert "Sensitivity (recall): 0.925, required at least 0.950, n = 400" in text
     for figure, shown in {
-        "recall": "0.925",
-        "specificity": "0.900",
-        "precision": "0.949",
-        "accuracy": "0.917",
-        "auc": "0.980",
+        "Sensitivity (recall)": "0.925",
+        "Specificity": "0.900",
+        "Precision": "0.949",
+        "Accuracy": "0.917",
+        "AUC": "0.980",
     }.items():
-        assert re.search(rf"{figure} {shown} 0\.\d{{3}} to 0\.\d{{3}}", text, re.IGNORECASE), figure
+        assert re.search(rf"{re.escape(figure)} {shown} 0\.\d{{3}} to 0\.\d{{3}}", text), figure
     assert "normal 180 20" in text
     assert "pneumonia 30 370" in text
-    for check in task.report.checks:
-        assert f"{check.name.replace('_', ' ')} {check.slice}".casefold() in text.casefold()
-    assert "recall overall 0.9250 at least 0.9500 400 failed" in text
-    assert (
-        "AUC change overall 0.0000 change against the baseline at least -0.0100 baseline 0.9800"
-        in text
-    )
+    assert "Sensitivity (recall) whole test split 0.925 ≥ 0.950 400 FAILED" in text
+    assert "Change of AUC whole test split +0.000 before 0.980 ≥ -0.010" in text
     assert "too small to judge" in text
 
 
@@ -140,7 +136,8 @@ def test_a_blessed_model_without_an_earlier_one(tmp_path: Path) -> None:
     assert metadata["metrics"]["blessed"] == 1
     assert "The gate blessed the model" in _text(page)
     assert "no earlier model" in _text(page)
-    assert not re.search("refused|Why|failed", _text(page))
+    assert not re.search("[Rr]efused|FAILED", _text(page))
+    assert "No check failed." in _text(page)
 
 
 def test_undefined_figures_are_left_out(task: GateTask) -> None:
@@ -152,7 +149,7 @@ def test_undefined_figures_are_left_out(task: GateTask) -> None:
     _write_evaluation(task.inputs["evaluation"], ("",), only_pneumonia)
     metadata, page = task.fill()
     assert not {"specificity", "auc"} & set(metadata["metrics"])
-    assert re.search("specificity - -", _text(page), re.IGNORECASE)
+    assert "Specificity – Precision" in _text(page)
 
 
 def test_texts_on_the_page_are_escaped(task: GateTask) -> None:
@@ -167,7 +164,7 @@ def test_texts_on_the_page_are_escaped(task: GateTask) -> None:
 def test_the_page_needs_nothing_from_elsewhere(task: GateTask) -> None:
     """KFP shows it in a frame without scripts and without an origin."""
     _, page = task.fill()
-    assert not re.search(r"<script|<link|src=|href=|url\(|@import", page)
+    assert not re.search(r"<script|<link|src=|href=\"[^#]|url\(|@import", page)
 
 
 def test_the_study_page_is_handed_on(tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ def test_a_source_that_is_no_path_is_told_as_it_is():
 
 
 def test_unknown_patients_are_told():
-    assert "Of 3 images the patient is not known" in source_text(make_data_card(known=False)).text
+    assert "The patient of 3 images is not known" in source_text(make_data_card(known=False)).text
 
 
 def test_warnings_are_sentences():
     parts = warning_parts(make_data_card(rejected=[("a.png", "empty file")]))
     assert parts == (Text("1 images cannot be read and were left out.", "warning"),)
-    assert warning_parts(make_data_card()) == (Text("The card warns of nothing.", "good"),)
+    assert warning_parts(make_data_card()) == (Text("The dataset card has no warnings.", "good"),)
 
 
 def test_every_rejection_has_its_reason():
@@ -50,7 +50,7 @@ def test_many_rejections_are_folded_and_cut():
     parts = flatten(rejection_parts(make_data_card(rejected)))
     (table,) = (part for part in parts if isinstance(part, Table))
     assert len(table.rows) == 50
-    assert "1,234; the first 50 and 1,184 more, which stand in dataset_card.json" in table.caption
+    assert "1,234; the first 50 and 1,184 more, which are in dataset_card.json" in table.caption
     (group,) = (part for part in parts if isinstance(part, Group) and table in part.parts)
     assert group.folded
 
@@ -74,5 +74,5 @@ def test_each_kind_of_duplicates_is_listed():
     assert [(part.title, part.parts[0].items) for part in parts[1:]] == [
         ("With different labels, one of which is wrong: 1", ("a = b",)),
         ("Across splits: 1", ("c = d",)),
-        ("Left out, since an equal one is in a later split: 1", ("c",)),
+        ("Left out, because an equal one is in a later split: 1", ("c",)),
     ]

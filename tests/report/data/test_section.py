@@ -168,7 +168,7 @@ def test_leaks_are_named(write_run):
 
 def test_strong_shortcuts_are_warned_of(write_run):
     section = build(write_run())
-    assert "Strong, from an AUC of 0.75 on: contrast." in texts_in(section)
+    assert "Strong (AUC of 0.75 or more): contrast." in texts_in(section)
     rows = texts_of(tables_of(section)["Feature alone"])
     assert rows == [
         ["contrast", "1.000", "higher", "strong"],
@@ -178,7 +178,7 @@ def test_strong_shortcuts_are_warned_of(write_run):
 
 def test_splits_that_look_alike_are_said_to(write_run):
     section = build(write_run())
-    assert "No AUC reaches 0.65: the splits were made alike." in texts_in(section)
+    assert "No AUC reaches 0.65: the splits are alike." in texts_in(section)
     assert texts_of(tables_of(section)["Compared"]) == [
         ["train and validation", "normal", "957 and 202", "0.476", "contrast", "alike"],
         ["train and test", "normal", "957 and 12", "–", "", "too few patients"],
@@ -187,15 +187,15 @@ def test_splits_that_look_alike_are_said_to(write_run):
 
 def test_too_few_patients_are_no_sign_of_likeness(write_run):
     told = texts_in(build(write_run(differences=ALIKE[1:])))
-    assert "Too few patients to tell whether the splits were made alike." in told
-    assert not any("were made alike." in text and "No AUC" in text for text in told)
+    assert "Inconclusive: too few patients to compare the splits." in told
+    assert not any("are alike." in text and "No AUC" in text for text in told)
 
 
 def test_a_split_that_was_made_differently_is_warned_of(write_run):
     changed = {"second": "test", "auc": 0.912, "low": 0.9, "high": 0.93, "strong": True}
     section = build(write_run(differences=(ALIKE[0].model_copy(update=changed),)))
     assert any(
-        text.startswith("Made differently, AUC of 0.65 or more: train and test (normal).")
+        text.startswith("The splits differ (AUC of 0.65 or more): train and test (normal).")
         for text in texts_in(section)
     )
 

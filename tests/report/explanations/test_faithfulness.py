@@ -9,7 +9,7 @@ from report.explanations.faithfulness import (
     FaithfulnessCheck,
     blurred,
 )
-from report.explanations.superpixels import mean_by_region, segment
+from report.explanations.superpixel_lime import mean_by_region, segment
 
 
 def check_of(candidate, image, seed=1):

@@ -96,7 +96,7 @@ def test_what_spoils_a_set_is_told(sources_of):
 
 def test_it_says_whether_the_gate_read_a_set(sources_of):
     sets = {"adults": make_set(), "other": make_set()}
-    assert "they decided nothing" in told_in(build(sources_of(sets)))
+    assert "they did not affect the verdict" in told_in(build(sources_of(sets)))
     bounds = GateSettings.model_validate({"external": {"adults": {"min_auc": 0.9}}})
     told = told_in(build(sources_of(sets, bounds)))
     assert "bounds for adults: see the verdict" in told

@@ -195,7 +195,7 @@ def test_what_is_known_of_other_sites_has_this_runs_figures(card):
     text = " ".join(card.shift)
     assert "recall 0.990" in text  # on validation
     assert "recall 0.970" in text  # on test
-    assert "file size bytes, with 1.000" in text
+    assert "file size bytes, has an AUC of 1.000" in text
     # Two stresses: recalls .98 and .96, specificities .75 and .5; noise has the lower AUC.
     assert "mean recall is 0.970 and its mean specificity 0.625" in text
     assert "noise: recall 0.960" in text
@@ -258,7 +258,7 @@ def test_external_sets_stand_apart_and_name_no_folder_or_file(tmp_path):
     assert "<td>undefined</td>" in html
     assert html.count("<table>") == 6
     assert "|" not in html
-    assert "judged apart: adults, normals" in " ".join(card.limits)
+    assert "judged separately (adults, normals)" in " ".join(card.limits)
     assert "there is no test on images of another site" not in text
     for told in (text, card.model_dump_json()):
         assert "/data/adults" not in told

@@ -95,7 +95,7 @@ def test_it_says_what_the_figures_rest_on(section):
     text = section.parts[0].text
     assert text.startswith("120 images of 60 patients")
     assert "70 with pneumonia, 50 normal" in text
-    assert "at least 0.400" in text
+    assert "Probability >= 0.400" in text
 
 
 def test_every_figure_has_an_interval_and_its_n(section, predictions):
@@ -213,7 +213,7 @@ def test_a_model_without_decisions_is_said_to_refer_nothing(predictions):
 def test_the_rule_of_referral_is_told_with_its_bounds():
     told = referral_in_words(REFERRAL)
     assert "A probability of at least 0.2 and less than 0.6 is uncertain: at most 1% of" in told
-    assert "less than 1% of the validation images" in told
+    assert "fewer than 1% of the validation images" in told
 
     def told_with(band, settings=REFERRAL.settings):
         return referral_in_words(REFERRAL.model_copy(update={"band": band, "settings": settings}))

@@ -4,8 +4,7 @@ import pytest
 from evaluation.calibration import Calibration
 from evaluation.intervals import wilson_interval
 from report.study.comparison import make_row, make_table
-from report.study.published import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED
-from report.study.table import StudyTable
+from report.study.table import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED, StudyTable
 from tests.report.study.conftest import LABELS, PROBABILITIES
 
 OFFICIAL = np.array([0] * NUM_NORMAL + [1] * NUM_PNEUMONIA)

@@ -1,10 +1,12 @@
+import base64
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
 from report.study.comparison import make_table
-from report.study.page import render_page
+from report.study.page import draw_confusion_matrix, draw_roc_curves, render_page
 from tests.report.study.conftest import LABELS
 
 EVIL = '<script>alert("x")</script>'
@@ -103,3 +105,30 @@ def test_the_recipe_of_a_row_is_told_without_its_folders(row_of):
     assert "normalisation of images: clahe" in text
     assert "adamw at a rate of 0.003" in text
     assert "3 of at most 50 epochs (patience 10), the weights of epoch 3 kept" in text
+
+
+def svg_of(picture):
+    prefix, _, data = picture.source.partition(",")
+    assert prefix == "data:image/svg+xml;base64"
+    return ElementTree.fromstring(base64.b64decode(data))
+
+
+def test_a_confusion_matrix_tells_its_counts(row_of):
+    picture = draw_confusion_matrix("ann_deep", row_of().as_study)
+    assert picture.alt == (
+        "Confusion matrix of ann_deep on test: of 6 images with pneumonia 5 were called pneumonia "
+        "and 1 normal; of 4 normal images 3 were called normal and 1 pneumonia."
+    )
+    svg_of(picture)
+
+
+def test_roc_curves_tell_their_areas(row_of):
+    rows = [row_of(f"network_{number}") for number in range(9)]  # more than there are colours
+    picture = draw_roc_curves("dense networks", rows)
+    assert picture.alt.startswith("ROC curves on test, dense networks.")
+    assert picture.alt.count("0.917") == 9
+    svg_of(picture)
+
+
+def test_the_same_figure_has_the_same_bytes(row_of):
+    assert draw_roc_curves("mine", [row_of()]) == draw_roc_curves("mine", [row_of()])

@@ -1,5 +1,4 @@
-from report.page.galleries import attempt_gallery
-from report.page.parts import Failure, Gallery, Picture
+from report.page.parts import Failure, Gallery, Picture, attempt_gallery
 
 GOOD = Picture("data:,", "a picture")
 

@@ -13,8 +13,7 @@ from evaluation.gate import Evaluation, judge
 from evaluation.slice_metrics import slice_metrics_from_counts
 from report.page.page import render_page
 from report.page.parts import Table, Text
-from report.slices.section import build
-from report.slices.slice_table import COLUMNS, slice_rows, to_csv
+from report.slices import COLUMNS, build, slice_rows, to_csv
 
 
 def _metrics(tp, fp, tn, fn, auc=0.97):
@@ -124,7 +123,7 @@ def test_the_section_shows_the_rows_and_explains_too_small(evaluation, gate):
     summary, table, note = section.parts
     assert summary.tone == "bad"
     assert summary.text.startswith(
-        "10 slices, of which the gate judged 2: failed are size_group=under_500_px."
+        "10 slices, 2 of them judged by the gate: failed: size_group=under_500_px."
     )
     assert "Too small to judge: subtype=bacterial, subtype=unknown," in summary.text
     assert isinstance(table, Table)

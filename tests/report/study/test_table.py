@@ -1,6 +1,6 @@
 import pytest
 
-from report.study.published import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED
+from report.study.table import NUM_NORMAL, NUM_PNEUMONIA, PUBLISHED
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -1,4 +1,4 @@
-"""The slices as data: what TFMA measured on each and what the gate says of it."""
+"""The slices: figures and the gate's verdict on each, for page, terminal and spreadsheet."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import io
 from contract import features
 from evaluation.gate import FAILED, PASSED, TOO_SMALL, Evaluation, GateReport
 from evaluation.slice_metrics import OVERALL, Estimate, SliceMetrics
+from report.page.estimate_cells import estimate_cell
+from report.page.parts import Cell, Part, Section, Table, Text, Tone, attempt_all
+from report.sources import Sources
 
 FILE_NAME = "slices.csv"
 NOT_JUDGED = "not judged"
 GATE_WORDS = {PASSED: "pass", FAILED: "fail", TOO_SMALL: "too small"}
 TOO_SMALL_NOTE = (
-    "Too small: the slice holds fewer images of pneumonia than the gate asks for before it judges "
-    "a sensitivity. It neither passes nor fails: too little is known of the model there. Not "
+    "Too small: the slice has fewer pneumonia images than the gate requires to judge a "
+    "sensitivity. It neither passes nor fails: too little is known about the model there. Not "
     "judged: the gate has no bound for the slice."
 )
 
@@ -129,7 +132,7 @@ def _gate_word(name: str, gate: GateReport) -> tuple[str, str]:
 
 
 def _position(name: str) -> tuple[bool, int, str, int, str]:
-    """Return where a slice stands: known features and values first, others by name."""
+    """Return the position of a slice: known features and values first, others by name."""
     feature, _, value = name.partition("=")
     return (
         name != OVERALL,
@@ -138,3 +141,69 @@ def _position(name: str) -> tuple[bool, int, str, int, str]:
         _VALUE_ORDER.index(value) if value in _VALUE_ORDER else len(_VALUE_ORDER),
         value,
     )
+
+
+ANCHOR, TITLE = "slices", "Slices"
+
+_TONES: dict[str, Tone] = {
+    GATE_WORDS[PASSED]: "good",
+    GATE_WORDS[FAILED]: "bad",
+    GATE_WORDS[TOO_SMALL]: "warning",
+}
+
+
+def build(sources: Sources) -> Section:
+    """Build the section."""
+    return Section(
+        ANCHOR,
+        TITLE,
+        attempt_all(
+            (
+                ("The gate's verdict on the slices", lambda: _summary(sources)),
+                ("The slices", lambda: _table(slice_rows(sources.tfma, sources.gate))),
+                ("What too small means", lambda: Text(TOO_SMALL_NOTE)),
+            )
+        ),
+    )
+
+
+def _summary(sources: Sources) -> Part:
+    # Without the whole split, which the verdict covers.
+    _, *rows = slice_rows(sources.tfma, sources.gate)
+    failed = [row.name for row in rows if row.gate == GATE_WORDS[FAILED]]
+    too_small = [row.name for row in rows if row.gate == GATE_WORDS[TOO_SMALL]]
+    judged = sum(row.gate in (GATE_WORDS[PASSED], GATE_WORDS[FAILED]) for row in rows)
+    text = f"{len(rows)} slices, {judged} of them judged by the gate: "
+    text += f"failed: {', '.join(failed)}." if failed else "none failed."
+    if too_small:
+        text += f" Too small to judge: {', '.join(too_small)}."
+    return Text(text, "bad" if failed else "plain")
+
+
+def _table(rows: tuple[SliceRow, ...]) -> Table:
+    return Table(
+        "Measured by TFMA on the test split at the operating point, with 95% intervals: Wilson's "
+        "for sensitivity and specificity, Newcombe's for the AUC. A dash: the slice has no image "
+        "of a class that the figure needs.",
+        ("Slice", "n", "Pneumonia", "Sensitivity", "Specificity", "AUC", "Gate"),
+        tuple(
+            (
+                _name(row.name),
+                f"{row.n:,}",
+                f"{row.positives:,}",
+                estimate_cell(row.recall),
+                estimate_cell(row.specificity),
+                estimate_cell(row.auc),
+                Cell(row.gate, row.note, _TONES.get(row.gate, "plain")),
+            )
+            for row in rows
+        ),
+        text_columns=(6,),
+    )
+
+
+def _name(name: str) -> Cell:
+    feature, separator, value = name.partition("=")
+    if not separator:
+        return Cell(name.capitalize(), "whole test split")
+    return Cell(value.replace("_", " "), feature.replace("_", " "))

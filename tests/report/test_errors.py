@@ -7,8 +7,7 @@ from PIL import Image
 
 from contract import features
 from contract.settings import ReportSettings
-from report.errors.outcomes import find_outcomes
-from report.errors.section import build
+from report.errors import build, find_outcomes
 from report.page.parts import Failure, Gallery, Group, Table, Text
 from report.served_predictions import Predictions
 from tests.report.made_records import make_facts, write_split
@@ -55,7 +54,7 @@ def make_section(tmp_path):
     return make
 
 
-GROUPS = "Errors by the naming and the look of images"
+GROUPS = "Errors by file name and appearance of the images"
 
 
 def texts_of_row(row):
@@ -91,7 +90,7 @@ def test_what_was_referred_is_told_with_the_reason(make_section):
     verdicts = ["pneumonia", "pneumonia", "refer", "refer", "normal", *["pneumonia"] * 2, "normal"]
     unfamiliar = np.array([name == "d" for name in IDS])
     _, _, told, misses, _ = make_section(verdicts=verdicts, unfamiliar=unfamiliar).parts
-    assert told.text.endswith("does not decide: 2 of 3 misses and 0 of 2 false alarms.")
+    assert told.text.endswith("to a radiologist: 2 of 3 misses and 0 of 2 false alarms.")
     assert captions_of(misses) == [
         "d: bacterial pneumonia, probability 0.050, referred to a radiologist: unfamiliar image",
         "c: viral pneumonia, probability 0.100, referred to a radiologist: uncertain score",
@@ -134,7 +133,7 @@ def test_switched_off_pictures_leave_the_groups(make_section):
 
 def test_errors_are_grouped_by_name_sharpness_exposure_and_size(make_section):
     words, table, note = make_section().parts[0].parts
-    assert "No group that is large enough" in words.text
+    assert "No sufficiently large group" in words.text
     assert isinstance(table, Table)
     assert "fewer than 30 images" in note.text
     rows = {(row[0].detail, row[0].text): [*texts_of_row(row)] for row in table.rows}

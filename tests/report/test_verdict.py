@@ -16,8 +16,7 @@ from evaluation.slice_metrics import slice_metrics_from_counts
 from report.page.page import render_page
 from report.page.parts import Failure, Group, Listing, Table, Text
 from report.served_predictions import Predictions
-from report.verdict.model_change import change_part, compare_models
-from report.verdict.section import build
+from report.verdict import build, change_part, compare_models
 
 UNMEASURED = {"mean_probability": None, "brier": None, "log_loss": None}
 
@@ -76,19 +75,19 @@ def refused():
 def test_a_blessed_model_is_said_to_be_blessed(blessed):
     first = build(_sources(blessed)).parts[0]
     assert first.tone == "good"
-    assert first.text.startswith("Blessed: the model passed 6 of 6 checks")
-    assert "further checks had too few images" in first.text
+    assert first.text.startswith("Blessed: of 12 checks, 6 passed, 0 failed, 6 had too few cases")
+    assert first.text.endswith("The model may be pushed.")
 
 
 def test_a_refused_model_has_every_failed_check_with_value_and_bound(refused):
     section = build(_sources(refused))
     assert section.parts[0].tone == "bad"
-    assert section.parts[0].text.startswith("Refused: the model failed 3 of")
+    assert section.parts[0].text.startswith("Refused: of 14 checks, 5 passed, 3 failed")
     (listing,) = _texts(section, Listing)
     assert listing.items == (
-        "Specificity: 0.400, expected at least 0.800, n = 100.",
-        "Change of AUC: -0.020, expected at least -0.010, n = 1,100, before 0.990.",
-        "Lower 95% bound of specificity: 0.309, expected at least 0.750, n = 100.",
+        "Specificity: 0.400, required at least 0.800, n = 100.",
+        "Change of AUC: -0.020, required at least -0.010, n = 1,100, before 0.990.",
+        "Lower 95% bound of specificity: 0.309, required at least 0.750, n = 100.",
     )
 
 
@@ -98,7 +97,7 @@ def test_every_check_is_in_the_table_with_its_verdict(refused):
     assert len(rows) == len(refused.checks)
     assert ["Specificity", "0.400", "≥\u00a00.800", "100", "FAILED"] in rows
     assert ["Sensitivity", "0.900", "≥\u00a00.900", "10", "too small"] in rows
-    assert ["Validation by TFMA", "–", "–", "1,100", "passed"] in rows
+    assert ["Validation by TensorFlow Model Analysis (TFMA)", "–", "–", "1,100", "passed"] in rows
 
 
 def test_the_coverage_is_told_with_the_figures_of_what_is_decided():
@@ -164,7 +163,7 @@ def test_a_change_within_chance_is_told(blessed):
     new = _predictions([1, 1, 0, 0], [1, 0, 0, 0])
     old = _predictions([1, 1, 0, 0], [1, 1, 0, 0])
     reading = change_part(_sources(blessed, new, old)).parts[1]
-    assert reading.text == "No difference is more than chance explains at the 5% level."
+    assert reading.text == "No difference is statistically significant at the 5% level."
 
 
 def test_a_class_without_images_has_no_difference(blessed):

@@ -1,1 +1,0 @@
-"""The slices of the test split."""

@@ -1,1 +1,0 @@
-"""The verdict: whether the model may be pushed, why, and what changed."""
