@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from contract.plain_path import plain_path
 from contract.settings import PipelineSettings
 from ingestion.walking import shown
 from pipeline.console import RunConsole
 from pipeline.folder_lock import locked_folder
 from pipeline.node_events import listen
-from pipeline.plain_path import plain_path
 from pipeline.summary import FILE_NAME, TOTAL, Summary, write_summary
 
 
@@ -105,7 +105,7 @@ def _run(
             from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
             from components.external_evaluation import ExternalRecords
-            from pipeline.metadata_store import connection_config
+            from pipeline.metadata_store import connection_config, explained
             from pipeline.pipeline import Places, create_pipeline
             from pipeline.report_result import fetch_report
             from pipeline.run_summary import summarise_run
@@ -125,7 +125,8 @@ def _run(
                 synthetic=card.synthetic,
             )
             run_console.expect([node.id for node in dag.components])
-        LocalDagRunner().run(dag)
+        with explained(settings.metadata):
+            LocalDagRunner().run(dag)
         timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
     study = fetch_study(settings, connection, output_dir) if settings.study.enabled else None
     report = fetch_report(settings, connection, output_dir) if settings.report.enabled else None
