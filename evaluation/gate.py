@@ -122,6 +122,19 @@ def judge(
 
     Returns:
         The verdict with all checks, also the passed ones and those of slices too small to judge.
+
+    Example:
+        >>> from evaluation.slice_metrics import slice_metrics_from_counts
+        >>> overall = slice_metrics_from_counts(
+        ...     tp=390, fp=20, tn=180, fn=10, auc=0.98,
+        ...     mean_probability=None, brier=None, log_loss=None,
+        ... )
+        >>> evaluation = Evaluation(candidate={"overall": overall}, baseline=None, tfma_ok=True)
+        >>> report = judge(evaluation, GateSettings())
+        >>> report.blessed
+        True
+        >>> describe(report.checks[0])
+        'passed: recall (overall); 0.9750, at least 0.9500, n = 400'
     """
     overall = evaluation.candidate.get(OVERALL)
     checks = _bounds(overall, settings)

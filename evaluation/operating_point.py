@@ -79,6 +79,13 @@ def choose_operating_point(
     Raises:
         ValueError: When shapes differ, a probability is not finite, or one of the
             two classes is missing.
+
+    Example:
+        >>> point = choose_operating_point(
+        ...     [0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9], target_sensitivity=0.95
+        ... )
+        >>> point.threshold, point.sensitivity, point.specificity
+        (0.25, 1.0, 0.5)
     """
     truth = np.asarray(labels).astype(bool)
     scores = _checked(truth, probabilities)

@@ -69,6 +69,17 @@ def convert(
         InputError: Too many images are unreadable, equal images are in
             different splits, a split is left empty, a patient of the source's
             test split is elsewhere too, or `output_dir` cannot be written.
+
+    Example:
+        >>> from contract.settings import SyntheticSettings
+        >>> from ingestion.open_source import open_source
+        >>> from ingestion.synthetic import write_synthetic_set
+        >>> settings = DataSettings(synthetic=SyntheticSettings(num_images=60))
+        >>> drawn = write_synthetic_set(Path("drawn"), settings.synthetic)
+        >>> source = open_source(str(drawn), Path("work"), settings)
+        >>> card = convert(source, settings, Path("records"), [])
+        >>> card.synthetic, sorted(card.splits)
+        (True, ['test', 'train', 'validation'])
     """
     fingerprint = fingerprint_source(source, settings)
     finished = finished_card(output_dir, fingerprint)

@@ -101,6 +101,12 @@ def create_pipeline(
 
     Raises:
         InputError: `beam.node_pipeline_args` names a node that does not use Beam.
+
+    Example:
+        >>> places = Places(records_dir="records", pipeline_root="artifacts", push_dir="serving")
+        >>> pipeline = create_pipeline(PipelineSettings(), places)
+        >>> pipeline.components[-1].id
+        'Pusher'
     """
     data = create_data_nodes(settings, places)
     candidates = create_candidates(settings, places, data)
