@@ -104,7 +104,7 @@ def _of_choice(found: Choice, served_threshold: float) -> Iterator[str]:
             f"Re-chosen threshold {found.threshold:.4g} "
             f"[{found.threshold_low:.4g}, {found.threshold_high:.4g}] for a sensitivity of "
             f"{found.target_sensitivity:g}"
-            + ("" if found.reaches_target else ", which so few cases cannot show")
+            + ("" if found.reaches_target else ", which cannot be shown with so few cases")
         )
         yield from _measured("rechosen", found.rechosen)
         yield from _referral(found)
@@ -153,7 +153,7 @@ def _more(found: Choice) -> str:
 def _served(frozen: float, served: float) -> Iterator[str]:
     if served != frozen:
         yield (
-            f"The model was calibrated for a site before: it serves the threshold {served:.4g}; "
+            f"The model is already calibrated for a site: it serves the threshold {served:.4g}; "
             f"the gate judged {frozen:.4g}"
         )
 
@@ -180,7 +180,7 @@ def _verdict(report: SiteReport, dry_run: bool) -> Iterator[str]:
             f"{word}: version {report.pushed.number} in {report.pushed.folder}, model "
             f"{report.pushed.model_version}, calibrated by {report.by}"
         )
-        yield "Back to the version before: python -m serving.rollback"
+        yield "To undo it: python -m serving.rollback"
     for reason in reasons:
         yield f"  {reason}"
 

@@ -212,7 +212,7 @@ def test_the_same_images_again_are_the_same_version(push_dir, unlabelled, tmp_pa
     # The second began with the calibrated version, and compares with what the gate judged.
     assert again.alignment == first.alignment
     assert again.served_threshold != again.alignment.frozen_threshold
-    assert "calibrated for a site before" in capfd.readouterr().out
+    assert "already calibrated for a site" in capfd.readouterr().out
 
 
 def test_labelled_images_choose_the_threshold_again(push_dir, tmp_path, capfd):
