@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from contract.plain_path import plain_path
+
 _SERVE_TAG = "serve"
 _INIT_SIGNATURE = "__saved_model_init_op"  # an operation, not something to ask
 
@@ -48,7 +50,7 @@ class SessionModel:
         try:
             with graph.as_default():
                 meta_graph = tf.compat.v1.saved_model.load(
-                    self._session, [_SERVE_TAG], str(directory)
+                    self._session, [_SERVE_TAG], str(plain_path(directory))
                 )
         except BaseException:
             self._session.close()
@@ -85,6 +87,14 @@ class SessionModel:
         ]
         values = self._callables[signature](*fed)
         return dict(zip(sorted(definition.outputs), map(_as_array, values), strict=True))
+
+    def unrestored(self) -> dict[str, list[str]]:
+        """Return `unrestored_variables` of the signatures that read any, by signature.
+
+        TensorFlow Serving cannot answer by these.
+        """
+        found = {name: self.unrestored_variables(name) for name in self.signatures}
+        return {name: missing for name, missing in found.items() if missing}
 
     def unrestored_variables(self, signature: str) -> list[str]:
         """Return the names of the variables that a signature reads and that hold no value.

@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from contract import features
 from contract.command_line import EXIT_DONE, run_command
+from contract.plain_path import is_plain
 from contract.settings import PipelineSettings
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
@@ -136,7 +137,6 @@ def convert_source(
     from pipeline.console import RunConsole
     from pipeline.folder_lock import locked_folder
     from pipeline.node_events import listen
-    from pipeline.plain_path import is_plain
 
     with (
         locked_folder(options.output, replaced=True),

@@ -7,6 +7,7 @@ import subprocess
 from typing import Literal
 
 from contract.errors import InputError
+from contract.plain_path import plain_path
 from serving.settings import ServerSettings
 
 Backend = Literal["binary", "docker", "embedded"]
@@ -62,7 +63,7 @@ def binary_command(settings: ServerSettings) -> list[str]:
         f"--rest_api_port={settings.port}",
         f"--rest_api_timeout_in_ms={round(settings.limits.timeout_s * 1000)}",
         f"--model_name={settings.model_name}",
-        f"--model_base_path={settings.model_dir.resolve()}",
+        f"--model_base_path={plain_path(settings.model_dir)}",
         f"--file_system_poll_wait_seconds={max(1, round(settings.poll_s))}",
     ]
 

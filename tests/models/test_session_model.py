@@ -150,5 +150,21 @@ def test_a_model_whose_weights_are_not_restored_is_found(tiny_set, tmp_path):
     assert session.unrestored_variables(features.TRANSFORM_SIGNATURE) == []
     missing = session.unrestored_variables(features.SERVING_SIGNATURE)
     assert len(missing) == len(predictor.network.variables)
+    assert session.unrestored()[features.SERVING_SIGNATURE] == missing
+    assert features.TRANSFORM_SIGNATURE not in session.unrestored()
     with pytest.raises(tf.errors.FailedPreconditionError):
         session.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: tiny_set.image_bytes})
+
+
+@pytest.mark.parametrize("name", ["model [1]", "a*"])
+def test_a_folder_that_tensorflow_reads_as_a_pattern_is_loaded(tmp_path, name, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    module = tf.Module()
+    module.factor = tf.Variable(3.0)
+    module.multiply = tf.function(
+        lambda x: {"y": x * module.factor}, input_signature=[tf.TensorSpec([], tf.float32)]
+    )
+    tf.saved_model.save(module, str(tmp_path / name), signatures=module.multiply)
+    model = SessionModel(tmp_path / name)
+    assert model.run("serving_default", {"x": 2.0})["y"] == 6.0
+    model.close()

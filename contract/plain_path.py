@@ -1,7 +1,8 @@
 """A path for libraries that read paths as patterns.
 
-TFX and Beam name the files of an artifact by patterns such as `FOLDER/*`, and their file systems
-know no way to write a folder `out [1]` in one: `[1]` is the character 1 to them.
+TFX and Beam name the files of an artifact by patterns such as `FOLDER/*`, TensorFlow looks for the
+variables of a SavedModel by one, and there is no way to write a folder `out [1]` in them: `[1]` is
+the character 1 there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from contract.errors import InputError
 
 _PATTERN_CHARACTERS = frozenset("*?[]{}\\")
-_FOLDER = "pneumonia-output-folders"
+_FOLDER = "pneumonia-folders"
 
 
 def plain_path(folder: Path) -> Path:
@@ -25,19 +26,12 @@ def plain_path(folder: Path) -> Path:
     that cannot be written, in the folder for temporary files.
 
     Args:
-        folder: Made where missing.
+        folder: There or not yet.
 
     Raises:
-        InputError: The folder cannot be made, or no place for a link was found.
+        InputError: No place for a link was found.
     """
     folder = folder.resolve()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"expected a folder that can be written, got {folder}: {error.strerror or error}; "
-            "choose another --output, or fix its permissions"
-        ) from error
     if is_plain(folder):
         return folder
     name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
@@ -55,8 +49,9 @@ def plain_path(folder: Path) -> Path:
             continue
         return link
     raise InputError(
-        f"expected an output folder without any of {' '.join(sorted(_PATTERN_CHARACTERS))} in its "
-        f"path, which TFX reads as patterns, got {folder}; choose another --output"
+        f"expected a folder without any of {' '.join(sorted(_PATTERN_CHARACTERS))} in its path, "
+        f"which TensorFlow and TFX read as patterns, got {folder}; choose another folder, or "
+        "rename it"
     )
 
 
@@ -68,7 +63,7 @@ def _bases() -> Iterator[Path]:
 
 
 def is_plain(path: Path) -> bool:
-    """Return whether TFX and its metadata store can use a path as it is."""
+    """Return whether TensorFlow, TFX and its metadata store can use a path as it is."""
     text = str(path)
     try:
         text.encode("utf-8")  # The metadata store takes nothing else.
