@@ -27,7 +27,6 @@ import google_crc32c
 
 from contract.errors import InputError
 
-SUFFIXES = (".tfrecord", ".tfrecord.gz")
 _MASK_DELTA = 0xA282EAD8
 _LENGTH_BYTES = 8
 _CRC_BYTES = 4
@@ -127,7 +126,7 @@ def read_records(path: Path) -> Iterator[bytes]:
     """Yield the serialised records of a TFRecord file, each with its checksum verified.
 
     Args:
-        path: A plain file, or one whose name ends in `.gz`.
+        path: A plain or a gzipped file, whatever its name is.
 
     Raises:
         InputError: The file is truncated, damaged or no TFRecord file; the message gives the
