@@ -43,7 +43,10 @@ def _decoder() -> Callable[[bytes], GreyPixels]:
         decoded = tf.io.decode_image(encoded, channels=1, expand_animations=False)
     # A session of its own rather than eager execution: that would settle the devices of the whole
     # process, and take a GPU's memory, before the pipeline has configured them.
-    config = tf.compat.v1.ConfigProto(device_count={"GPU": 0})
+    # Each image is decoded in the thread that asks: handing it over costs more than a small image.
+    config = tf.compat.v1.ConfigProto(
+        device_count={"GPU": 0}, inter_op_parallelism_threads=-1, intra_op_parallelism_threads=1
+    )
     run = tf.compat.v1.Session(graph=graph, config=config).make_callable(
         decoded, feed_list=[encoded]
     )
