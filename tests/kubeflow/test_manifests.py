@@ -33,7 +33,9 @@ def of_kind(kind: str) -> Manifest:
     return found
 
 
-PODS = {kind: of_kind(kind)["spec"]["template"]["spec"] for kind in ("Job", "Deployment")}
+PODS = {kind: of_kind(kind)["spec"]["template"]["spec"] for kind in ("Job", "Deployment")} | {
+    "Pod": of_kind("Pod")["spec"]
+}
 
 
 @pytest.fixture(params=sorted(PODS))
@@ -48,6 +50,7 @@ def test_the_files_are_those_that_are_known():
         "object-store-credentials.yaml": ["Secret"],
         "serving.yaml": ["Deployment", "Service"],
         "volume-claim.yaml": ["PersistentVolumeClaim"],
+        "volume-shell.yaml": ["Pod"],
     }
 
 

@@ -1,4 +1,4 @@
-"""kubeflow/README.md: its commands, settings, parameters and manifests are those of the code."""
+"""The pages of kubeflow/: commands, settings, parameters and manifests are those of the code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ from pipeline.kubeflow.submission import options as submission_options
 from pipeline.load_config import load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TEXT = (REPOSITORY / "kubeflow" / "README.md").read_text(encoding="utf-8")
+PAGES = ("README.md", "object-store.md", "flink.md")
+README, *_ = TEXTS = [
+    (REPOSITORY / "kubeflow" / page).read_text(encoding="utf-8") for page in PAGES
+]
+TEXT = "\n".join(TEXTS)
 MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 SETTINGS = PipelineSettings()
 BLOCKS = re.findall(r"^ *```(\w+)\n(.*?)^ *```$", TEXT, re.MULTILINE | re.DOTALL)
@@ -79,17 +83,18 @@ def rows(title: str) -> list[list[str]]:
 
 
 def test_every_script_that_is_named_is_there():
-    named = set(re.findall(r"python (kubeflow/\w+\.py|-m [\w.]+)", TEXT))
+    named = set(re.findall(r"python (kubeflow/\w+\.py|-m [\w.]+)", " ".join(TEXT.split())))
     assert named == {
         "kubeflow/compile.py",
         "kubeflow/submit.py",
         "-m pipeline.convert",
-        "-m pipeline.kubeflow.entrypoint",
         "-m serving.rollback",
+        "-m tools.kfp_emulator",
     }
     for name in named:
         path = name.removeprefix("-m ").replace(".", "/") + ".py" if "-m" in name else name
-        assert (REPOSITORY / path).is_file()
+        package = REPOSITORY / path.removesuffix(".py") / "__main__.py"
+        assert (REPOSITORY / path).is_file() or package.is_file()
 
 
 def test_compilations_have_options_and_settings_that_are_known():
@@ -159,6 +164,7 @@ def test_the_options_that_are_named_in_passing_are_there():
             "kubeflow/local.py",
             "pipeline/kubeflow/submission/options.py",
             "pipeline/settings_options.py",
+            "tools/kfp_emulator/__main__.py",
         )
     )
     foreign = {
@@ -270,7 +276,7 @@ def test_the_image_has_this_version():
     ("message", "source"),
     [
         ("NO BASELINE", "components/baseline.py"),
-        ("REFUSED: ", "pipeline/kubeflow/verdict_node.py"),
+        ("REFUSED: ", "pipeline/verdict.py"),
         ("expected a folder at ", "pipeline/kubeflow/object_store.py"),
         ("of different versions", "pipeline/kubeflow/executor_input.py"),
         ("expected an output name that ends in .yaml", "pipeline/kubeflow/compilation.py"),
@@ -283,7 +289,7 @@ def test_messages_that_users_meet_are_those_of_the_code(message, source):
 
 
 def test_links_within_the_page_and_to_files_lead_somewhere():
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL), re.M)
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", README, flags=re.DOTALL), re.M)
     anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", TEXT) if "://" not in link]
     assert len(links) > 10
@@ -292,3 +298,7 @@ def test_links_within_the_page_and_to_files_lead_somewhere():
         assert (REPOSITORY / "kubeflow" / path).exists(), link
         if anchor and not path:
             assert anchor in anchors, link
+
+
+def test_the_page_is_short_enough_to_be_read():
+    assert len(README.splitlines()) <= 400
