@@ -231,9 +231,17 @@ def read_versions() -> Versions:
     return Versions(
         project=__version__,
         tfx=metadata.version("tfx"),
-        tensorflow=metadata.version("tensorflow"),
+        tensorflow=_tensorflow_version(),
         keras=metadata.version("keras"),
     )
+
+
+def _tensorflow_version() -> str:
+    # In the image for processors it is the package without CUDA kernels.
+    try:
+        return metadata.version("tensorflow")
+    except metadata.PackageNotFoundError:
+        return metadata.version("tensorflow-cpu")
 
 
 def now_utc() -> str:
