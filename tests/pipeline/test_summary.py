@@ -19,8 +19,8 @@ from pipeline.summary import (
     Summary,
     notice_for,
     parse_summary,
-    read_versions,
     read_summary,
+    read_versions,
     to_json,
     write_summary,
 )
