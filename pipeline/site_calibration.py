@@ -66,7 +66,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         type=Path,
         required=True,
-        help="the folder of numbered versions, whose newest is taken, or one version's folder",
+        help="the folder of numbered versions (the newest is used), or the folder of one version",
     )
     parser.add_argument(
         "--data",
@@ -75,14 +75,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="the site's images: a folder or zip, with or without class folders, or a CSV manifest",
     )
     parser.add_argument(
-        "--by", metavar="NAME", required=True, help="who answers for the new threshold"
+        "--by", metavar="NAME", required=True, help="person responsible for the new threshold"
     )
     parser.add_argument(
         "--prevalence",
         metavar="SHARE",
         type=float,
-        help="share of pneumonia among these very images, without labels, above 0 and below 1, if "
-        "known (default: estimated)",
+        help="share of pneumonia among these images, above 0 and below 1, if it is known and they "
+        "have no labels (default: estimated)",
     )
     parser.add_argument(
         "--ignore-labels",

@@ -19,7 +19,7 @@ from report.stored_run import (
 )
 
 METADATA_FILE = "metadata.sqlite"
-_FIX = "Give the output folder of a run that has come to its verdict."
+_FIX = "Give the output folder of a run that has reached its verdict."
 
 
 def read_slices(output: Path, pipeline_name: str | None = None) -> tuple[SliceRow, ...]:
@@ -64,7 +64,7 @@ def _only_pipeline(connection: metadata_store_pb2.ConnectionConfig, output: Path
     if len(names) != 1:
         raise InputError(
             f"expected one pipeline in {output}, got {', '.join(names) or 'none'}. "
-            + (f"{_FIX}" if not names else "Say which with --pipeline NAME.")
+            + (f"{_FIX}" if not names else "Choose one with --pipeline NAME.")
         )
     return names[0]
 

@@ -14,7 +14,7 @@ class Stage:
     """One stage of a node, through all its runs.
 
     Attributes:
-        latest: What was told last.
+        latest: The last report.
         line_s: When a plain line was last written, or the node began; monotonic seconds.
         run: Which run this is, from 1; a stage that starts anew is a further run.
     """

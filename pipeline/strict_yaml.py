@@ -32,7 +32,7 @@ class _StrictLoader(yaml.SafeLoader):
             if key_node.value in first_lines:
                 raise yaml.constructor.ConstructorError(
                     problem=f"expected each key once, got {key_node.value!r} again, which "
-                    f"stands in line {first_lines[key_node.value]} already",
+                    f"is already in line {first_lines[key_node.value]}",
                     problem_mark=key_node.start_mark,
                 )
             first_lines[key_node.value] = line

@@ -64,7 +64,7 @@ def find_origin(
         return _public_set("fetched as that set from Kaggle")
     names = [PurePosixPath(image_id).name for image_id in image_ids]
     if names and all(parse_file_name(name).patient_id for name in names):
-        return _public_set("recognised by its file names: whoever brought the files must confirm")
+        return _public_set("recognised by its file names, which the provider must confirm")
     name = Path(card.source).name if card is not None else "records without a dataset card"
     return DataOrigin(
         source=f"the site's own: {name}",

@@ -29,8 +29,8 @@ RANDOM_BACKBONE = (
     "not comparable"
 )
 STAND_IN = (
-    "not a row of the study: it stands in for the study's networks with ImageNet weights, where "
-    "the files of those cannot be had"
+    "not a row of the study: it replaces the study's networks with ImageNet weights, where "
+    "their files are not available"
 )
 
 
@@ -100,8 +100,8 @@ def make_table(
         comparability=obstacle
         or (
             f"These are the {num_normal + num_pneumonia} official test images, which the source "
-            "brought as its own test split: the rows are comparable with the published figures, "
-            "as far as our readings of what the study left open are right."
+            "has as its own test split: the rows are comparable with the published figures, as "
+            "far as our reading of what the study left open is right."
         ),
         num_normal=num_normal,
         num_pneumonia=num_pneumonia,
@@ -124,13 +124,13 @@ def _obstacle(
         )
     if any(split != features.TEST for split in source_splits):
         return (
-            "The rows are NOT comparable with the published figures: the source brought no test "
-            f"split of its own, so one was cut from it by patient. {official} The public set "
+            "The rows are NOT comparable with the published figures: the source has no test "
+            f"split, so one was split off by patient. {official} The public set "
             "with its test folder makes the rows comparable."
         )
     if (num_normal, num_pneumonia) != (NUM_NORMAL, NUM_PNEUMONIA):
         return (
-            "The rows are NOT comparable with the published figures: this source's test split is "
-            f"another one, of {num_normal} normal and {num_pneumonia} pneumonia images. {official}"
+            "The rows are NOT comparable with the published figures: the test split of this "
+            f"source has {num_normal} normal and {num_pneumonia} pneumonia images. {official}"
         )
     return ""

@@ -147,7 +147,7 @@ def test_reading_leaves_the_store_as_it_was(output):
 def test_one_of_several_pipelines_has_to_be_named(output, capsys):
     _add_evaluated_run(output, "another")
     assert main([str(output)]) == EXIT_BAD_INPUT
-    assert "got another, pneumonia. Say which with --pipeline NAME" in capsys.readouterr().err
+    assert "got another, pneumonia. Choose one with --pipeline NAME" in capsys.readouterr().err
     assert main([str(output), "--pipeline", "another"]) == EXIT_DONE
 
 

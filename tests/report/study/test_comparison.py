@@ -60,7 +60,7 @@ def test_a_random_backbone_is_no_row_of_the_study(row_of):
 
 def test_a_network_in_place_of_the_studys_is_marked_as_such(row_of):
     row = row_of("efficientnet_lite0", "efficientnet_lite0", "package")
-    assert "stands in for the study's networks with ImageNet weights" in row.note
+    assert "replaces the study's networks with ImageNet weights" in row.note
     assert row.published is None
     assert "not comparable" in row_of("mine", "efficientnet_lite0", "none").note
 
@@ -88,9 +88,9 @@ def test_the_official_test_images_are_comparable(row_of):
 @pytest.mark.parametrize(
     ("labels", "source_splits", "synthetic", "reason"),
     [
-        (OFFICIAL, ["test"] * 623 + ["train"], False, "cut from it by patient"),
-        (OFFICIAL, [""] * 624, False, "cut from it by patient"),
-        (OFFICIAL[1:], ["test"] * 623, False, "another one, of 233 normal and 390 pneumonia"),
+        (OFFICIAL, ["test"] * 623 + ["train"], False, "split off by patient"),
+        (OFFICIAL, [""] * 624, False, "split off by patient"),
+        (OFFICIAL[1:], ["test"] * 623, False, "has 233 normal and 390 pneumonia"),
         (OFFICIAL, ["test"] * 624, True, "drawn by a program"),
     ],
 )
