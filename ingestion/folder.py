@@ -112,9 +112,12 @@ def _find_root(folder: Path) -> Path:
         if is_layout_root(candidate):
             return candidate
     found = ", ".join(shown(path.name) for path, _ in entries[:8])
+    fix = "rename the folders to this layout, or list the files in a CSV manifest"
+    if zips := [path for path, _ in entries if path.suffix.lower() == ".zip"]:
+        fix = f"unpack {shown(zips[0].name)} and give the folder, or give that zip itself"
     raise InputError(
         f"expected {shown(folder)} to hold {_LAYOUT}, TFRecords or a manifest.csv, got: {found}; "
-        "rename the folders to this layout, or list the files in a CSV manifest"
+        f"{fix}"
     )
 
 

@@ -29,6 +29,7 @@ from ingestion.walking import has_leftover, shown
 
 _REQUIRED = ("path", "label", "patient_id")
 _OPTIONAL = ("subtype", "split")
+_JOINED = {name.replace("_", ""): name for name in _REQUIRED + _OPTIONAL}
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DELIMITERS = (",", ";", "\t")  # Excel writes `;` where the comma is the decimal sign
 _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?\r?\n", re.IGNORECASE)  # for Excel alone
@@ -93,7 +94,7 @@ def _parse_table(path: Path, text: str) -> Table:
         if not any(cells):
             continue
         if header is None:
-            header = [fold_word(cell).replace(" ", "_") for cell in cells]
+            header = [_column(cell) for cell in cells]
             columns = tuple(filter(None, header))
             if len(set(columns)) < len(columns):
                 raise InputError(
@@ -117,6 +118,12 @@ def _parse_table(path: Path, text: str) -> Table:
     return Table(path, columns, tuple(rows), len(nameless))
 
 
+def _column(cell: str) -> str:
+    """Return a column's name as `_REQUIRED` and `_OPTIONAL` write it: `Patient ID`, `PatientID`."""
+    name = fold_word(cell).replace(" ", "_")
+    return _JOINED.get(name.replace("_", ""), name)
+
+
 def _delimiter(text: str) -> str:
     """Return the delimiter by which most of the required columns are in the header."""
 
@@ -126,7 +133,7 @@ def _delimiter(text: str) -> str:
             header = next((row for row in rows if any(cell.strip() for cell in row)), [])
         except csv.Error:
             return 0
-        return len({fold_word(cell).replace(" ", "_") for cell in header} & set(_REQUIRED))
+        return len({_column(cell) for cell in header} & set(_REQUIRED))
 
     return max(_DELIMITERS, key=num_columns)
 

@@ -122,6 +122,12 @@ def test_other_layout_is_refused_and_named(tmp_path, write_pictures):
         read_folder(tmp_path)
 
 
+def test_a_zip_inside_the_folder_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "chest_xray.ZIP").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"got: chest_xray\.ZIP; unpack chest_xray\.ZIP and give"):
+        read_folder(tmp_path)
+
+
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_missing_class_folder_is_refused(tmp_path, write_pictures, split):
     write_pictures(tmp_path, _in("train"))

@@ -116,6 +116,7 @@ def test_what_spreadsheets_leave_is_skipped(manifest):
         "path;label;patient_id\r\n1.png;normal;p\r\n2.png;pneumonia;q\r\n",
         "sep=;\r\npath;label;patient_id\r\n1.png;normal;p\r\n2.png;pneumonia;q\r\n",
         "path\tlabel\tpatient_id\n1.png\tnormal\tp\n2.png\tpneumonia\tq\n",
+        "Path,Label,PatientID\n1.png,NORMAL,p\n2.png,Pneumonia,q\n",
         "Path,Label,Patient ID\n1.png,NORMAL,p\n2.png,Pneumonia,q\n",
     ):
         assert read_manifest(manifest(text)) == plain
