@@ -211,7 +211,7 @@ def _unpack_member(
 def copy_at_most(source: IO[bytes], target: IO[bytes], max_bytes: int) -> int | None:
     """Copy a stream, and return the bytes written, or None as soon as they would pass `max_bytes`.
 
-    What a zip's header declares can be a lie; what is counted here is what is written.
+    The size in a zip's header may be wrong; what is counted here is what is written.
     """
     written = 0
     while chunk := source.read(_CHUNK_BYTES):

@@ -51,8 +51,8 @@ def convert(
 
     On a cluster, workers read the source and write the shards themselves, so
     both folders must be on a volume that all of them mount under the same path.
-    Progress is then told at the start and the end only; workers in this
-    process tell it all along.
+    Progress is then reported at the start and the end only; workers in this
+    process report it all along.
 
     Args:
         source: What to convert.
@@ -63,7 +63,7 @@ def convert(
         filled_splits: The splits that must hold images.
 
     Returns:
-        The card, as it stands in `output_dir`.
+        The card, as written to `output_dir`.
 
     Raises:
         InputError: Too many images are unreadable, equal images are in

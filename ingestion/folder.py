@@ -263,7 +263,7 @@ def _patient_warnings(images: Sequence[SourceImage]) -> list[str]:
     if nameless:
         warnings.append(
             f"{nameless} of {len(images)} images have a file name without a patient: each counts "
-            "as a patient of its own, so images of one person can be in different splits; a CSV "
+            "as a separate patient, so images of one person can be in different splits; a CSV "
             "manifest with a patient_id column prevents that"
         )
     known = {image.patient_id for image in images if image.patient_known}

@@ -269,7 +269,7 @@ def _read_row(manifest: Path, line: int, row: Mapping[str, str], finder: FileFin
             line,
             f"a patient_id, got {got}",
             "fill it in: images are split by patient, and one word for all unknown patients would "
-            "be one patient. Where a patient cannot be known, give the image an id of its own",
+            "be one patient. Where a patient cannot be known, give each image a different id",
         )
     split = row.get("split", "")
     source_split = "" if is_missing(split) else split_of(split)

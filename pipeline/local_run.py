@@ -90,7 +90,7 @@ def _run(
         external = {}
         for name, each in settings.external.items():
             folder = work_dir / "external" / name
-            # Before hours of training: a source that cannot be used is told now.
+            # Before hours of training: a source that cannot be used ends the run now.
             with run_console.step(f"Convert {name}"):
                 external_card = convert_external(
                     name,
