@@ -19,7 +19,7 @@ from contract.errors import InputError
 from pipeline.kubeflow.submission.file import check_name, read_pipeline, without_caching
 from pipeline.kubeflow.submission.options import parse_arguments
 from pipeline.kubeflow.submission.parameters import parse_parameters
-from pipeline.kubeflow.submission.schedule import describe_cron, parse_cron
+from pipeline.kubeflow.submission.schedule import parse_cron
 
 if TYPE_CHECKING:
     from pipeline.kubeflow.submission.watch import Watch
@@ -86,7 +86,7 @@ def _submit(options: argparse.Namespace, console: Console) -> int:
         if cron is not None:
             recurring_id = upload.schedule_runs(client, version, request, cron)
             link = client.link("recurringrun", recurring_id)
-            console.print(f"Schedule {recurring_id}: {describe_cron(cron)} ({cron})", markup=False)
+            console.print(f"Schedule {recurring_id}: {cron} (seconds first)", markup=False)
             console.print("The clock is the cluster's: UTC, where it sets no other.")
             console.print(link, markup=False)
             return EXIT_DONE

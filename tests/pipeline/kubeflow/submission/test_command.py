@@ -143,7 +143,7 @@ def test_a_schedule_pins_the_version_and_runs_one_at_a_time(submit: Submit, fake
     assert schedule["no_catchup"] is True
     assert schedule["runtime_config"]["parameters"] == {"epochs": 5}
     assert schedule["pipeline_version_reference"]["pipeline_version_id"] == "version-1"
-    assert "Schedule recurringruns-1: at 03:00:00 on SUN (0 0 3 * * 0)" in output
+    assert "Schedule recurringruns-1: 0 0 3 * * 0 (seconds first)" in output
     assert output.splitlines()[-1] == f"{fake.url}/#/recurringrun/details/recurringruns-1"
 
 
