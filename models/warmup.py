@@ -7,11 +7,13 @@ https://www.tensorflow.org/tfx/serving/saved_model_warmup.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (  # type: ignore[import-untyped]
     predict_pb2,
     prediction_log_pb2,
@@ -19,6 +21,7 @@ from tensorflow_serving.apis import (  # type: ignore[import-untyped]
 
 from contract import features
 from models.provenance import ASSETS_EXTRA_DIR
+from models.session_model import SessionModel
 
 WARM_UP_FILE = "tf_serving_warmup_requests"  # TF Serving's name
 # Kernels are chosen by shape. A server that batches refuses more than its largest batch, and TF
@@ -64,6 +67,53 @@ def read_warm_up(saved_model_dir: Path) -> Iterator[predict_pb2.PredictRequest]:
         log = prediction_log_pb2.PredictionLog.FromString(record)
         if log.WhichOneof("log_type") == "predict_log":
             yield log.predict_log.request
+
+
+def has_warm_up(saved_model_dir: Path) -> bool:
+    """Return whether a SavedModel brings warm-up requests."""
+    return (saved_model_dir / ASSETS_EXTRA_DIR / WARM_UP_FILE).is_file()
+
+
+def replay_warm_up(model: SessionModel, saved_model_dir: Path) -> list[str]:
+    """Run the warm-up requests of a SavedModel, as TF Serving does when it loads one.
+
+    TF Serving makes no version available whose warm-up fails, and does without where there is no
+    such file: `RunSavedModelWarmup` in its `servables/tensorflow/saved_model_warmup_util.cc`.
+
+    Args:
+        model: The SavedModel, loaded.
+        saved_model_dir: Its folder.
+
+    Returns:
+        Why requests failed, a text for each, such as "request 1, `cases`: KeyError". They name the
+        kind of an error only: TensorFlow's own text may quote a request. Nothing is read behind a
+        damaged record.
+    """
+    failures: list[str] = []
+    number = 0
+    try:
+        for number, request in enumerate(read_warm_up(saved_model_dir), start=1):
+            name = request.model_spec.signature_name or features.SERVING_SIGNATURE
+            inputs = {key: tf.make_ndarray(tensor) for key, tensor in request.inputs.items()}
+            try:
+                _check_inputs(model.signatures[name], inputs)
+                model.run(name, inputs)
+            except (KeyError, TypeError, ValueError, tf.errors.OpError) as error:
+                failures.append(f"request {number}, `{name}`: {type(error).__name__}")
+    except tf.errors.NotFoundError:
+        return []
+    except (tf.errors.OpError, DecodeError) as error:
+        failures.append(f"request {number + 1} cannot be read: {type(error).__name__}")
+    return failures
+
+
+def _check_inputs(definition: Any, inputs: Mapping[str, Any]) -> None:
+    """Refuse inputs that TF Serving would refuse before it runs the graph."""
+    if inputs.keys() != set(definition.inputs):
+        raise ValueError(f"expected the inputs {sorted(definition.inputs)}, got {sorted(inputs)}")
+    for name, info in definition.inputs.items():
+        if not tf.TensorShape(info.tensor_shape).is_compatible_with(inputs[name].shape):
+            raise ValueError(f"expected another shape of {name}, got {inputs[name].shape}")
 
 
 def _request(signature: str, batch_size: int) -> predict_pb2.PredictRequest:

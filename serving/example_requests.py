@@ -23,7 +23,7 @@ def example_commands(settings: ServerSettings, url: str, token_file: Path | None
     """Return three shell commands: the status, a prediction with the client, one with curl.
 
     Args:
-        settings: All of the server.
+        settings: Settings of the server.
         url: Of the server, without `/v1`.
         token_file: Where the token comes from, if it comes from a file.
     """

@@ -19,11 +19,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 
 from contract import features
 from models.session_model import SessionModel
-from models.warmup import read_warm_up
+from models.warmup import replay_warm_up
 
 Json = dict[str, Any]
 Ask = Callable[[str, Mapping[str, Any]], dict[str, np.ndarray]]
@@ -70,15 +69,11 @@ def probe(model_dir: Path, requests: Path) -> Json:
     started_s = time.perf_counter()
     session = SessionModel(model_dir)
     load_s = time.perf_counter() - started_s
-    unrestored = {
-        name: missing
-        for name in session.signatures
-        if (missing := session.unrestored_variables(name))
-    }
+    unrestored = session.unrestored()
     answers = []
     if not unrestored:  # it could not answer
         answers = _answers(records, SESSION, session.signatures, session.run)
-    warm_up_failures = _replay_warm_up(session, model_dir)
+    warm_up_failures = replay_warm_up(session, model_dir)
     session.close()
     eager = tf.saved_model.load(str(model_dir)).signatures
 
@@ -114,29 +109,6 @@ def _answers(
             seconds = time.perf_counter() - started_s
             answers.append(_told(loader, name, chosen, answer, seconds))
     return answers
-
-
-def _replay_warm_up(session: SessionModel, model_dir: Path) -> list[str]:
-    """Return why warm-up requests failed.
-
-    TF Serving makes no version available whose warm-up fails, and does without where there is no
-    such file: `RunSavedModelWarmup` in its `servables/tensorflow/saved_model_warmup_util.cc`.
-    """
-    failures = []
-    number = 0
-    try:
-        for number, request in enumerate(read_warm_up(model_dir), start=1):
-            name = request.model_spec.signature_name or features.SERVING_SIGNATURE
-            inputs = {key: tf.make_ndarray(tensor) for key, tensor in request.inputs.items()}
-            try:
-                session.run(name, inputs)
-            except (KeyError, ValueError, tf.errors.OpError) as error:
-                failures.append(f"request {number}, `{name}`: {type(error).__name__}")
-    except tf.errors.NotFoundError:
-        return []
-    except (tf.errors.DataLossError, DecodeError) as error:
-        failures.append(f"request {number + 1} cannot be read: {type(error).__name__}")
-    return failures
 
 
 def _image_bytes(records: Sequence[bytes]) -> list[bytes]:

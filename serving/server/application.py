@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -14,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from serving.server.answerer import Answerer
 from serving.server.authorization import check_token
 from serving.server.endpoint import RestEndpoint, error_response
 from serving.server.metrics import CONTENT_TYPE, Metrics
@@ -24,7 +22,6 @@ from serving.server.versions import VersionPool
 from serving.settings import ServerSettings
 
 _GZIP_FROM_BYTES = 1024
-_READING_THREADS = 2
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD")
 
 
@@ -32,15 +29,13 @@ def create_application(settings: ServerSettings, pool: VersionPool) -> Starlette
     """Return the application.
 
     Args:
-        settings: All of the server.
+        settings: Settings of the server.
         pool: The versions; the caller refreshes them.
     """
     metrics = Metrics()
     metrics.watch_version(lambda: pool.newest)
-    reading = ThreadPoolExecutor(_READING_THREADS, "reading")
     queue = RunQueue(settings.limits, settings.batching, metrics)
-    answerer = Answerer(pool, queue, settings.limits, metrics, reading)
-    endpoint = RestEndpoint(pool, answerer, queue, settings.limits, metrics, settings.token)
+    endpoint = RestEndpoint(settings, pool, queue, metrics)
 
     async def healthz(_: Request) -> Response:
         version = pool.newest
@@ -65,7 +60,6 @@ def create_application(settings: ServerSettings, pool: VersionPool) -> Starlette
             yield
         finally:
             queue.close()
-            reading.shutdown(wait=True, cancel_futures=True)
 
     middleware = [Middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=5)]
     if settings.cors_origins:

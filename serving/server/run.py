@@ -50,7 +50,7 @@ def run_embedded(
     Requests that run when the signal comes are answered, within `shutdown_s`.
 
     Args:
-        settings: All of the server.
+        settings: Settings of the server.
         wait: Go on although no version can be served yet.
         say: Shows a line.
         show_commands: Shows how to ask the server at a URL, once it answers.
@@ -152,7 +152,7 @@ def create_server(settings: ServerSettings, pool: VersionPool) -> uvicorn.Server
 def _load(folder: Path, version: int) -> SavedModel:
     # Imported here: it brings TensorFlow, some ten seconds.
     with import_lines_dropped():
-        from serving.server.warm_up import load_and_warm_up
+        from serving.server.saved_model import load_and_warm_up
 
     return load_and_warm_up(folder, version)
 

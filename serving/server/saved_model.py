@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
 from models.session_model import SessionModel
+from models.warmup import has_warm_up, replay_warm_up
 from serving.server.rest.errors import ServingError, invalid_argument, timed_out
 from serving.server.rest.tensors import Arrays, Signature, TensorSpec
 
 _NUM_NAMED = 3  # variables in an error
+
+log = logging.getLogger(__name__)
 
 
 class SavedModel:
@@ -42,13 +46,31 @@ class SavedModel:
         self.signatures = {
             name: _signature(name, definition) for name, definition in self.signature_def.items()
         }
-        for name in self.signatures:
-            if missing := self._loaded.unrestored_variables(name):
-                raise ValueError(
-                    f"expected values of all variables that {name} reads, got none of "
-                    f"{len(missing)}, e.g. {', '.join(missing[:_NUM_NAMED])}: export the model "
-                    "again with this version of the project"
-                )
+        for name, missing in self._loaded.unrestored().items():
+            raise ValueError(
+                f"expected values of all variables that {name} reads, got none of "
+                f"{len(missing)}, e.g. {', '.join(missing[:_NUM_NAMED])}: export the model "
+                "again with this version of the project"
+            )
+
+    def warm_up(self, directory: Path) -> None:
+        """Answer the warm-up requests that the version brings along.
+
+        The first run of a graph is slower than all others, and a model that cannot answer is better
+        found before a client asks.
+
+        Args:
+            directory: Folder of the version.
+
+        Raises:
+            ValueError: A request cannot be read or answered.
+        """
+        if not has_warm_up(directory):
+            log.warning(
+                "version %d has no warm-up requests: first requests are slower", self.version
+            )
+        elif failures := replay_warm_up(self._loaded, directory):
+            raise ValueError(f"the warm-up fails: {failures[0]}; export the model again")
 
     def run(self, signature: str, arrays: Arrays) -> Arrays:
         """Run a signature; threads may do so at the same time.
@@ -65,6 +87,18 @@ class SavedModel:
             return self._loaded.run(signature, arrays)
         except tf.errors.OpError as error:
             raise _translated(error) from error
+
+
+def load_and_warm_up(directory: Path, version: int) -> SavedModel:
+    """Load a version as TensorFlow Serving does: without a warm-up file, but not with a bad one.
+
+    Raises:
+        OSError: The folder holds no readable SavedModel.
+        ValueError: The model is not one for serving, or cannot answer its warm-up requests.
+    """
+    model = SavedModel(directory, version)
+    model.warm_up(directory)
+    return model
 
 
 def _translated(error: Any) -> ServingError:

@@ -11,11 +11,12 @@ import tensorflow as tf
 
 from contract import features
 from contract.errors import InputError
+from contract.plain_path import plain_path
 from evaluation.decision_band import DecisionBand
 from models.export import information_function
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
 from models.session_model import SessionModel
-from models.warmup import read_warm_up
+from models.warmup import replay_warm_up
 
 
 class WrongVersionError(RuntimeError):
@@ -25,7 +26,7 @@ class WrongVersionError(RuntimeError):
 def write_version(base_dir: Path, new_dir: Path, provenance: Provenance) -> None:
     """Write a copy of a SavedModel with the threshold, the band and the origin of `provenance`.
 
-    What lies beside the graph (warm-up requests, validation scores) is copied.
+    The files beside the graph (warm-up requests, validation scores) are copied.
 
     Args:
         base_dir: Folder with `saved_model.pb`.
@@ -36,7 +37,7 @@ def write_version(base_dir: Path, new_dir: Path, provenance: Provenance) -> None
         InputError: The model has no threshold of its own, or refers scores that `provenance` does
             not tell, or the other way round.
     """
-    model = tf.saved_model.load(str(base_dir))
+    model = tf.saved_model.load(str(plain_path(base_dir)))
     threshold = getattr(model, features.THRESHOLD, None)
     if not isinstance(threshold, tf.Variable):
         raise InputError(
@@ -67,19 +68,19 @@ def check_version(base: SessionModel, new_dir: Path, images: Sequence[bytes]) ->
     Raises:
         WrongVersionError: A variable has no value, a warm-up request fails, a probability or a
             familiarity is another one, or labels and decisions do not follow the threshold and the
-            band that it tells.
+            band of its origin.
     """
     provenance = Provenance.read(new_dir / ASSETS_EXTRA_DIR / PROVENANCE_FILE)
     new = SessionModel(new_dir)
     try:
-        for name in new.signatures:
-            if missing := new.unrestored_variables(name):
-                raise WrongVersionError(f"{name} reads variables without values: {missing}")
-        _replay_warm_up(new, new_dir)
+        for name, missing in new.unrestored().items():
+            raise WrongVersionError(f"{name} reads variables without values: {missing}")
+        if failures := replay_warm_up(new, new_dir):
+            raise WrongVersionError(f"its warm-up fails: {failures[0]}")
         asked = {features.IMAGE_BYTES: list(images)}
         before = base.run(features.SERVING_SIGNATURE, asked)
         after = new.run(features.SERVING_SIGNATURE, asked)
-        told = new.run(features.INFORMATION_SIGNATURE, {features.INFORMATION_INPUT: [b""]})
+        origin = new.run(features.INFORMATION_SIGNATURE, {features.INFORMATION_INPUT: [b""]})
     finally:
         new.close()
     probabilities, threshold = after[features.PROBABILITY], np.float32(provenance.threshold)
@@ -91,8 +92,8 @@ def check_version(base: SessionModel, new_dir: Path, images: Sequence[bytes]) ->
     if not np.array_equal(is_case, probabilities >= threshold):
         raise WrongVersionError("its labels do not follow its threshold")
     _check_decisions(before, after, provenance.band)
-    if {name: text[0].decode() for name, text in told.items()} != provenance.facts():
-        raise WrongVersionError("its graph tells another origin than the file beside it")
+    if {name: text[0].decode() for name, text in origin.items()} != provenance.facts():
+        raise WrongVersionError("its graph names another origin than the file beside it")
 
 
 def _assign_band(model: tf.Module, band: DecisionBand | None, base_dir: Path) -> None:
@@ -115,7 +116,7 @@ def _check_decisions(
 ) -> None:
     if band is None:
         if features.DECISION in after:
-            raise WrongVersionError("it makes decisions, and its origin tells no band for them")
+            raise WrongVersionError("it makes decisions, but its origin has no band for them")
         return
     familiarity = after[features.FAMILIARITY]
     if not np.array_equal(before[features.FAMILIARITY], familiarity):
@@ -125,14 +126,3 @@ def _check_decisions(
     expected = np.where(is_referred, features.REFER.encode(), after[features.PREDICTED_LABEL])
     if not np.array_equal(after[features.DECISION], expected):
         raise WrongVersionError("its decisions do not follow its threshold and its band")
-
-
-def _replay_warm_up(model: SessionModel, folder: Path) -> None:
-    try:
-        for request in read_warm_up(folder):
-            inputs = {key: tf.make_ndarray(tensor) for key, tensor in request.inputs.items()}
-            model.run(request.model_spec.signature_name or features.SERVING_SIGNATURE, inputs)
-    except tf.errors.NotFoundError:
-        return
-    except (KeyError, tf.errors.OpError) as error:
-        raise WrongVersionError(f"a warm-up request fails: {error}") from error

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import uvicorn
 
 from serving.server.run import create_server, follow, listen
+from serving.server.saved_model import load_and_warm_up
 from serving.server.versions import VersionPool
-from serving.server.warm_up import load_and_warm_up
 from serving.settings import ServerSettings
 
 _STARTS_WITHIN_S = 30

@@ -1,6 +1,7 @@
 """Loading a version with its warm-up requests, well made and not."""
 
 import logging
+import re
 import shutil
 
 import pytest
@@ -8,11 +9,10 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from contract import features
+from models.session_model import SessionModel
 from models.warmup import BATCH_SIZES, read_warm_up, write_warm_up
-from serving.server.rest.errors import ServingError
-from serving.server.saved_model import SavedModel
+from serving.server.saved_model import SavedModel, load_and_warm_up
 from serving.server.versions import VersionPool
-from serving.server.warm_up import load_and_warm_up, replay_warm_up
 
 SIGNATURES = (features.SERVING_SIGNATURE, features.EXAMPLES_SIGNATURE)
 
@@ -27,14 +27,14 @@ def version_dir(tmp_path, exports):
 def runs(monkeypatch):
     """What the real model was asked: (signature, rows)."""
     asked = []
-    run = SavedModel.run
+    run = SessionModel.run
 
     def run_and_tell(self, signature, arrays):
         (rows,) = {len(array) for array in arrays.values()}
         asked.append((signature, rows))
         return run(self, signature, arrays)
 
-    monkeypatch.setattr(SavedModel, "run", run_and_tell)
+    monkeypatch.setattr(SessionModel, "run", run_and_tell)
     return asked
 
 
@@ -46,14 +46,14 @@ def test_requests_are_replayed_before_the_version_is_available(version_dir, monk
     write_warm_up(version_dir, SIGNATURES)
     pool = pool_of(version_dir)
     seen = []
-    run = SavedModel.run
+    run = SessionModel.run
 
     def run_and_look(self, signature, arrays):
         (state,) = pool.states()
         seen.append((signature, len(next(iter(arrays.values()))), state.state.value))
         return run(self, signature, arrays)
 
-    monkeypatch.setattr(SavedModel, "run", run_and_look)
+    monkeypatch.setattr(SessionModel, "run", run_and_look)
     with caplog.at_level(logging.WARNING):
         pool.refresh()
     assert pool.newest == 1
@@ -94,7 +94,7 @@ def test_a_damaged_file_refuses_the_version_as_in_saved_model_warmup_util(
     pool.refresh()
     assert pool.newest is None
     (state,) = pool.states()
-    assert "the warm-up requests cannot be read" in state.error
+    assert re.search(r"the warm-up fails: request \d cannot be read: \w+Error", state.error)
     assert "SECRET" not in caplog.text + state.error
 
 
@@ -118,16 +118,16 @@ def test_a_request_that_fails_refuses_the_version_as_in_saved_model_warmup_util(
             log = prediction_log_pb2.PredictionLog(predict_log=predict_log)
             writer.write(log.SerializeToString())
     with pytest.raises(
-        ValueError, match=r"warm-up request 2, of \w+, cannot be answered"
+        ValueError, match=r"the warm-up fails: request 2, `\w+`: \w+Error;"
     ) as caught:
-        replay_warm_up(SavedModel(version_dir, 1), version_dir)
+        SavedModel(version_dir, 1).warm_up(version_dir)
     assert "SECRET" not in str(caught.value)
 
 
 def test_all_requests_are_replayed(version_dir, runs):
     write_warm_up(version_dir, SIGNATURES)
     expected = [(name, size) for name in SIGNATURES for size in BATCH_SIZES]
-    assert replay_warm_up(SavedModel(version_dir, 1), version_dir) == len(expected)
+    SavedModel(version_dir, 1).warm_up(version_dir)
     assert runs == expected
 
 
@@ -135,10 +135,12 @@ def test_a_model_that_cannot_answer_is_still_refused(version_dir, monkeypatch):
     write_warm_up(version_dir, SIGNATURES)
 
     def fail(self, signature, arrays):
-        raise ServingError(500, "broken")
+        raise ValueError("SECRET")
 
-    monkeypatch.setattr(SavedModel, "run", fail)
+    monkeypatch.setattr(SessionModel, "run", fail)
     pool = pool_of(version_dir)
     pool.refresh()
     assert pool.newest is None
-    assert "warm-up request 1, of serving_default, cannot be answered" in pool.states()[0].error
+    (state,) = pool.states()
+    assert "the warm-up fails: request 1, `serving_default`: ValueError" in state.error
+    assert "SECRET" not in state.error
