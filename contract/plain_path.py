@@ -31,26 +31,30 @@ def plain_path(folder: Path) -> Path:
     Raises:
         InputError: No place for a link was found.
     """
-    folder = folder.resolve()
-    if is_plain(folder):
-        return folder
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    resolved = folder.resolve()
+    for path in (resolved, folder.absolute()):
+        if is_plain(path):
+            return path
+    # One link serves all that is below the folder with the odd name.
+    parents = [resolved, *resolved.parents]
+    odd = next(each for each in parents if not is_plain(Path(each.name)))
+    name = hashlib.sha256(os.fsencode(odd)).hexdigest()[:16]
     for base in filter(is_plain, _bases()):
         try:
             base.mkdir(mode=0o700, parents=True, exist_ok=True)
             if base.stat().st_uid != os.getuid():
                 continue
             link = base / name
-            if not link.is_symlink() or os.readlink(link) != str(folder):
+            if not link.is_symlink() or os.readlink(link) != str(odd):
                 new = base / f".{name}.{os.getpid()}"
-                new.symlink_to(folder, target_is_directory=True)
+                new.symlink_to(odd, target_is_directory=True)
                 os.replace(new, link)
         except OSError:
             continue
-        return link
+        return link / resolved.relative_to(odd)
     raise InputError(
         f"expected a folder without any of {' '.join(sorted(_PATTERN_CHARACTERS))} in its path, "
-        f"which TensorFlow and TFX read as patterns, got {folder}; choose another folder, or "
+        f"which TensorFlow and TFX read as patterns, got {resolved}; choose another folder, or "
         "rename it"
     )
 

@@ -64,3 +64,10 @@ def test_a_folder_that_is_not_there_yet_is_reached_when_it_is(tmp_path):
     (tmp_path / "out [1]").mkdir()
     (link / "file").write_text("x")
     assert (tmp_path / "out [1]" / "file").read_text() == "x"
+
+
+def test_what_is_below_one_folder_shares_its_link(tmp_path, cache):
+    paths = [plain_path(tmp_path / "out [1]" / name) for name in ("", "serving/1", "serving/2")]
+    assert paths[1:] == [paths[0] / "serving/1", paths[0] / "serving/2"]
+    assert len(list(cache.rglob("*"))) == 2  # the folder of links, and one in it
+    assert plain_path(paths[1]) == paths[1]
