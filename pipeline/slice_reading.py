@@ -8,6 +8,7 @@ from ml_metadata.proto import metadata_store_pb2
 
 from contract import nodes as node_names
 from contract.errors import InputError
+from contract.plain_path import plain_path
 from evaluation.gate import REPORT_FILE, GateReport
 from evaluation.tfma_results import read_evaluation
 from report.slices import SliceRow, slice_rows
@@ -32,6 +33,8 @@ def read_slices(output: Path, pipeline_name: str | None = None) -> tuple[SliceRo
     Raises:
         InputError: There is no such store or run, the run has no verdict, or its files are gone.
     """
+    # A link that the store's paths go through may have been cleared with the user's cache.
+    output = plain_path(output)
     connection = _connection(output)
     name = pipeline_name or _only_pipeline(connection, output)
     try:

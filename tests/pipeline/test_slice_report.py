@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 
 import pytest
 import tensorflow as tf
@@ -13,6 +14,7 @@ from rich.console import Console
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2, validation_result_pb2
 
 from contract.command_line import EXIT_BAD_INPUT, EXIT_DONE
+from contract.plain_path import plain_path
 from contract.settings import GateSettings, MetadataSettings
 from evaluation.gate import REPORT_FILE, judge
 from evaluation.tfma_results import read_evaluation
@@ -115,6 +117,18 @@ def _add_evaluated_run(output, pipeline="pneumonia"):
 def output(tmp_path):
     _add_evaluated_run(tmp_path)
     return tmp_path
+
+
+def test_a_run_in_a_folder_with_an_odd_name_is_read_also_without_its_link(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    odd = tmp_path / "out [1]"
+    odd.mkdir()
+    _add_evaluated_run(plain_path(odd))
+    shutil.rmtree(tmp_path / "cache")
+    assert main([str(odd), "--csv"]) == EXIT_DONE
+    assert "overall" in capsys.readouterr().out
 
 
 def test_the_table_is_printed(output, capsys, monkeypatch):
