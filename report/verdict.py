@@ -84,7 +84,7 @@ def describe_check(check: Check) -> str:
     """Return a check in one sentence, with its value and its bound."""
     text = _rule(check)
     if check.slice != OVERALL:
-        text += f" on {check.slice}"
+        text += f" on {_slice(check)}"
     if check.bound is not None:
         text += f": {_value(check)}, required at least {_bound(check)}, n = {check.n:,}"
     if check.baseline is not None:
@@ -94,6 +94,10 @@ def describe_check(check: Check) -> str:
 
 def _rule(check: Check) -> str:
     return _RULES.get(check.name, check.name.replace("_", " "))
+
+
+def _slice(check: Check) -> str:
+    return check.slice.replace("=", ": ", 1).replace("_", " ")
 
 
 def _coverage(gate: GateReport) -> Part:
@@ -132,7 +136,7 @@ def _check_row(check: Check) -> tuple[Cell | str, ...]:
     word, tone = _VERDICTS[check.verdict]
     before = "" if check.baseline is None else f"before {check.baseline:.3f}"
     return (
-        Cell(_rule(check), "whole test split" if check.slice == OVERALL else check.slice),
+        Cell(_rule(check), "whole test split" if check.slice == OVERALL else _slice(check)),
         Cell(_value(check), before),
         UNDEFINED if check.bound is None else f"≥\u00a0{_bound(check)}",
         f"{check.n:,}",

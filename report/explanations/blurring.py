@@ -108,7 +108,7 @@ def blurring_in_words(hits: BlurredAnswers, correct_normals: BlurredAnswers) -> 
             f"{hits.num_called:,} pneumonia when they are blurred."
         )
     if correct_normals.share_called.value is None:
-        sentences.append("No normal image is called so, which leaves nothing to compare with.")
+        sentences.append("No normal image is called normal, so there is nothing to compare with.")
     else:
         sentences.append(
             f"Of {len(correct_normals.log_odds):,} normal images that it calls normal, it calls "

@@ -15,7 +15,6 @@ from contract.architectures import is_pretrained
 from evaluation.coverage import Coverage, coverage_on_validation
 from evaluation.data_audit import REPORT_FILE as AUDIT_FILE
 from evaluation.external import ExternalSet, Referral
-from evaluation.gate import describe
 from evaluation.shortcut_separation import REPORT_FILE as SHORTCUTS_FILE
 from evaluation.shortcut_separation import ShortcutReport
 from evaluation.slice_metrics import OVERALL, Record, SliceMetrics
@@ -32,6 +31,7 @@ from report.model_card.statements import (
 from report.model_card.weights_origin import describe_weights
 from report.performance.coverage import referral_in_words
 from report.sources import Sources
+from report.verdict import describe_check
 
 JSON_NAME, MARKDOWN_NAME = "model_card.json", "model_card.md"
 
@@ -188,7 +188,7 @@ def make_model_card(sources: Sources) -> ModelCard:
         pipeline_name=sources.run.pipeline_name,
         synthetic=sources.run.synthetic,
         blessed=sources.gate.blessed,
-        refusals=tuple(describe(check) for check in sources.gate.with_verdict("failed")),
+        refusals=tuple(describe_check(check) for check in sources.gate.with_verdict("failed")),
         site=sources.run.report.site,
         contact=sources.run.report.contact,
         intended_use=INTENDED_USE,

@@ -16,7 +16,7 @@ INTENDED_USE = (
     "Decision support for a radiologist who reads chest X-rays: the model marks images that may "
     "show pneumonia. It makes no diagnosis; a person reads every image.",
     "Children of 1 to 5 years, frontal view, one image at a time.",
-    "One site: the one named below, after validation there.",
+    "One site: the one named in this card, after validation there.",
 )
 OUT_OF_SCOPE = (
     "Diagnosis, treatment or discharge without a radiologist, and ruling out pneumonia.",

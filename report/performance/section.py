@@ -47,7 +47,7 @@ from report.served_predictions import Predictions
 from report.sources import Sources
 
 ANCHOR, TITLE = "performance", "Performance on the test split"
-_REFERRED = "What is left to a radiologist"
+_REFERRED = "What is referred to a radiologist"
 _REFERRED_NOTE = (
     "The bounds hold for new patients who are like those of validation. All other figures on "
     "this page are for all images, including the referred ones."
@@ -216,10 +216,10 @@ def figures_table(metrics: SliceMetrics, curves: Curves, reliability: Reliabilit
     called = metrics.tp + metrics.fp
     negatives = metrics.n - metrics.positives
     figures = (
-        ("Sensitivity (recall)", "pneumonia called so", metrics.recall, metrics.positives),
-        ("Specificity", "normal called so", metrics.specificity, negatives),
-        ("Precision", "called pneumonia that are", metrics.precision, called),
-        ("Accuracy", "right calls", metrics.accuracy, metrics.n),
+        ("Sensitivity (recall)", "pneumonia called pneumonia", metrics.recall, metrics.positives),
+        ("Specificity", "normal called normal", metrics.specificity, negatives),
+        ("Precision", "of those called pneumonia", metrics.precision, called),
+        ("Accuracy", "correct calls", metrics.accuracy, metrics.n),
         ("Area under the ROC curve", "at all thresholds", metrics.auc, metrics.n),
         ("Average precision", "at all thresholds", curves.average_precision, metrics.n),
         ("Calibration error (ECE)", "0 is best", reliability.error, metrics.n),

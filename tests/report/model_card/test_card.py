@@ -230,7 +230,7 @@ def test_a_refused_model_that_misses_its_target_says_so_first(tmp_path):
     (sources.blessing / "gate.json").write_text(refusing.model_dump_json())
     card = make_model_card(sources)
     assert not card.blessed
-    assert "specificity" in card.refusals[0]
+    assert "Specificity" in card.refusals[0]
     for word, sentence in zip(("drawn", "refused", "target"), card.limits[:3], strict=True):
         assert word in sentence
     assert card.data.origin.licence == "none needed: no person was X-rayed"
