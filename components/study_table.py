@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import tensorflow_transform as tft
 from tfx.dsl.components.base import base_component, base_executor
 from tfx.types import Artifact, BaseChannel, artifact_utils
@@ -19,8 +18,8 @@ from components.candidate_inputs import MODEL_RUN, create_candidates_node, folde
 from contract import features, nodes
 from contract.progress import report_progress
 from contract.settings import StudyRun
-from evaluation.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport
 from models.predictor import Predictor, predict_probabilities
+from models.trained import load_candidate
 from report.study.comparison import make_row, make_table
 from report.study.judged_split import JudgedSplit, read_test_split
 from report.study.page import render_page
@@ -44,12 +43,9 @@ def judge_candidate(model_run: Path, split: JudgedSplit) -> StudyRow:
         model_run: Its ModelRun artifact.
         split: The test split.
     """
-    report = TrainingReport.read(model_run / REPORT_FILE)
-    if report.candidate is None:
-        raise ValueError(f"Expected a trained candidate in {model_run}, got an ensemble.")
-    network = keras.models.load_model(model_run / NETWORK_FILE, compile=False)
-    probabilities = predict_probabilities(Predictor(network, report.candidate), split.images)
-    return make_row(report, split.labels, probabilities)
+    trained = load_candidate(model_run)
+    predictor = Predictor(trained.network, trained.candidate)  # as the study did: not calibrated
+    return make_row(trained.report, split.labels, predict_probabilities(predictor, split.images))
 
 
 def write_study(

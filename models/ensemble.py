@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from contract.settings import EnsembleRun
 from evaluation.predictions import Predictions
 from evaluation.selection import select
-from evaluation.training_report import (
-    FAMILIAR_FILE,
-    NETWORK_FILE,
-    PREDICTIONS_FILE,
-    REPORT_FILE,
-    TrainingReport,
-)
-from models.familiarity import FamiliarImages
+from evaluation.training_report import PREDICTIONS_FILE, REPORT_FILE, TrainingReport
 from models.input_data import SplitData
 from models.judgement import judge_predictions
-from models.predictor import EnsemblePredictor, Predictor
+from models.predictor import EnsemblePredictor
+from models.trained import load_candidate
 
 ENSEMBLE = "ensemble"  # the candidate's name and architecture
 
@@ -46,13 +39,9 @@ def build_ensemble(
     names = [entry.name for entry in ranking[: run.ensemble.num_members]]
     members, answers = [], []
     for name in names:
-        report, folder = reports[name], model_run_dirs[name]
-        if report.candidate is None:
-            raise ValueError(f"Expected a trained candidate as a member, got {name!r} without one.")
-        network = keras.models.load_model(folder / NETWORK_FILE, compile=False)
-        familiar = FamiliarImages.read(folder / FAMILIAR_FILE)
-        members.append(Predictor(network, report.candidate, report.calibration, familiar))
-        answers.append(Predictions.read(folder / PREDICTIONS_FILE).calibrated(report.calibration))
+        folder, calibration = model_run_dirs[name], reports[name].calibration
+        members.append(load_candidate(folder).predictor())
+        answers.append(Predictions.read(folder / PREDICTIONS_FILE).calibrated(calibration))
     predictions = mean_predictions(answers)
     chosen = [reports[name] for name in names]
     judgement = judge_predictions(

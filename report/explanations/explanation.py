@@ -13,7 +13,8 @@ from scipy.special import expit
 from contract.settings import CandidateSettings
 from evaluation.calibration import Calibration
 from evaluation.selection import Selection
-from evaluation.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport
+from evaluation.training_report import TrainingReport
+from models.trained import load_candidate
 from report.explanations.faithfulness import Faithfulness, FaithfulnessCheck, blurred
 from report.explanations.grad_cam import grad_cam
 from report.explanations.log_odds import LogOdds, NetworkLogOdds, threshold_log_odds
@@ -64,14 +65,11 @@ class ExplainedCandidate:
         Raises:
             ValueError: It is an ensemble's, which has no network of its own.
         """
-        report = TrainingReport.read(model_run / REPORT_FILE)
-        if report.candidate is None:
-            raise ValueError(
-                f"Expected a trained candidate, got the ensemble {report.name!r}: explain its "
-                "members."
-            )
-        network = keras.models.load_model(model_run / NETWORK_FILE, compile=False)
-        return cls.of(report.name, network, report.candidate, report.calibration, report.threshold)
+        trained = load_candidate(model_run)
+        report = trained.report
+        return cls.of(
+            report.name, trained.network, trained.candidate, report.calibration, report.threshold
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,9 +18,10 @@ import tensorflow as tf
 
 from contract.settings import CandidateSettings
 from evaluation.calibration import Calibration
-from evaluation.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport
+from evaluation.training_report import REPORT_FILE, TrainingReport
 from models.inner_maps import tap
 from models.network_input import crop_and_resize, to_network_input, views
+from models.trained import load_candidate
 
 _BATCH_SIZE = 64
 
@@ -130,5 +131,5 @@ def load_log_odds(name: str, model_runs: Mapping[str, Path]) -> LogOdds:
     if report.candidate is None:
         members = [load_log_odds(member, model_runs) for member in report.members]
         return EnsembleLogOdds(members, report.calibration)
-    network = keras.models.load_model(folder / NETWORK_FILE, compile=False)
-    return NetworkLogOdds(network, report.candidate, report.calibration)
+    trained = load_candidate(folder)
+    return NetworkLogOdds(trained.network, trained.candidate, report.calibration)

@@ -6,23 +6,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from contract import features
 from evaluation.predictions import Predictions
-from evaluation.training_report import (
-    FAMILIAR_FILE,
-    NETWORK_FILE,
-    PREDICTIONS_FILE,
-    REPORT_FILE,
-    TrainingReport,
-)
+from evaluation.training_report import PREDICTIONS_FILE, REPORT_FILE, TrainingReport
 from ingestion.tfrecord_file import read_folder
-from models.familiarity import FamiliarImages, familiarity
+from models.familiarity import familiarity
 from models.input_data import load_split
-from models.predictor import EnsemblePredictor, Predictor
+from models.trained import load_predictor
 from serving.servability.report import TrainerAnswers
 
 
@@ -91,7 +84,7 @@ def trainer_answers(
     alone, together, share = np.zeros(0), np.zeros(0), np.ones(len(known))
     if rows:
         with tf.device("/CPU:0"):
-            predictor = _predictor(report, model_run, member_runs)
+            predictor = load_predictor(model_run, member_runs)
             alone = np.concatenate(
                 [predictor(tf.constant(images[[row]])).numpy() for row in rows.values()]
             )
@@ -110,21 +103,3 @@ def trainer_answers(
         familiarity=dict(zip(known, map(float, share), strict=True)),
         familiarity_step=0.0 if distances is None else 1.0 / (1 + len(written)),
     )
-
-
-def _predictor(
-    report: TrainingReport, model_run: Path, member_runs: Mapping[str, Path]
-) -> Predictor | EnsemblePredictor:
-    if report.members:
-        members = [_trained(member_runs[name]) for name in report.members]
-        return EnsemblePredictor(members, report.calibration)
-    return _trained(model_run)
-
-
-def _trained(model_run: Path) -> Predictor:
-    report = TrainingReport.read(model_run / REPORT_FILE)
-    if report.candidate is None:
-        raise ValueError(f"expected a trained candidate in {model_run}, got {report.name!r}")
-    network = keras.models.load_model(model_run / NETWORK_FILE, compile=False)
-    familiar = FamiliarImages.read(model_run / FAMILIAR_FILE)
-    return Predictor(network, report.candidate, report.calibration, familiar)

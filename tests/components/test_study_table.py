@@ -62,4 +62,4 @@ def test_a_split_of_another_source_is_told_in_the_table(model_runs, split, tmp_p
     write_study(model_runs, split, synthetic=False, folder=tmp_path)
     table = StudyTable.model_validate_json((tmp_path / TABLE_FILE).read_text(encoding="utf-8"))
     assert not table.comparable
-    assert "of 6 normal and 6 pneumonia images" in table.comparability
+    assert "has 6 normal and 6 pneumonia images" in table.comparability

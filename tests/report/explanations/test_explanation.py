@@ -157,5 +157,5 @@ def test_a_candidate_is_loaded_as_its_trainer_left_it(tmp_path):
 
 def test_an_ensemble_has_no_network_to_explain(tmp_path):
     make_ensemble(["one"]).write(tmp_path / REPORT_FILE)
-    with pytest.raises(ValueError, match="explain its members"):
+    with pytest.raises(ValueError, match="load its members"):
         ExplainedCandidate.load(tmp_path)

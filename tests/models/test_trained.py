@@ -1,0 +1,59 @@
+"""Loading what Trainers left. `tests/models/test_ensemble.py` loads whole ensembles."""
+
+import keras
+import numpy as np
+import pytest
+
+from contract.settings import CandidateSettings
+from evaluation.calibration import Calibration
+from evaluation.training_report import FAMILIAR_FILE, NETWORK_FILE, REPORT_FILE
+from models.architectures import build_network
+from models.predictor import Predictor, familiar_images, predict_answers, predict_probabilities
+from models.trained import load_candidate, load_predictor
+from tests.report.made_reports import make_report
+
+SIZE = 24
+IMAGES = np.random.default_rng(0).integers(0, 256, (20, SIZE, SIZE, 1), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two candidates as their Trainers leave them, and the predictors that they were."""
+    folders, predictors = {}, {}
+    for seed, name in enumerate(("first", "second")):
+        folder = tmp_path_factory.mktemp(name)
+        candidate = CandidateSettings(architecture="ann_small", normalisation="none")
+        keras.utils.set_random_seed(seed)
+        network = build_network(candidate, SIZE)
+        calibration = Calibration(slope=2.0, intercept=0.5 + seed)
+        familiar = familiar_images(network, candidate, IMAGES)
+        network.save(folder / NETWORK_FILE)
+        familiar.write(folder / FAMILIAR_FILE)
+        make_report(name, candidate=candidate, calibration=calibration).write(folder / REPORT_FILE)
+        folders[name] = folder
+        predictors[name] = Predictor(network, candidate, calibration, familiar)
+    return folders, predictors
+
+
+def test_a_candidate_answers_as_before_it_was_saved(trained):
+    folders, predictors = trained
+    loaded = load_candidate(folders["first"])
+    assert (loaded.report.name, loaded.folder) == ("first", folders["first"])
+    found = predict_answers(loaded.predictor(), IMAGES)
+    expected = predict_answers(predictors["first"], IMAGES)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    plain = predict_probabilities(Predictor(loaded.network, loaded.candidate), IMAGES)
+    assert not np.allclose(plain, found[0])  # the calibration is on
+
+
+def test_an_ensemble_is_the_calibrated_mean_of_its_members(trained, tmp_path):
+    folders, predictors = trained
+    calibration = Calibration(slope=1.5, intercept=-0.25)
+    make_report(
+        "ensemble", candidate=None, members=("first", "second"), calibration=calibration
+    ).write(tmp_path / REPORT_FILE)
+    found = predict_probabilities(load_predictor(tmp_path, folders), IMAGES)
+    mean = np.mean([predict_probabilities(each, IMAGES) for each in predictors.values()], axis=0)
+    np.testing.assert_allclose(found, calibration.apply(mean), atol=1e-6)
+    with pytest.raises(ValueError, match=r"got the ensemble 'ensemble': load its members"):
+        load_candidate(tmp_path)
