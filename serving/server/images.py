@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contract import features
 from ingestion.image_header import read_size
-from ingestion.tf_example import decode_example
+from ingestion.tfrecord_file import decode_example
 from serving.server.rest.errors import invalid_argument
 from serving.server.rest.tensors import Arrays
 

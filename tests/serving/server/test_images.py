@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ingestion.tf_example import encode_example
+from ingestion.tfrecord_file import encode_example
 from serving.server.images import check_images
 from serving.server.rest.errors import ServingError
 
