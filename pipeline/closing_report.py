@@ -116,6 +116,8 @@ def _print_verdict(console: Console, summary: Summary) -> None:
         answer = "answers" if summary.tf_serving_blessed else "FAILED"
         console.print(Text(f"Served by TensorFlow Serving, by InfraValidator: {answer}"))
     _print_line(console, _pushed_line(summary))
+    for reason in summary.reasons:
+        _print_line(console, f"  {reason}")
 
 
 def _print_checks(console: Console, gate: GateReport) -> None:
@@ -374,7 +376,7 @@ def _pushed_line(summary: Summary) -> str:
         return f"Pushed: version {pushed.version} in {pushed.path}"
     if summary.verdict == "broken":
         return f"The run broke: {summary.error}"
-    return f"Nothing was pushed. {'; '.join(summary.reasons)}"
+    return "Nothing was pushed:" if summary.reasons else "Nothing was pushed."
 
 
 def _time_line(timings_s: dict[str, float]) -> str:

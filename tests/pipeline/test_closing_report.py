@@ -193,8 +193,8 @@ def test_a_refused_model_is_told_with_its_reason(refused_summary: Summary) -> No
         in lines
     )
     assert ["FAILED", "specificity", "overall", "0.612", ">=", "0.800", "201"] in words(lines)
-    refusal = "Nothing was pushed. failed: specificity (overall); 0.6120, at least 0.8000, n = 201"
-    assert refusal in lines
+    place = lines.index("Nothing was pushed:")
+    assert lines[place + 1] == "  failed: specificity (overall); 0.6120, at least 0.8000, n = 201"
     assert not any("-m serving" in line for line in lines)
 
 
@@ -227,12 +227,12 @@ def test_how_the_export_was_served_is_told(summary_fields: dict[str, Any]) -> No
     [
         (
             servability(blessed=False, reasons=["a fresh process was ended by SIGSEGV"]),
-            "Nothing was pushed. failed: serving: a fresh process was ended by SIGSEGV",
+            "  failed: serving: a fresh process was ended by SIGSEGV",
         ),
         (
             servability() | {"tf_serving_blessed": False},
-            "Nothing was pushed. failed: serving: TensorFlow Serving did not load the model or did "
-            "not answer; see the log",
+            "  failed: serving: TensorFlow Serving did not load the model or did not answer; see "
+            "the log",
         ),
     ],
 )
