@@ -106,7 +106,7 @@ def test_an_overload_answers_every_request(push_dir):
 
 
 def test_small_requests_are_answered_after_a_very_large_image(push_dir):
-    huge = json.dumps({"instances": [b64(_blank_png(5000, 10_000))] * 2}).encode()
+    huge = json.dumps({"instances": [b64(_large_png(5000, 10_000))] * 2}).encode()
     settings = ServerSettings(push_dir, batching=BatchSettings(parallel_runs=1))
     with serve(settings) as running:
         url = f"{running.model_url}:predict"
@@ -144,9 +144,9 @@ def test_clients_that_go_away_leave_nothing_behind(push_dir):
         assert httpx.post(url, content=BODY).status_code == 200
 
 
-def _blank_png(height_px, width_px):
+def _large_png(height_px, width_px):
     buffer = io.BytesIO()
-    Image.new("L", (width_px, height_px), 90).save(buffer, "PNG")
+    Image.linear_gradient("L").resize((width_px, height_px)).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -9,8 +9,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from contract import features
+from models.provenance import ASSETS_EXTRA_DIR
 from models.session_model import SessionModel
-from models.warmup import BATCH_SIZES, read_warm_up, write_warm_up
+from models.warmup import BATCH_SIZES, WARM_UP_FILE, read_warm_up, write_warm_up
 from serving.server.saved_model import SavedModel, load_and_warm_up
 from serving.server.versions import VersionPool
 
@@ -63,6 +64,7 @@ def test_requests_are_replayed_before_the_version_is_available(version_dir, monk
 
 
 def test_a_missing_file_is_a_warning_as_in_saved_model_warmup_util(version_dir, caplog):
+    (version_dir / ASSETS_EXTRA_DIR / WARM_UP_FILE).unlink()
     pool = pool_of(version_dir)
     pool.refresh()
     assert pool.newest == 1
