@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
+from sklearn.utils.class_weight import compute_class_weight
 
 from contract import features
 from contract.settings import CandidateSettings
@@ -191,7 +192,8 @@ def class_weights(labels: np.ndarray) -> np.ndarray:
             f"Expected both classes in the training split, got {counts[0]} normal and "
             f"{counts[1]} pneumonia: add images of the missing class."
         )
-    return (len(labels) / (2.0 * counts)).astype(np.float32)
+    weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
+    return np.asarray(weights, np.float32)
 
 
 def _epoch_order(labels: np.ndarray, balance: str, seed: int) -> tf.data.Dataset:
