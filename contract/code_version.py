@@ -12,8 +12,9 @@ import ast
 import functools
 import hashlib
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
+
+from contract.installed import version_of
 
 _ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-transform", "tensorflow-model-analysis")
@@ -39,7 +40,7 @@ def code_version(*entries: str, libraries: Sequence[str] = LIBRARIES, root: Path
     """
     digest = hashlib.sha256()
     for library in libraries:
-        digest.update(f"{library}=={metadata.version(library)}\n".encode())
+        digest.update(f"{library}=={version_of(library)}\n".encode())
     for file in sorted(_files(entries, root)):
         digest.update(f"{file.relative_to(root).as_posix()}\n".encode())
         digest.update(file.read_bytes())

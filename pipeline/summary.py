@@ -10,7 +10,6 @@ import datetime
 import json
 import os
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Literal, Self
 
@@ -26,6 +25,7 @@ from pydantic import (
 
 from contract import __version__
 from contract.errors import InputError
+from contract.installed import version_of
 from contract.record import Proportion
 from evaluation.coverage import Coverage
 from evaluation.external import ExternalSet
@@ -230,18 +230,10 @@ def read_versions() -> Versions:
     """Return the versions of the project and of its libraries that are installed here."""
     return Versions(
         project=__version__,
-        tfx=metadata.version("tfx"),
-        tensorflow=_tensorflow_version(),
-        keras=metadata.version("keras"),
+        tfx=version_of("tfx"),
+        tensorflow=version_of("tensorflow"),
+        keras=version_of("keras"),
     )
-
-
-def _tensorflow_version() -> str:
-    # In the image for processors it is the package without CUDA kernels.
-    try:
-        return metadata.version("tensorflow")
-    except metadata.PackageNotFoundError:
-        return metadata.version("tensorflow-cpu")
 
 
 def now_utc() -> str:

@@ -6,11 +6,11 @@ import logging
 import os
 import platform
 from collections import defaultdict
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 from contract import __version__
 from contract.code_version import code_version
+from contract.installed import version_of
 from evaluation.slice_metrics import Record
 from report.page.parts import Cell, Group, Part, Section, Table, Text, Tone
 from report.sources import Sources
@@ -148,7 +148,7 @@ def relative_place(uri: str, root: Path | None) -> str:
 
 def _package_versions() -> dict[str, str]:
     versions = {"pneumonia-pipeline": __version__, "python": platform.python_version()}
-    return versions | {package: metadata.version(package) for package in _PACKAGES}
+    return versions | {package: version_of(package) for package in _PACKAGES}
 
 
 def _folders(sources: Sources) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from pipeline.summary import (
     notice_for,
     parse_summary,
     read_summary,
-    read_versions,
     to_json,
     write_summary,
 )
@@ -181,16 +179,3 @@ def test_another_file_is_no_summary(tmp_path: Path, content: str | None, message
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert "How to fix" in str(caught.value)
-
-
-def test_the_version_of_tensorflow_is_known_without_its_cuda_kernels(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def version(name: str) -> str:
-        if name == "tensorflow":  # as in the image for processors
-            raise metadata.PackageNotFoundError(name)
-        return {"tensorflow-cpu": "2.21.0"}.get(name, "1.0")
-
-    assert read_versions().tensorflow == metadata.version("tensorflow")
-    monkeypatch.setattr(metadata, "version", version)
-    assert read_versions().tensorflow == "2.21.0"
