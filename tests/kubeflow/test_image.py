@@ -28,7 +28,6 @@ AS_A_POD = (
     *("--rm", "--network", "none", "--user", "10001:10001", "--read-only"),
     *("--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
 )
-SMALL = ("data.synthetic={num_images: 160, max_side_px: 200}", "report.explained_images=2")
 
 
 def _is_there() -> bool:
@@ -99,12 +98,12 @@ def test_it_says_what_it_is() -> None:
 def test_the_whole_dag_runs_a_container_a_task(volume: Path, tmp_path: Path) -> None:
     shown = run(
         *("python", "-m", "pipeline.convert", "--config", "quick"),
-        *("--output", "/mnt/data/records", "--set", *SMALL),
+        *("--output", "/mnt/data/records"),
         volume=volume,
     )
     assert shown.splitlines()[-1] == "/mnt/data/records"
     pipeline = tmp_path / "pipeline.yaml"
-    write_pipeline(load_settings("quick", [f"kubeflow.image={IMAGE}", *SMALL]), pipeline)
+    write_pipeline(load_settings("quick", [f"kubeflow.image={IMAGE}"]), pipeline)
     done = subprocess.run(
         [
             *(sys.executable, "-m", "tools.kfp_emulator", pipeline, "--home", tmp_path / "cluster"),
