@@ -105,7 +105,7 @@ def find_shortcuts(
 def describe(shortcut: Shortcut) -> str:
     """Return a shortcut as one sentence for people."""
     return (
-        f"Shortcut `{shortcut.name}`: alone it tells the classes apart with AUC "
+        f"Shortcut `{shortcut.name}`: alone it separates the classes with AUC "
         f"{shortcut.auc:.3f} [{shortcut.low:.3f}, {shortcut.high:.3f}] "
         f"({shortcut.direction.replace('_', ' ')}). A model that leans on it fails on images of "
         "another source, where it is distributed otherwise."

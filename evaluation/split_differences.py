@@ -1,4 +1,4 @@
-"""Whether images of two splits can be told apart without looking at lungs (adversarial validation).
+"""Whether images of two splits can be distinguished without looking at lungs (adversarial validation).
 
 A classifier learns from nuisance features alone which split an image is of. An area of 0.5 means
 that it cannot tell: validation then says what to expect of the other split, and no more. An area
@@ -104,8 +104,9 @@ def compare_splits(splits: Mapping[str, Measured], warning_auc: float) -> SplitD
 def describe(difference: SplitDifference) -> str:
     """Return a strong difference as one sentence for people."""
     return (
-        f"The {difference.label} images of {difference.first} and {difference.second} can be told "
-        f"apart without looking at lungs, with AUC {difference.auc:.3f} [{difference.low:.3f}, "
+        f"The {difference.label} images of {difference.first} and {difference.second} can be "
+        "distinguished without looking at lungs, with AUC "
+        f"{difference.auc:.3f} [{difference.low:.3f}, "
         f"{difference.high:.3f}], most easily by {difference.leading_feature.replace('_', ' ')}: "
         f"figures on validation promise little about {difference.second}."
     )

@@ -251,7 +251,7 @@ def read_provenance(saved_model_dir: str | Path) -> Provenance:
 def main(arguments: Sequence[str]) -> int:
     """Print a model's origin as JSON; return the exit code, 2 where there is none."""
     parser = argparse.ArgumentParser(
-        prog="python -m models.provenance", description="Tell where an exported model comes from."
+        prog="python -m models.provenance", description="Show where an exported model comes from."
     )
     parser.add_argument("folder", type=Path, help="holds saved_model.pb, e.g. a pushed version")
     try:

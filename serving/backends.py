@@ -28,7 +28,7 @@ def choose_backend(settings: ServerSettings, forced: Backend | None) -> tuple[Ba
     """
     only_embedded = _what_only_embedded_does(settings)
     if forced == "embedded":
-        return forced, "as asked for"
+        return forced, "as requested"
     if forced is not None:
         if only_embedded:
             raise InputError(f"--with {forced}: TF Serving has no {only_embedded}; leave it out")
@@ -36,7 +36,7 @@ def choose_backend(settings: ServerSettings, forced: Backend | None) -> tuple[Ba
             raise InputError(f"--with binary: expected {BINARY} on the PATH, found none")
         if forced == "docker" and not _has_engine():
             raise InputError("--with docker: no Docker engine answers `docker info`; start one")
-        return forced, "as asked for"
+        return forced, "as requested"
     if only_embedded:
         return "embedded", f"TF Serving has no {only_embedded}"
     if _has_binary():

@@ -144,7 +144,7 @@ def _choice_in_words(sources: Sources, names: Sequence[str]) -> str:
     return (
         "The images are those of the test split on which the selected model was most certain; each "
         "heading gives its answers to the image and to the blurred copy. The explanations are of "
-        f"{count} with a network of their own: {' and '.join(names)}."
+        f"{count} that have a network: {' and '.join(names)}."
     )
 
 

@@ -137,7 +137,7 @@ def test_a_split_that_was_made_differently_is_a_warning(caplog):
     assert [each.second for each in report.differences if each.strong] == ["test", "test"]
     warnings = [entry.getMessage() for entry in caplog.records]
     assert len(warnings) == 2
-    assert "normal images of train and test can be told apart" in warnings[0]
+    assert "normal images of train and test can be distinguished" in warnings[0]
     caplog.clear()
     with caplog.at_level(logging.WARNING, "components.audit"):
         audit_splits(measured, DataSettings(split_warning_auc=1.0))

@@ -54,7 +54,7 @@ def test_a_class_that_was_made_differently_is_found_and_the_other_is_not_blamed(
     assert normal.low < normal.auc < normal.high
     assert (normal.leading_feature, normal.leading_auc > 0.85) == ("mean_grey", True)
     assert not pneumonia.strong
-    assert "normal images of train and test can be told apart" in describe(normal)
+    assert "normal images of train and test can be distinguished" in describe(normal)
     assert "most easily by mean grey" in describe(normal)
 
 

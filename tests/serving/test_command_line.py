@@ -187,7 +187,7 @@ def test_it_starts_quietly_and_shows_commands_that_work(push_dir, repository, tm
     with started(push_dir, repository, *arguments, cwd=tmp_path) as process:
         assert process.stdout is not None
         said = [process.stdout.readline() for _ in range(7)]
-        assert said[0] == "Serving with: embedded (as asked for)\n"
+        assert said[0] == "Serving with: embedded (as requested)\n"
         assert said[1].startswith("Listening on http://127.0.0.1:")
         assert said[2].startswith("Embedded server: http://127.0.0.1:")
         assert said[3] == "Ask it from another terminal:\n"

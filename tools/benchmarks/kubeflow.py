@@ -95,7 +95,7 @@ def _measure_run(config: str, work_dir: Path, tell: Tell) -> EmulationFigures:
     seconds = _runs_in_turn(config, work_dir, tell)
     return EmulationFigures(
         config=config,
-        ours="kubeflow/local.py: draw, convert, compile, every task in a process of its own",
+        ours="kubeflow/local.py: draw, convert, compile, every task in its own process",
         bare="local_runner.py with the same configuration: draw, convert, every node",
         ours_seconds=seconds["emulated"],
         bare_seconds=seconds["local"],

@@ -62,7 +62,7 @@ COMPARED = node_names.BASELINE  # reads in the next run what is pushed in this o
 
 TITLE = "From chest X-rays to a served model"
 LEGEND = (
-    "Solid boxes are the DAG that pipeline/pipeline.py builds; dashed ones stand outside it.",
+    "Solid boxes are the DAG that pipeline/pipeline.py builds; dashed ones are outside it.",
     "A line has the colour of the group that it leads to. Inside a group, lines that others imply "
     "are left out.",
 )

@@ -214,7 +214,7 @@ def test_of_an_artifacts_type_its_title_is_left(documents):
 
 def test_more_candidates_than_argo_can_store_are_refused():
     candidates = ", ".join(f"c{number}: {{}}" for number in range(25))
-    with pytest.raises(InputError, match="candidates: expected at most 24 .* got 25: Argo"):
+    with pytest.raises(InputError, match=r"candidates: expected at most 24 .* got 25: Argo"):
         compile_pipeline(load_settings("quick", [f"candidates={{{candidates}}}"]))
 
 
