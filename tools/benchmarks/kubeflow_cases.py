@@ -4,6 +4,6 @@ from __future__ import annotations
 
 COMPILE, TASK, RUN = "compile", "task", "run"
 # The configuration for clusters and the one with most candidates; a task that does next to nothing.
-_ALWAYS = (f"{COMPILE} kubeflow", f"{COMPILE} study", f"{TASK} ImportSchemaGen")
+_ALWAYS = (f"{COMPILE} default", f"{COMPILE} study", f"{TASK} ImportSchemaGen")
 CASES = (*_ALWAYS, f"{RUN} synthetic")
 QUICK_CASES = (*_ALWAYS, f"{RUN} quick")

@@ -131,7 +131,7 @@ def test_a_command_that_fails_is_told(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(RuntimeError, match=r"got 1 of: false kubeflow/compile\.py"):
-        measure(None, tmp_path, tiny_sizes, lambda _: None, "compile kubeflow")
+        measure(None, tmp_path, tiny_sizes, lambda _: None, "compile default")
 
 
 @pytest.mark.slow
@@ -139,10 +139,10 @@ def test_compiling_and_the_smallest_real_task_are_measured(
     tmp_path: Path, tiny_sizes: Sizes
 ) -> None:
     told: list[str] = []
-    compiled = measure(None, tmp_path, tiny_sizes, told.append, "compile kubeflow")
+    compiled = measure(None, tmp_path, tiny_sizes, told.append, "compile default")
     assert isinstance(compiled, CompilationFigures)
     assert compiled.num_candidates == len(load_settings("default", []).candidates)
-    assert compiled.size_kib * 1024 == (tmp_path / "kubeflow.yaml").stat().st_size
+    assert compiled.size_kib * 1024 == (tmp_path / "default.yaml").stat().st_size
     measured = measure(None, tmp_path, tiny_sizes, told.append, "task ImportSchemaGen")
     assert isinstance(measured, TaskFigures)
     assert len(measured.ours_seconds.clock_s) == len(measured.bare_seconds.clock_s) == 1
