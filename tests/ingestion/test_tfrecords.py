@@ -167,7 +167,14 @@ def test_records_are_known_by_content_whatever_their_name(tmp_path, name):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"a,b\n", b"\x89PNG\r\n" * 20, gzip.compress(b"text" * 100, mtime=0), b"\x1f\x8b", bytes(64)],
+    [
+        b"",
+        b"a,b\n",
+        b"\x89PNG\r\n" * 20,
+        gzip.compress(b"text" * 100, mtime=0),
+        b"\x1f\x8b",
+        bytes(64),
+    ],
 )
 def test_other_files_are_no_records(tmp_path, content):
     (tmp_path / "part-0").write_bytes(content)
