@@ -49,7 +49,7 @@ def test_a_wrong_shape_is_refused(api):
     error_of(api.post({"inputs": IMAGE}), 400)
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}")[:-6]])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-6]])
 def test_wrong_gzip_is_refused(api, body):
     error_of(api.post_text(body, **{"Content-Encoding": "gzip"}), 400)
 
