@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import NonNegativeInt
 
 from contract import features
+from evaluation.referral import Referral
 from evaluation.slice_metrics import (
     Estimate,
     Record,
@@ -17,9 +19,6 @@ from evaluation.slice_metrics import (
     slice_name,
 )
 
-if TYPE_CHECKING:  # it brings TensorFlow
-    from evaluation.referral import Referral
-
 DECIDED_SLICE = slice_name(features.CASE, features.DECIDED)
 REFERRED_SLICE = slice_name(features.CASE, features.REFERRED)
 _NOTHING = slice_metrics_from_counts(
@@ -28,7 +27,7 @@ _NOTHING = slice_metrics_from_counts(
 
 
 class Coverage(Record):
-    """What a model decides on one split.
+    """What a model decides on one split, or on one external set.
 
     Attributes:
         n: Images.
@@ -44,6 +43,16 @@ class Coverage(Record):
     num_uncertain: NonNegativeInt | None
     share: Estimate
     decided: SliceMetrics
+
+    @property
+    def referred(self) -> Estimate:
+        """Share of images that are referred, Wilson interval; undefined without images."""
+        return proportion(self.n - self.decided.n, self.n)
+
+    @property
+    def unfamiliar(self) -> Estimate | None:
+        """Share of images that are referred as unlike the training images, where it is known."""
+        return None if self.num_unfamiliar is None else proportion(self.num_unfamiliar, self.n)
 
 
 def make_coverage(
@@ -70,6 +79,42 @@ def coverage_on_validation(referral: Referral) -> Coverage:
         referral.decided,
         num_unfamiliar=referral.num_unfamiliar,
         num_uncertain=referral.num_uncertain,
+    )
+
+
+def coverage_of_verdicts(
+    labels: npt.ArrayLike, verdicts: Sequence[str], unfamiliar: npt.ArrayLike | None
+) -> Coverage:
+    """Return what a model's own decisions leave to a radiologist.
+
+    AUC and calibration are undefined here: they are those of all images.
+
+    Args:
+        labels: 0 or 1, [n].
+        verdicts: `normal`, `pneumonia` or `refer`, [n].
+        unfamiliar: Which images the model finds unlike its training images, bool [n]; None where
+            it does not say.
+    """
+    said = np.asarray(verdicts)
+    is_ill = np.asarray(labels) == 1
+    says_ill, says_normal = said == features.PNEUMONIA, said == features.NORMAL
+    is_referred = said == features.REFER
+    num_unfamiliar = num_uncertain = None
+    if unfamiliar is not None:
+        num_unfamiliar = int(np.sum(is_referred & np.asarray(unfamiliar)))
+        num_uncertain = int(np.sum(is_referred)) - num_unfamiliar
+    decided = slice_metrics_from_counts(
+        tp=int(np.sum(is_ill & says_ill)),
+        fp=int(np.sum(~is_ill & says_ill)),
+        tn=int(np.sum(~is_ill & says_normal)),
+        fn=int(np.sum(is_ill & says_normal)),
+        auc=None,
+        mean_probability=None,
+        brier=None,
+        log_loss=None,
+    )
+    return make_coverage(
+        len(said), decided, num_unfamiliar=num_unfamiliar, num_uncertain=num_uncertain
     )
 
 

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from contract.facts import Rejection
+from evaluation.coverage import Coverage
 from evaluation.slice_metrics import Estimate, Record, SliceMetrics
 
 REPORT_FILE = "external.json"  # an ExternalReport
@@ -31,24 +32,6 @@ class ClassScores(Record):
     histogram: tuple[NonNegativeInt, ...]
 
 
-class Referral(Record):
-    """What the model hands on to a person, and what it says of the rest.
-
-    Attributes:
-        referred: Share of images that it refers, Wilson interval.
-        referred_by_label: The same by class; undefined for a class without images.
-        unfamiliar: Share of images that it calls unlike its training images; None where it does
-            not say.
-        decided: The images that are not referred, by the model's decision. AUC and calibration
-            are undefined here: they are those of all images.
-    """
-
-    referred: Estimate
-    referred_by_label: dict[str, Estimate]
-    unfamiliar: Estimate | None
-    decided: SliceMetrics
-
-
 class ExternalSet(Record):
     """One set.
 
@@ -64,7 +47,9 @@ class ExternalSet(Record):
         metrics: All images, at the threshold.
         calibration_error: Expected calibration error, in 15 bins.
         scores: By class; None for a class without images.
-        referral: None where the model refers nothing.
+        coverage: What the model decides by its own output; None where it has no such output.
+        referred_by_label: Share of images that are referred, by class, Wilson intervals; undefined
+            for a class without images. None where the model has no such output.
     """
 
     source: str
@@ -78,7 +63,8 @@ class ExternalSet(Record):
     metrics: SliceMetrics
     calibration_error: NonNegativeFloat
     scores: dict[str, ClassScores | None]
-    referral: Referral | None
+    coverage: Coverage | None
+    referred_by_label: dict[str, Estimate] | None
 
 
 class ExternalReport(Record):

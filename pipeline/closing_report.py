@@ -316,13 +316,13 @@ def external_lines(external: ExternalSet) -> list[str]:
         f"Calibration error {external.calibration_error:.3f}, "
         f"Brier score {format_figure(external.metrics.brier)}",
     ]
-    if external.referral is None:
+    if external.coverage is None:
         lines.append("Referred to a person: not measured, the model has no output `decision`")
     else:
-        referred = format_estimate(external.referral.referred).plain
+        referred = format_estimate(external.coverage.referred).plain
         lines.append(f"Referred to a person: {referred}")
-        if external.referral.unfamiliar is not None:
-            unfamiliar = format_estimate(external.referral.unfamiliar).plain
+        if external.coverage.unfamiliar is not None:
+            unfamiliar = format_estimate(external.coverage.unfamiliar).plain
             lines.append(f"Unlike the training images: {unfamiliar}")
     missing = [label for label, scores in external.scores.items() if scores is None]
     lines += [

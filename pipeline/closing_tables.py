@@ -163,8 +163,8 @@ def external_table(sets: Mapping[str, ExternalSet], width: int) -> Table:
     table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"  # users choose names
     for name, each in sets.items():
         _add_slice(table, name, each.metrics, is_wide)
-        if each.referral is not None:
-            _add_slice(table, "  of them decided", each.referral.decided, is_wide)
+        if each.coverage is not None:
+            _add_slice(table, "  of them decided", each.coverage.decided, is_wide)
     return table
 
 

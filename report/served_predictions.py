@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from contract import features
 from contract.progress import report_progress
+from evaluation.coverage import Coverage, coverage_of_verdicts
 from ingestion.tfrecord_file import read_folder
 from report.data.facts import read_images
 
@@ -49,6 +50,12 @@ class Predictions:
     facts: dict[str, list[str] | list[int]]
     verdicts: list[str] | None = None
     unfamiliar: np.ndarray | None = None
+
+    def coverage(self) -> Coverage | None:
+        """Return what the model itself decides of the records; None where it has no verdicts."""
+        if self.verdicts is None:
+            return None
+        return coverage_of_verdicts(self.labels, self.verdicts, self.unfamiliar)
 
 
 def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions:

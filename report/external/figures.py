@@ -9,18 +9,11 @@ import numpy.typing as npt
 
 from contract import features
 from evaluation.calibration import expected_calibration_error
-from evaluation.external import (
-    NUM_BINS,
-    PERCENTILES,
-    ClassScores,
-    ExternalSet,
-    Referral,
-)
+from evaluation.external import NUM_BINS, PERCENTILES, ClassScores, ExternalSet
 from evaluation.slice_metrics import (
     OVERALL,
     Estimate,
     proportion,
-    slice_metrics_from_counts,
     slice_metrics_from_predictions,
 )
 from ingestion.dataset_card import DatasetCard
@@ -52,7 +45,8 @@ def make_external_set(
         )[OVERALL],
         calibration_error=expected_calibration_error(answers.labels, answers.probabilities),
         scores=measure_scores(answers),
-        referral=_referral(answers),
+        coverage=answers.coverage(),
+        referred_by_label=_referred_by_label(answers),
     )
 
 
@@ -80,31 +74,14 @@ def _scores(probabilities: npt.NDArray[np.float64]) -> ClassScores | None:
     )
 
 
-def _referral(answers: Predictions) -> Referral | None:
+def _referred_by_label(answers: Predictions) -> dict[str, Estimate] | None:
     if answers.verdicts is None:
         return None
-    verdicts = np.asarray(answers.verdicts)
-    is_referred = verdicts == features.REFER
-    is_positive = answers.labels == 1
-    says_pneumonia, says_normal = verdicts == features.PNEUMONIA, verdicts == features.NORMAL
-    return Referral(
-        referred=_share(is_referred),
-        referred_by_label={
-            name: _share(is_referred[answers.labels == label])
-            for label, name in enumerate(features.LABELS)
-        },
-        unfamiliar=None if answers.unfamiliar is None else _share(answers.unfamiliar),
-        decided=slice_metrics_from_counts(
-            tp=int(np.sum(is_positive & says_pneumonia)),
-            fp=int(np.sum(~is_positive & says_pneumonia)),
-            tn=int(np.sum(~is_positive & says_normal)),
-            fn=int(np.sum(is_positive & says_normal)),
-            auc=None,
-            mean_probability=None,
-            brier=None,
-            log_loss=None,
-        ),
-    )
+    is_referred = np.asarray(answers.verdicts) == features.REFER
+    return {
+        name: _share(is_referred[answers.labels == label])
+        for label, name in enumerate(features.LABELS)
+    }
 
 
 def _share(members: npt.NDArray[np.bool_]) -> Estimate:

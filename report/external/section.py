@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from contract import features
-from evaluation.external import NUM_BINS, PERCENTILES, ClassScores, ExternalSet, Referral
+from evaluation.external import NUM_BINS, PERCENTILES, ClassScores, ExternalSet
 from evaluation.gate import EXTERNAL
 from evaluation.slice_metrics import OVERALL, SliceMetrics, slice_name
 from report.external.figures import measure_scores
@@ -92,10 +92,9 @@ def _seen(sets: dict[str, ExternalSet]) -> tuple[Part, ...]:
 
 
 def _referral(sets: dict[str, ExternalSet]) -> Part:
-    referrals = {name: each.referral for name, each in sets.items() if each.referral is not None}
-    if not referrals:
+    if all(each.coverage is None for each in sets.values()):
         return Text("What is referred to a person was not measured: the model has no such output.")
-    return referral_table(referrals)
+    return referral_table(sets)
 
 
 def _pictures(sources: Sources) -> Part:
@@ -176,8 +175,12 @@ def _figures(metrics: SliceMetrics, external: ExternalSet | None) -> tuple[Cell 
     )
 
 
-def referral_table(referrals: Mapping[str, Referral]) -> Table:
-    """Return what is referred to a person, and the figures of the rest, one set a line."""
+def referral_table(sets: Mapping[str, ExternalSet]) -> Table:
+    """Return what is referred to a person, and the figures of the rest, one set a line.
+
+    Args:
+        sets: By name; those whose model has no such output are left out.
+    """
     return Table(
         "Referred to a person by the model's own decision, and the images that it decides, with "
         "95% Wilson intervals.",
@@ -193,14 +196,16 @@ def referral_table(referrals: Mapping[str, Referral]) -> Table:
         tuple(
             (
                 name,
-                estimate_cell(each.referred),
-                *(estimate_cell(each.referred_by_label[label]) for label in features.LABELS),
-                UNDEFINED if each.unfamiliar is None else estimate_cell(each.unfamiliar),
-                f"{each.decided.n:,}",
-                estimate_cell(each.decided.recall),
-                estimate_cell(each.decided.specificity),
+                estimate_cell(found.referred),
+                *(estimate_cell(by_label[label]) for label in features.LABELS),
+                UNDEFINED if found.unfamiliar is None else estimate_cell(found.unfamiliar),
+                f"{found.decided.n:,}",
+                estimate_cell(found.decided.recall),
+                estimate_cell(found.decided.specificity),
             )
-            for name, each in referrals.items()
+            for name, each in sets.items()
+            if (found := each.coverage) is not None
+            and (by_label := each.referred_by_label) is not None
         ),
     )
 

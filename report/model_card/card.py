@@ -14,7 +14,7 @@ from contract import features
 from contract.architectures import is_pretrained
 from evaluation.coverage import Coverage, coverage_on_validation
 from evaluation.data_audit import REPORT_FILE as AUDIT_FILE
-from evaluation.external import ExternalSet, Referral
+from evaluation.external import ExternalSet
 from evaluation.shortcut_separation import REPORT_FILE as SHORTCUTS_FILE
 from evaluation.shortcut_separation import ShortcutReport
 from evaluation.slice_metrics import OVERALL, Record, SliceMetrics
@@ -118,7 +118,7 @@ class ExternalFacts(Record):
         metrics: All images, at the threshold.
         calibration_error: Expected calibration error.
         mean_probability: Of pneumonia, by class; None for a class without images.
-        referral: What is referred to a person; None where the model has no such output.
+        coverage: What the model decides of them; None where it has no such output.
     """
 
     num_patients: int
@@ -127,7 +127,7 @@ class ExternalFacts(Record):
     metrics: SliceMetrics
     calibration_error: float
     mean_probability: dict[str, float | None]
-    referral: Referral | None
+    coverage: Coverage | None
 
 
 class ModelCard(Record):
@@ -244,7 +244,7 @@ def _external_facts(external: ExternalSet) -> ExternalFacts:
             label: None if scores is None else scores.mean_probability
             for label, scores in external.scores.items()
         },
-        referral=external.referral,
+        coverage=external.coverage,
     )
 
 

@@ -1,46 +1,13 @@
-"""What the model decides and what it leaves to a radiologist, from its answers and as a table."""
+"""What the model decides and what it leaves to a radiologist, in words and as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from contract import features
-from evaluation.coverage import Coverage, make_coverage
+from evaluation.coverage import Coverage
 from evaluation.referral import Referral
-from evaluation.slice_metrics import slice_metrics_from_counts
 from report.page.estimate_cells import UNDEFINED, estimate_cell
 from report.page.parts import Table
-from report.served_predictions import Predictions
-
-
-def coverage_of_answers(answers: Predictions) -> Coverage | None:
-    """Return what a model's own decisions leave to a radiologist; None where it makes none.
-
-    AUC and calibration are undefined here: they are those of all images.
-    """
-    if answers.verdicts is None:
-        return None
-    verdicts = np.asarray(answers.verdicts)
-    is_ill = answers.labels == 1
-    says_ill, says_normal = verdicts == features.PNEUMONIA, verdicts == features.NORMAL
-    is_referred = verdicts == features.REFER
-    unfamiliar = uncertain = None
-    if answers.unfamiliar is not None:
-        unfamiliar = int(np.sum(is_referred & answers.unfamiliar))
-        uncertain = int(np.sum(is_referred)) - unfamiliar
-    decided = slice_metrics_from_counts(
-        tp=int(np.sum(is_ill & says_ill)),
-        fp=int(np.sum(~is_ill & says_ill)),
-        tn=int(np.sum(~is_ill & says_normal)),
-        fn=int(np.sum(is_ill & says_normal)),
-        auc=None,
-        mean_probability=None,
-        brier=None,
-        log_loss=None,
-    )
-    return make_coverage(len(verdicts), decided, num_unfamiliar=unfamiliar, num_uncertain=uncertain)
 
 
 def referral_in_words(referral: Referral) -> str:

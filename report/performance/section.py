@@ -32,7 +32,6 @@ from report.page.parts import (
     attempt_all,
 )
 from report.performance.coverage import (
-    coverage_of_answers,
     coverage_table,
     referral_in_words,
 )
@@ -117,7 +116,7 @@ def _basis(measured: SplitMeasurements) -> Part:
 
 
 def _referred(sources: Sources) -> Part:
-    on_test = coverage_of_answers(sources.predictions)
+    on_test = sources.predictions.coverage()
     if on_test is None:
         return Group(_REFERRED, (Text("Nothing: the model has no output `decision`."),))
     referral = sources.training_reports[sources.selection.selected].referral

@@ -118,9 +118,9 @@ def test_every_image_is_asked_about_and_the_models_own_decision_counts(judge):
     assert found.metrics.recall.value == pytest.approx(11 / 12)
     assert found.metrics.specificity.value == 1.0
     assert found.scores["normal"].mean_probability == pytest.approx(0.2)
-    assert found.referral.referred.value == 0.1
-    assert found.referral.unfamiliar.value == 0.1
-    assert found.referral.decided.recall.value == pytest.approx(9 / 10)
+    assert found.coverage.referred.value == 0.1
+    assert found.coverage.unfamiliar.value == 0.1
+    assert found.coverage.decided.recall.value == pytest.approx(9 / 10)
     assert found.num_seen == 1
 
 
@@ -129,5 +129,5 @@ def test_a_model_that_decides_nothing_on_images_of_one_class(judge):
     assert found.metrics.n == 8
     assert found.metrics.recall.value is None
     assert found.metrics.auc.value is None
-    assert found.referral is None
+    assert found.coverage is None
     assert found.scores["pneumonia"] is None

@@ -301,12 +301,14 @@ def external_sets() -> dict[str, Any]:
             "rejected": [{"image_id": f"{n}.png", "reason": "truncated"} for n in range(5)],
             "metrics": _metrics(1000, 500, 0.91, 0.12) | {"auc": _estimate(0.553, 0.036)},
             "scores": {"normal": _scores(0.731), "pneumonia": _scores(0.78)},
-            "referral": {
-                "referred": _estimate(0.934, 0.016),
-                "referred_by_label": {"normal": _estimate(0.93, 0.02), "pneumonia": {}},
-                "unfamiliar": _estimate(0.917, 0.017),
+            "coverage": {
+                "n": 1000,
+                "num_unfamiliar": 917,
+                "num_uncertain": 17,
+                "share": _estimate(0.066, 0.016),
                 "decided": _metrics(66, 40, 0.875, None),
             },
+            "referred_by_label": {"normal": _estimate(0.93, 0.02), "pneumonia": {}},
         },
         "normals": base
         | {
@@ -314,6 +316,7 @@ def external_sets() -> dict[str, Any]:
             "num_seen": 7,
             "metrics": _metrics(500, 0, None, 0.8),
             "scores": {"normal": _scores(0.2), "pneumonia": None},
-            "referral": None,
+            "coverage": None,
+            "referred_by_label": None,
         },
     }

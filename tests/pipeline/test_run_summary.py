@@ -251,8 +251,8 @@ def test_external_sets_are_those_that_the_node_measured(summarise):
     assert told["both"].metrics.recall.value == both.metrics.recall.value
     assert told["both"].metrics.brier == both.metrics.brier
     assert told["both"].scores["normal"].histogram == both.scores["normal"].histogram
-    assert told["both"].referral.referred.value == 0.25
-    assert told["both"].referral.decided.specificity.value == pytest.approx(2 / 3)
+    assert told["both"].coverage.referred.value == 0.25
+    assert told["both"].coverage.decided.specificity.value == pytest.approx(2 / 3)
     assert told["normals"].metrics.recall.value is None
     assert told["normals"].scores["pneumonia"] is None
-    assert told["normals"].referral is None
+    assert told["normals"].coverage is None

@@ -40,14 +40,16 @@ def test_calibration_is_the_mean_gap_between_probability_and_frequency():
 
 
 def test_what_is_referred_and_how_the_rest_is_decided():
-    found = make_set().referral
+    judged = make_set()
+    found = judged.coverage
     assert found.referred.value == 0.25
     assert (found.referred.low, found.referred.high) == wilson_interval(2, 8)
-    assert {name: each.value for name, each in found.referred_by_label.items()} == {
+    assert {name: each.value for name, each in judged.referred_by_label.items()} == {
         "normal": 0.25,
         "pneumonia": 0.25,
     }
     assert found.unfamiliar.value == 0.25
+    assert (found.n, found.num_unfamiliar, found.num_uncertain) == (8, 2, 0)
     assert found.decided.n == 6
     assert found.decided.recall.value == pytest.approx(2 / 3)
     assert found.decided.specificity.value == pytest.approx(2 / 3)
@@ -57,12 +59,13 @@ def test_the_decision_counts_where_it_differs_from_the_call_at_the_threshold():
     answers = make_answers((1, 0), (0.9, 0.9), ("pneumonia", "normal"), (False, False))
     found = make_set(answers)
     assert found.metrics.specificity.value == 0.0
-    assert found.referral.decided.specificity.value == 1.0
+    assert found.coverage.decided.specificity.value == 1.0
 
 
 def test_a_model_without_a_decision_refers_nothing_that_is_known():
-    assert make_set(make_answers(verdicts=None, unfamiliar=None)).referral is None
-    assert make_set(make_answers(unfamiliar=None)).referral.unfamiliar is None
+    found = make_set(make_answers(verdicts=None, unfamiliar=None))
+    assert (found.coverage, found.referred_by_label) == (None, None)
+    assert make_set(make_answers(unfamiliar=None)).coverage.unfamiliar is None
 
 
 @pytest.mark.parametrize(("label", "other"), [(0, "pneumonia"), (1, "normal")])
@@ -72,12 +75,12 @@ def test_one_class_leaves_undefined_what_needs_the_other(label, other):
     undefined = found.metrics.recall if label == 0 else found.metrics.specificity
     assert undefined.value is None
     assert found.scores[other] is None
-    assert found.referral.referred_by_label[other].value is None
+    assert found.referred_by_label[other].value is None
     assert found.calibration_error > 0.0
 
 
 def test_where_everything_is_referred_nothing_is_decided():
-    found = make_set(make_answers(verdicts=["refer"] * 8)).referral
+    found = make_set(make_answers(verdicts=["refer"] * 8)).coverage
     assert found.referred.value == 1.0
     assert (found.decided.n, found.decided.recall.value) == (0, None)
 
