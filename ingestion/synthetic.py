@@ -6,6 +6,7 @@ and every result from them says so.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import shutil
@@ -17,18 +18,19 @@ from PIL import Image
 
 from contract.code_version import code_version
 from contract.errors import InputError
-from contract.features import BACTERIAL, VIRAL
+from contract.features import BACTERIAL, NORMAL, VIRAL
 from contract.progress import report_progress
 from contract.settings import SyntheticSettings
-from ingestion import synthetic_anatomy, synthetic_film, synthetic_findings
-from ingestion.synthetic_plan import (
-    FINDING_STREAM,
-    IMAGE_STREAM,
-    PATIENT_STREAM,
-    PlannedImage,
-    plan_images,
-    random_stream,
-)
+from ingestion import drawing
+
+_BACTERIAL_FRACTION = 0.6  # of pneumonia
+_PNG_FRACTION = 0.06
+_RGB_FRACTION = 0.1  # of the JPEGs: grey pixels, three equal channels
+_IMAGES_PER_PATIENT = (1, 2, 3)
+_IMAGES_PER_PATIENT_WEIGHTS = (0.55, 0.3, 0.15)
+
+# First numbers of the spawn keys: one family of random streams for each.
+PLAN_STREAM, PATIENT_STREAM, IMAGE_STREAM, FINDING_STREAM = 0, 1, 2, 3
 
 NOTICE_FILE = "SYNTHETIC.txt"
 _NOTICE = """\
@@ -48,6 +50,81 @@ _MIN_ASPECT, _MAX_ASPECT = 0.9, 1.45  # width over height
 _DRAWN_SCALE = 0.7
 
 
+@dataclasses.dataclass(frozen=True)
+class PlannedImage:
+    """One image before it is drawn.
+
+    Attributes:
+        path: Relative to the set's folder, in the well-known layout.
+        subtype: `normal`, `bacterial` or `viral`.
+        patient: Index of the patient, whose random stream gives anatomy and finding.
+        index: Index of the image, whose random stream gives pose, size and exposure.
+        rgb: Whether it is stored with three equal channels.
+    """
+
+    path: str
+    subtype: str
+    patient: int
+    index: int
+    rgb: bool
+
+
+def plan_images(settings: SyntheticSettings) -> list[PlannedImage]:
+    """Lay out the set: which patients, how many images of each, in which files.
+
+    Args:
+        settings: Number of images, share of pneumonia, and seed.
+
+    Returns:
+        `settings.num_images` images; every subtype has at least one.
+    """
+    rng = random_stream(settings, PLAN_STREAM, 0)
+    num_pneumonia = round(settings.num_images * settings.pneumonia_fraction)
+    num_pneumonia = min(max(num_pneumonia, 2), settings.num_images - 1)
+    num_bacterial = min(max(round(num_pneumonia * _BACTERIAL_FRACTION), 1), num_pneumonia - 1)
+    counts = {
+        NORMAL: settings.num_images - num_pneumonia,
+        BACTERIAL: num_bacterial,
+        VIRAL: num_pneumonia - num_bacterial,
+    }
+    images: list[PlannedImage] = []
+    patient = 0
+    for subtype, num_images in counts.items():
+        for share in _share_among_patients(num_images, rng):
+            for number in range(1, share + 1):
+                png = bool(rng.random() < _PNG_FRACTION)
+                rgb = bool(rng.random() < _RGB_FRACTION) and not png
+                stem = _file_stem(subtype, patient, number, len(images))
+                path = stem + (".png" if png else ".jpeg")
+                images.append(PlannedImage(path, subtype, patient, len(images), rgb))
+            patient += 1
+    return images
+
+
+def random_stream(settings: SyntheticSettings, stream: int, index: int) -> np.random.Generator:
+    """Return the generator of one patient, image or plan; streams do not touch each other."""
+    return np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(stream, index)))
+
+
+def _share_among_patients(num_images: int, rng: np.random.Generator) -> list[int]:
+    """Return how many images each patient has; together they are `num_images`."""
+    shares: list[int] = []
+    left = num_images
+    while left:
+        share = int(rng.choice(_IMAGES_PER_PATIENT, p=_IMAGES_PER_PATIENT_WEIGHTS))
+        shares.append(min(share, left))
+        left -= shares[-1]
+    return shares
+
+
+def _file_stem(subtype: str, patient: int, number: int, index: int) -> str:
+    """Return the path without suffix, named as the public data set names its files."""
+    if subtype == NORMAL:
+        return f"train/NORMAL/IM-{patient + 1:04d}-{number:04d}"
+    cause = {BACTERIAL: "bacteria", VIRAL: "virus"}[subtype]
+    return f"train/PNEUMONIA/person{patient + 1}_{cause}_{index + 1}"
+
+
 def draw_image(planned: PlannedImage, settings: SyntheticSettings) -> NDArray[np.uint8]:
     """Draw one image; equal arguments give equal pixels, whatever else is drawn.
 
@@ -59,27 +136,27 @@ def draw_image(planned: PlannedImage, settings: SyntheticSettings) -> NDArray[np
         (height, width), uint8, both sides in [min_side_px, max_side_px].
     """
     patient_rng = random_stream(settings, PATIENT_STREAM, planned.patient)
-    anatomy = synthetic_anatomy.sample_anatomy(patient_rng)
+    anatomy = drawing.sample_anatomy(patient_rng)
     rng = random_stream(settings, IMAGE_STREAM, planned.index)
-    film = synthetic_film.sample_film(rng)
+    film = drawing.sample_film(rng)
     height, width = _sample_sides(settings, rng)
-    across, down = synthetic_film.body_coordinates(
+    across, down = drawing.body_coordinates(
         round(height * _DRAWN_SCALE), round(width * _DRAWN_SCALE), film
     )
-    chest = synthetic_anatomy.draw_chest(across, down, anatomy)
-    taken = synthetic_findings.draw_vessels(across, down, film.vessels, rng)
+    chest = drawing.draw_chest(across, down, anatomy)
+    taken = drawing.draw_vessels(across, down, film.vessels, rng)
     # A stream of its own: without its finding, the image would be the same elsewhere.
     finding_rng = random_stream(settings, FINDING_STREAM, planned.index)
     if planned.subtype == BACTERIAL:
-        consolidation = synthetic_findings.sample_consolidation(patient_rng)
-        patch = synthetic_findings.draw_consolidation(across, down, consolidation, finding_rng)
+        consolidation = drawing.sample_consolidation(patient_rng)
+        patch = drawing.draw_consolidation(across, down, consolidation, finding_rng)
         taken = np.maximum(taken, patch)
     elif planned.subtype == VIRAL:
-        interstitial = synthetic_findings.sample_interstitial(patient_rng)
-        pattern = synthetic_findings.draw_interstitial(across, down, interstitial, finding_rng)
+        interstitial = drawing.sample_interstitial(patient_rng)
+        pattern = drawing.draw_interstitial(across, down, interstitial, finding_rng)
         taken = np.maximum(taken, pattern)
-    density = synthetic_findings.fill_lungs(chest, taken, anatomy.air_contrast)
-    return synthetic_film.expose(density, height, width, film, rng)
+    density = drawing.fill_lungs(chest, taken, anatomy.air_contrast)
+    return drawing.expose(density, height, width, film, rng)
 
 
 def write_synthetic_set(output_dir: Path, settings: SyntheticSettings) -> Path:
