@@ -15,8 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from contract.errors import InputError
-from ingestion.rejection import one_line
+from contract.errors import InputError, one_line
 from ingestion.unpacking import fingerprint_files, folder_name, unpack_once
 from ingestion.walking import has_leftover, shown
 

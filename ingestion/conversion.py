@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
+import time
 import uuid
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,12 +16,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from contract import features
 from contract.errors import InputError
 from contract.facts import ImageFacts, Rejection, ShardReport
+from contract.progress import report_progress
 from contract.settings import DataSettings
-from ingestion.conversion_folder import finished_card, prepare_partial, publish
-from ingestion.dataset_card import DatasetCard, make_card, write_card
+from ingestion.dataset_card import JSON_NAME, DatasetCard, make_card, read_card, write_card
 from ingestion.duplicates import find_duplicates
 from ingestion.fingerprint import fingerprint_source
-from ingestion.progress_counter import ProgressCounter, count_one
 from ingestion.records import Source
 from ingestion.shards import (
     PLANS,
@@ -31,8 +33,15 @@ from ingestion.shards import (
     write_shard,
 )
 from ingestion.splits import assign_splits
+from ingestion.walking import is_leftover
 
 _REASONS_NAMED = 5
+
+STAGE = "Converting images"
+_UNIT = "image"
+_REPORT_EVERY_S = 1.0
+
+_RUNNING: dict[str, ProgressCounter] = {}
 
 
 def convert(
@@ -184,3 +193,114 @@ def _check_splits(images: Collection[ImageFacts], expected: Sequence[str]) -> No
             f"{len({image.patient_id for image in images})} patients in all); add patients, or "
             "change data.validation_fraction, data.test_fraction or data.split_salt"
         )
+
+
+def finished_card(output_dir: Path, fingerprint: str) -> DatasetCard | None:
+    """Return the card of a complete conversion with this fingerprint, or None."""
+    try:
+        card = read_card(output_dir)
+    except (OSError, ValueError):  # None yet, or one of an older version: convert again.
+        return None
+    if card.fingerprint != fingerprint:
+        return None
+    for name, num_bytes in card.files.items():
+        path = output_dir / name
+        if not path.is_file() or path.stat().st_size != num_bytes:
+            return None
+    return card
+
+
+def prepare_partial(output_dir: Path) -> Path:
+    """Make an empty folder beside `output_dir` to write into, and return it.
+
+    What an interrupted conversion left there is thrown away.
+
+    Raises:
+        InputError: The place cannot be written, or `output_dir` holds files of somebody else.
+    """
+    partial = _beside(output_dir, "partial")
+    try:
+        if output_dir.exists():
+            _check_ours(output_dir)
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise InputError(
+            f"expected a folder that can be written, got {output_dir}: "
+            f"{error.strerror or error}; choose another output folder, or fix its permissions"
+        ) from error
+    return partial
+
+
+def publish(partial: Path, output_dir: Path) -> None:
+    """Put a complete `partial` into the place of `output_dir`."""
+    old = _beside(output_dir, "old")
+    if old.exists():
+        shutil.rmtree(old)
+    if output_dir.exists():
+        os.replace(output_dir, old)
+    os.replace(partial, output_dir)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _beside(output_dir: Path, word: str) -> Path:
+    return output_dir.with_name(f".{output_dir.name}.{word}")
+
+
+def _check_ours(output_dir: Path) -> None:
+    others = any(not is_leftover(path.name) for path in output_dir.iterdir())
+    if others and not (output_dir / JSON_NAME).is_file():
+        raise InputError(
+            f"expected an empty folder or an earlier conversion, got {output_dir} with other "
+            "files in it, which a conversion would replace; choose another output folder"
+        )
+
+
+class ProgressCounter:
+    """A counter that reports at most once a percent, and at least once a second while it moves.
+
+    Beam copies what it sends to its workers, so workers find the counter by
+    name. Workers in other processes or on other machines find none, and then
+    only the start and the end of the work are told.
+    """
+
+    def __init__(self, name: str, total: int) -> None:
+        self._name = name
+        self._total = total
+        self._done = 0
+        self._told_done = 0
+        self._told_at_s = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> ProgressCounter:
+        _RUNNING[self._name] = self
+        report_progress(STAGE, 0, self._total, _UNIT)
+        return self
+
+    def __exit__(self, error_type: type[BaseException] | None, *unused: object) -> None:
+        del _RUNNING[self._name]
+        if error_type is None and self._told_done < self._total:
+            report_progress(STAGE, self._total, self._total, _UNIT)
+
+    def add_one(self) -> None:
+        """Count one more image."""
+        with self._lock:
+            self._done = min(self._done + 1, self._total)
+            now_s = time.monotonic()
+            if (
+                self._done < self._total
+                and (self._done - self._told_done) * 100 < self._total
+                and now_s - self._told_at_s < _REPORT_EVERY_S
+            ):
+                return
+            self._told_done, self._told_at_s = self._done, now_s
+            report_progress(STAGE, self._done, self._total, _UNIT)
+
+
+def count_one(name: str) -> None:
+    """Count one image for the counter called `name`, if it lives in this process."""
+    counter = _RUNNING.get(name)
+    if counter is not None:
+        counter.add_one()

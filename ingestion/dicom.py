@@ -22,7 +22,8 @@ import pydicom
 from pydicom.multival import MultiValue
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from ingestion.rejection import RejectedImageError, warnings_ignored
+from contract.errors import RejectedImageError
+from ingestion.image_header import warnings_ignored
 
 GreyPixels = npt.NDArray[np.uint8]
 _FloatPixels = npt.NDArray[np.float64]

@@ -6,9 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from ingestion.image_header import JPEG_START, PNG_START
+from ingestion.image_header import JPEG_START, PNG_START, warnings_ignored
 from ingestion.patients import is_missing
-from ingestion.rejection import warnings_ignored
 
 _HEAD_BYTES = 132  # preamble and mark
 _PATIENT_ID = 0x00100020

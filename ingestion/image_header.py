@@ -7,13 +7,13 @@ Pillow does not know. TensorFlow would read a JPEG's size itself, but not a PNG'
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from PIL import Image
-
-from ingestion.rejection import warnings_ignored
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
@@ -183,3 +183,14 @@ def _orientation(exif_block: bytes) -> int:
     except Exception:  # Pillow raises almost any kind of error on damaged EXIF.
         return UPRIGHT
     return value if value in _ORIENTATIONS else UPRIGHT
+
+
+@contextmanager
+def warnings_ignored() -> Iterator[None]:
+    """Keep what libraries warn of in odd files from the terminal.
+
+    What matters of it ends in a rejection; a folder of such files would fill the screen.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -25,8 +25,15 @@ import numpy.typing as npt
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
 from contract import features
-from ingestion.image_header import JPEG_START, PNG_START, UPRIGHT, ImageHeader, read_header
-from ingestion.rejection import RejectedImageError, warnings_ignored
+from contract.errors import RejectedImageError
+from ingestion.image_header import (
+    JPEG_START,
+    PNG_START,
+    UPRIGHT,
+    ImageHeader,
+    read_header,
+    warnings_ignored,
+)
 from ingestion.sharpness import make_thumbnail, mean_absolute_gradient
 from ingestion.tensorflow_decoder import decode_by_tensorflow
 

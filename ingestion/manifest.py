@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from contract import features
-from contract.errors import InputError
+from contract.errors import InputError, one_line
 from ingestion.file_finder import FileFinder, is_absolute_on_windows, portable_name
 from ingestion.patients import is_missing
 from ingestion.records import (
@@ -24,7 +24,6 @@ from ingestion.records import (
     label_of,
     split_of,
 )
-from ingestion.rejection import one_line
 from ingestion.walking import has_leftover, shown
 
 _REQUIRED = ("path", "label", "patient_id")

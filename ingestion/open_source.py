@@ -8,11 +8,10 @@ import zipfile
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from contract.errors import InputError
+from contract.errors import InputError, one_line
 from contract.settings import DataSettings
 from ingestion.archive import unpack_archive
 from ingestion.folder import inner_folders, is_layout_root, read_folder
-from ingestion.kaggle import DATASET, fetch_kaggle
 from ingestion.manifest import is_manifest, read_manifest
 from ingestion.patients import patient_warnings
 from ingestion.records import Source
@@ -21,6 +20,7 @@ from ingestion.tfrecords import find_tfrecords, is_tfrecord_file, read_tfrecords
 from ingestion.walking import list_folder, shown
 
 KAGGLE = "kaggle"
+KAGGLE_DATASET = "paultimothymooney/chest-xray-pneumonia"
 MANIFEST_NAME = "manifest.csv"
 _MANIFEST_SUFFIXES = (".csv", ".tsv")
 _KINDS = "a folder, a .zip, a .csv manifest, or the word kaggle"
@@ -63,7 +63,7 @@ def open_source(
 def _open(source: str, work_dir: Path, settings: DataSettings, one_class: bool) -> Source:
     if source == KAGGLE:
         opened = _open_folder(fetch_kaggle(), work_dir, one_class)
-        return dataclasses.replace(opened, kind=KAGGLE, description=f"Kaggle, {DATASET}")
+        return dataclasses.replace(opened, kind=KAGGLE, description=f"Kaggle, {KAGGLE_DATASET}")
     path = existing_path(source, _KINDS)
     if path.is_dir():
         return _open_folder(path, work_dir, one_class)
@@ -167,3 +167,22 @@ def _open_folder(folder: Path, work_dir: Path, one_class: bool) -> Source:
     places = [folder.absolute().parent, *inner_folders(folder)]
     drawn = any(os.path.isfile(place / NOTICE_FILE) for place in places)
     return dataclasses.replace(source, synthetic=drawn)
+
+
+def fetch_kaggle() -> Path:
+    """Fetch the public chest X-rays, or find them in the library's cache, and return the folder.
+
+    Raises:
+        InputError: The data set cannot be fetched.
+    """
+    # Imported where needed: it is slow to import and reads the environment when it is.
+    import kagglehub
+
+    try:
+        return Path(kagglehub.dataset_download(KAGGLE_DATASET))
+    except Exception as error:  # Network, permission and disk errors of several libraries.
+        raise InputError(
+            f"expected to fetch {KAGGLE_DATASET} from Kaggle, got {type(error).__name__}: "
+            f"{one_line(error)}; check the network and the Kaggle credentials, or download the set "
+            "with a browser and give the zip with --data"
+        ) from error

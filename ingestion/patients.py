@@ -6,8 +6,8 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from contract.errors import one_line
 from ingestion.records import SourceImage
-from ingestion.rejection import one_line
 
 # What people and programs write where the patient is not known, in lower case.
 _MISSING = frozenset(

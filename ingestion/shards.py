@@ -16,10 +16,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from contract import features
+from contract.errors import RejectedImageError
 from contract.facts import ImageFacts, Rejection, ShardReport
 from ingestion.images import DecodedImage, read_image
 from ingestion.records import SourceImage
-from ingestion.rejection import RejectedImageError
 from ingestion.tfrecord_file import encode_example, write_gzip_records
 
 PLANS = "plans"  # folder of the shards' plans, beside the splits' folders

@@ -10,9 +10,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from contract.errors import InputError
+from contract.errors import InputError, RejectedImageError
 from ingestion.images import read_for_serving
-from ingestion.rejection import RejectedImageError
 from ingestion.walking import shown, walk
 from serving.client.outcomes import Failure
 

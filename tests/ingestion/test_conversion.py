@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import threading
 
 import apache_beam as beam
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 from contract.errors import InputError
 from contract.progress import LOGGER_NAME
 from contract.settings import BeamSettings, DataSettings
-from ingestion.conversion import convert
+from ingestion.conversion import ProgressCounter, convert, count_one, prepare_partial, publish
 from ingestion.folder import read_folder
 from ingestion.open_source import open_source
 from ingestion.tfrecord_file import decode_example, encode_example, read_records, write_gzip_records
@@ -332,3 +333,98 @@ def test_real_x_rays_convert_without_loss(shared_data, tmp_path):
     labels = [counts.by_label for counts in card.splits.values()]
     assert sum(label["normal"] for label in labels) == 1349
     assert sum(label["pneumonia"] for label in labels) == 3883
+
+
+def test_complete_folder_takes_the_place_of_an_older_one(tmp_path):
+    output = tmp_path / "out"
+    for content in ("old", "new"):
+        partial = prepare_partial(output)
+        (partial / "dataset_card.json").write_text(content)
+        publish(partial, output)
+    assert (output / "dataset_card.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_leftovers_of_an_interrupted_conversion_are_thrown_away(tmp_path):
+    (prepare_partial(tmp_path / "out") / "half").write_text("x")
+    assert list(prepare_partial(tmp_path / "out").iterdir()) == []
+
+
+def test_files_of_somebody_else_are_never_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(InputError, match="expected an empty folder or an earlier conversion"):
+        prepare_partial(tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "precious"
+
+
+def test_a_folder_that_a_system_left_something_in_is_empty(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/.DS_Store").write_bytes(b"x")
+    assert prepare_partial(tmp_path / "out").is_dir()
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_place_that_cannot_be_written_is_refused(tmp_path, name):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(
+        InputError, match=r"expected a folder that can be written, got .*file.*choose"
+    ):
+        prepare_partial(tmp_path / name)
+
+
+def test_folder_without_permission_is_refused(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    with pytest.raises(InputError, match="Permission denied; choose another output folder"):
+        prepare_partial(tmp_path / "out")
+
+
+@pytest.fixture
+def told(caplog):
+    caplog.set_level(logging.INFO, LOGGER_NAME)
+    return lambda: [(record.progress.done, record.progress.total) for record in caplog.records]
+
+
+def test_every_image_of_a_few_is_told(told):
+    with ProgressCounter("x", 3):
+        for _ in range(3):
+            count_one("x")
+    assert told() == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_many_images_are_told_by_the_percent(told):
+    with ProgressCounter("x", 10_000):
+        for _ in range(10_000):
+            count_one("x")
+    assert told()[-1] == (10_000, 10_000)
+    assert 100 <= len(told()) < 200
+
+
+def test_all_threads_count_together(told):
+    def work():
+        for _ in range(500):
+            count_one("x")
+
+    with ProgressCounter("x", 2000):
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert told()[-1] == (2000, 2000)
+    assert told() == sorted(told())
+
+
+def test_end_is_told_even_where_nobody_counted(told):
+    count_one("nobody")
+    with ProgressCounter("x", 5):
+        pass
+    assert told() == [(0, 5), (5, 5)]
+
+
+def test_failure_is_not_told_as_an_end(told):
+    with pytest.raises(RuntimeError, match="worker"), ProgressCounter("x", 5):
+        raise RuntimeError("worker")
+    assert told() == [(0, 5)]

@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
+from contract.errors import RejectedImageError
 from ingestion.dicom import read_dicom
 from ingestion.images import decode_image, hash_pixels
-from ingestion.rejection import RejectedImageError
 
 _LIMIT = 1_000_000
 _STEPS = np.arange(12, dtype=np.uint16).reshape(3, 4)

@@ -8,9 +8,9 @@ import numpy as np
 import pydicom.data
 import pytest
 
+from contract.errors import RejectedImageError
 from ingestion.dicom import is_dicom, read_dicom
 from ingestion.images import decode_image
-from ingestion.rejection import RejectedImageError
 
 _SAMPLES = Path(pydicom.data.__file__).parent / "test_files"
 _LIMIT = 10**7

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from contract.errors import RejectedImageError
 from ingestion.images import decode_image, hash_pixels, read_image
-from ingestion.rejection import RejectedImageError
 from ingestion.tensorflow_decoder import decode_by_tensorflow
 
 _LIMIT = 1_000_000

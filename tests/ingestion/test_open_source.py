@@ -3,13 +3,15 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+from unittest import mock
 
+import kagglehub
 import pytest
 
 from contract.errors import InputError
 from contract.settings import DataSettings
 from ingestion import open_source as module
-from ingestion.open_source import open_source
+from ingestion.open_source import fetch_kaggle, open_source
 from ingestion.synthetic import NOTICE_FILE
 from ingestion.tfrecord_file import encode_example, write_gzip_records
 
@@ -211,3 +213,33 @@ def test_a_folder_whose_name_is_no_utf8_can_be_described(tmp_path, write_picture
     assert source.description.endswith(r"r\xf6ntgen")
     assert source.description.encode("utf-8")
     assert len(source.images) == 2
+
+
+@pytest.fixture
+def download(monkeypatch):
+    """Replace the library's call by one that takes the same arguments and fetches nothing."""
+    replacement = mock.create_autospec(kagglehub.dataset_download)
+    monkeypatch.setattr(kagglehub, "dataset_download", replacement)
+    return replacement
+
+
+def test_public_set_is_asked_for_by_name(download, tmp_path):
+    download.return_value = str(tmp_path)
+    assert fetch_kaggle() == tmp_path
+    download.assert_called_once_with("paultimothymooney/chest-xray-pneumonia")
+
+
+def test_refusal_is_told_with_a_way_out(download):
+    download.side_effect = ConnectionError("no route to host")
+    with pytest.raises(
+        InputError, match=r"got ConnectionError: no route to host; check the network .*--data"
+    ):
+        fetch_kaggle()
+
+
+def test_what_the_library_says_is_shown_in_one_bounded_line(download):
+    download.side_effect = RuntimeError("<html>\x1b[2J\n" + "x" * 10_000)
+    with pytest.raises(InputError) as refused:
+        fetch_kaggle()
+    assert len(str(refused.value)) < 600
+    assert str(refused.value).isprintable()

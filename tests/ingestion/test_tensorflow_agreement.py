@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from contract.errors import InputError
+from contract.errors import InputError, RejectedImageError
 from ingestion.images import decode_image
-from ingestion.rejection import RejectedImageError
 from ingestion.tfrecord_file import decode_example, encode_example, read_records, write_gzip_records
 
 _VALUES = {"image": bytes(range(256)), "height": 1234567, "label": 0, "negative": -5}
