@@ -151,7 +151,7 @@ def _note_error(options: argparse.Namespace, message: str | None) -> None:
         else:
             keep_error(options.node, runs_dir, run_id, message)
     except InputError as error:
-        _LOGGER.warning("The summary of the run will not tell of this task: %s", error)
+        _LOGGER.warning("The summary of the run will not mention this task: %s", error)
 
 
 def _runs_dir(options: argparse.Namespace) -> str | None:

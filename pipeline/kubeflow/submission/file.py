@@ -66,7 +66,7 @@ def read_pipeline(path: Path) -> CompiledPipeline:
     """
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(
-            f"expected a compiled pipeline that ends in .yaml, got {path}: KFP tells the format by "
+            f"expected a compiled pipeline that ends in .yaml, got {path}: KFP knows the format by "
             f"the name. How to fix: {_COMPILE}."
         )
     try:

@@ -58,7 +58,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("following the run")
-    group.add_argument("--wait", action="store_true", help="follow it and tell the verdict")
+    group.add_argument("--wait", action="store_true", help="follow it and print the verdict")
     group.add_argument("--timeout-s", type=_seconds, metavar="N", help="stop following after N s")
     group.add_argument(
         "--poll-s", type=_seconds, metavar="N", default=5.0, help="look every N s (default: 5)"

@@ -148,7 +148,7 @@ def _experiment_id(client: Client, request: RunRequest) -> str:
         experiment = client.create_experiment(request.experiment, namespace=request.namespace)
     except ValueError as error:
         raise InputError(
-            f"--experiment: expected one that KFP tells apart, got {request.experiment!r}: {error}"
+            f"--experiment: expected one that KFP can identify, got {request.experiment!r}: {error}"
             " How to fix: name another."
         ) from error
     experiment_id: str = experiment.experiment_id

@@ -227,7 +227,7 @@ def test_a_pod_that_does_not_reach_the_runs_folder_does_its_work(
     with pytest.raises(InputError, match="nothing to read"):
         pod.run("Fail", set_runs_dir=runs_dir)
     assert "nothing to read" in pod.termination_log.read_text()
-    assert "The summary of the run will not tell of this task" in caplog.text
+    assert "The summary of the run will not mention this task" in caplog.text
 
 
 def test_notes_go_to_an_object_store(pod: Pod, s3: S3Server) -> None:
