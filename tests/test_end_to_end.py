@@ -24,6 +24,7 @@ from models.session_model import SessionModel
 from models.warmup import read_warm_up
 from pipeline.summary import read_summary
 from tests.browser import PageFindings, inspect
+from tests.rooms import ROOMS
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ class Project:
 
     def __init__(self, repository: Path, folder: Path) -> None:
         self.root = folder / "project"
-        for name in ("pipeline", "components", "models", "configs"):
+        for name in (*ROOMS, "configs"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(repository / name, self.root / name, ignore=ignored)
         shutil.copy(repository / "local_runner.py", self.root)

@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOMS = (
-    *("contract", "ingestion", "evaluation", "models"),
-    *("serving", "report", "components", "pipeline"),
-)
+from tests.rooms import ROOMS
 
 BUILD = """
 from contract.settings import CandidateSettings, PipelineSettings

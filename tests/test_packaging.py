@@ -12,11 +12,8 @@ from pathlib import Path
 import pytest
 
 import contract
+from tests.rooms import ROOMS
 
-ROOMS = (
-    *("contract", "ingestion", "evaluation", "models"),
-    *("serving", "report", "components", "pipeline"),
-)
 LOCKS = (
     "requirements.txt",
     "requirements-dev.txt",

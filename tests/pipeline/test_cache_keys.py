@@ -11,6 +11,7 @@ import pytest
 from contract import code_version as module
 from contract.settings import PipelineSettings
 from pipeline.pipeline import Places, create_pipeline
+from tests.rooms import ROOMS
 
 TWO = {
     "candidates": {"small": {}, "deep": {"architecture": "cnn_deep"}},
@@ -19,7 +20,6 @@ TWO = {
 }
 TUNERS, TRAINERS = {"Tuner-small", "Tuner-deep"}, {"Trainer-small", "Trainer-deep"}
 TRAINED = {*TUNERS, *TRAINERS}
-ROOMS = ("contract", "ingestion", "evaluation", "models", "serving", "report", "components")
 
 
 @pytest.fixture
