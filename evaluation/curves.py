@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves of a test split, with bootstrap bands."""
+"""Curves of a test split and their bands: ROC, precision-recall, thresholds, calibration."""
 
 from __future__ import annotations
 
@@ -7,15 +7,33 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.curve_band import Band
-from evaluation.resampling import Floats, Resampler, percentile_interval
-from evaluation.slice_metrics import Estimate
+from evaluation.calibration import NUM_BINS, expected_calibration_error
+from evaluation.intervals import wilson_interval
+from evaluation.resampling import CONFIDENCE_PERCENTILES, Floats, Resampler, percentile_interval
+from evaluation.slice_metrics import Estimate, proportion
 
 NUM_GRID_POINTS = 201
 # x values where the bands are measured: false-alarm rates, or sensitivities.
 GRID: Floats = np.linspace(0.0, 1.0, NUM_GRID_POINTS)
 # Recalls are quotients of counts: one that is mathematically on the grid must be found there.
 _ROUNDING = 1e-9
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """A curve and its pointwise 95% band.
+
+    Attributes:
+        x: float64 [k], ascending.
+        value: float64 [k], the curve of the split itself.
+        low: float64 [k].
+        high: float64 [k].
+    """
+
+    x: Floats
+    value: Floats
+    low: Floats
+    high: Floats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,3 +121,145 @@ def _precision_on_grid(hits: Floats, alarms: Floats) -> tuple[Floats, float]:
     # At sensitivity 0 stands the first point that has any.
     first[0] = np.searchsorted(recalls, 0.0, side="right")
     return precision[first], min(1.0, area)
+
+
+@dataclasses.dataclass(frozen=True)
+class ThresholdCurves:
+    """Both rates over the threshold, with pointwise 95% Wilson bands.
+
+    Attributes:
+        sensitivity: Falls with the threshold.
+        specificity: Rises with it.
+    """
+
+    sensitivity: Band
+    specificity: Band
+
+
+def measure_threshold_curves(
+    labels: npt.ArrayLike, probabilities: npt.ArrayLike
+) -> ThresholdCurves:
+    """Measure both rates at 0, at 1 and at every probability that occurs.
+
+    Between two of them nothing changes; a probability at or above the threshold is called
+    pneumonia.
+
+    Args:
+        labels: [n], 0 or 1, both present.
+        probabilities: [n], in [0, 1].
+    """
+    truth = np.asarray(labels) == 1
+    scores = np.asarray(probabilities, dtype=np.float64)
+    thresholds = np.unique(np.concatenate(([0.0], scores, [1.0])))
+    positives, negatives = np.sort(scores[truth]), np.sort(scores[~truth])
+    # Scores below the threshold are called normal.
+    missed = np.searchsorted(positives, thresholds, side="left")
+    left = np.searchsorted(negatives, thresholds, side="left")
+    return ThresholdCurves(
+        sensitivity=_band(thresholds, len(positives) - missed, len(positives)),
+        specificity=_band(thresholds, left, len(negatives)),
+    )
+
+
+def _band(thresholds: Floats, successes: npt.NDArray[np.integer], trials: int) -> Band:
+    intervals = [wilson_interval(int(count), trials) or (np.nan, np.nan) for count in successes]
+    low, high = np.asarray(intervals).T
+    return Band(thresholds, successes / trials, low, high)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bin:
+    """The images whose probability lies in [low, high).
+
+    Attributes:
+        low: In [0, 1].
+        high: In (0, 1]; the last bin holds its own end, too.
+        n: Images, at least 1.
+        mean_probability: Of pneumonia, in [0, 1].
+        observed: Share of pneumonia, Wilson interval.
+    """
+
+    low: float
+    high: float
+    n: int
+    mean_probability: float
+    observed: Estimate
+
+
+@dataclasses.dataclass(frozen=True)
+class Reliability:
+    """The calibration curve and its error.
+
+    Attributes:
+        bins: Those that hold images, in order.
+        error: Expected calibration error with a 95% interval.
+        calibrated_low: Error that a perfectly calibrated model would show on as many images by
+            chance alone: 2.5th percentile.
+        calibrated_high: The 97.5th percentile.
+    """
+
+    bins: tuple[Bin, ...]
+    error: Estimate
+    calibrated_low: float
+    calibrated_high: float
+
+
+def measure_reliability(probabilities: npt.ArrayLike, resampler: Resampler) -> Reliability:
+    """Measure the calibration in bins of equal width, those of the calibration error.
+
+    Chance alone makes gaps, so the error is never 0 and a resample's is larger than the split's.
+    The interval therefore is the basic bootstrap's (A. C. Davison and D. V. Hinkley, "Bootstrap
+    methods and their application", 1997, section 5.2), which takes that off, widened to hold the
+    error. Beside it stands the error of a calibrated model: labels are drawn from the
+    probabilities (J. Bröcker and L. A. Smith, Weather and Forecasting 22 (2007), 651-661).
+
+    Args:
+        probabilities: [n], in [0, 1].
+        resampler: Of the same n images.
+    """
+    scores = np.asarray(probabilities, dtype=np.float64)
+    bins = np.minimum((scores * NUM_BINS).astype(int), NUM_BINS - 1)
+    members = np.eye(NUM_BINS)[bins]
+    gaps = scores - resampler.labels
+    error = expected_calibration_error(resampler.labels, scores)
+    resampled = [
+        np.abs((weights * gaps) @ members).sum(axis=1) / weights.sum(axis=1)
+        for weights in resampler.weights()
+    ]
+    low, high = np.percentile(np.concatenate(resampled), CONFIDENCE_PERCENTILES)
+    drawn = _errors_of_a_calibrated_model(scores, members, resampler)
+    calibrated_low, calibrated_high = np.percentile(drawn, CONFIDENCE_PERCENTILES)
+    return Reliability(
+        bins=tuple(
+            _bin(number, scores[bins == number], resampler.labels[bins == number])
+            for number in sorted(set(bins.tolist()))
+        ),
+        error=Estimate(
+            value=error,
+            low=min(error, max(0.0, 2.0 * error - float(high))),
+            high=max(error, min(1.0, 2.0 * error - float(low))),
+        ),
+        calibrated_low=float(calibrated_low),
+        calibrated_high=float(calibrated_high),
+    )
+
+
+def _errors_of_a_calibrated_model(
+    scores: npt.NDArray[np.float64], members: npt.NDArray[np.float64], resampler: Resampler
+) -> npt.NDArray[np.float64]:
+    generator = np.random.default_rng(resampler.seed)
+    errors = [
+        np.abs((scores - (generator.random(len(scores)) < scores)) @ members).sum() / len(scores)
+        for _ in range(resampler.num_samples)
+    ]
+    return np.asarray(errors)
+
+
+def _bin(number: int, scores: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> Bin:
+    return Bin(
+        low=number / NUM_BINS,
+        high=(number + 1) / NUM_BINS,
+        n=len(labels),
+        mean_probability=float(scores.mean()),
+        observed=proportion(int(labels.sum()), len(labels)),
+    )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.predictions import Predictions, ValidationCases
-from evaluation.resampling import Floats, create_resampler, percentile_interval
+from evaluation.resampling import Floats, create_resampler, percentile_interval, weighted_areas
 from evaluation.slice_metrics import Record
 
 NUM_RESAMPLES = 2000
@@ -181,32 +181,6 @@ def compare_with_ensemble(
         num_patients=len(set(cases.patient_ids.tolist())),
         num_resamples=num_resamples,
     )
-
-
-def weighted_areas(truth: npt.NDArray[np.bool_], scores: npt.ArrayLike, weights: Floats) -> Floats:
-    """Return the area under the ROC curve for each of several weightings of the images.
-
-    It is the weighted share of pairs of a pneumonia and a normal image in which the former has
-    the higher score, ties counted half.
-
-    Args:
-        truth: bool [n], whether it is pneumonia.
-        scores: [n].
-        weights: float64 [r, n], at least 0; in each row both classes have some.
-
-    Returns:
-        float64 [r], in [0, 1].
-    """
-    values = np.asarray(scores)
-    order = np.argsort(values, kind="stable")
-    starts = np.unique(values[order], return_index=True)[1]
-    ordered = weights[:, order]
-    positive = np.add.reduceat(ordered * truth[order], starts, axis=1)
-    negative = np.add.reduceat(ordered * ~truth[order], starts, axis=1)
-    lower = np.cumsum(negative, axis=1) - negative
-    won: Floats = (positive * (lower + negative / 2.0)).sum(axis=1)
-    pairs: Floats = positive.sum(axis=1) * negative.sum(axis=1)
-    return won / pairs
 
 
 def _weighed(predictions: Predictions) -> list[tuple[str, float, npt.NDArray[np.float32]]]:

@@ -82,3 +82,29 @@ def percentile_interval(values: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return the 2.5th and the 97.5th percentile over the first axis; NaNs are left out."""
     low, high = np.nanpercentile(np.asarray(values), CONFIDENCE_PERCENTILES, axis=0)
     return low, high
+
+
+def weighted_areas(truth: npt.NDArray[np.bool_], scores: npt.ArrayLike, weights: Floats) -> Floats:
+    """Return the area under the ROC curve for each of several weightings of the images.
+
+    It is the weighted share of pairs of a pneumonia and a normal image in which the former has
+    the higher score, ties counted half.
+
+    Args:
+        truth: bool [n], whether it is pneumonia.
+        scores: [n].
+        weights: float64 [r, n], at least 0; in each row both classes have some.
+
+    Returns:
+        float64 [r], in [0, 1].
+    """
+    values = np.asarray(scores)
+    order = np.argsort(values, kind="stable")
+    starts = np.unique(values[order], return_index=True)[1]
+    ordered = weights[:, order]
+    positive = np.add.reduceat(ordered * truth[order], starts, axis=1)
+    negative = np.add.reduceat(ordered * ~truth[order], starts, axis=1)
+    lower = np.cumsum(negative, axis=1) - negative
+    won: Floats = (positive * (lower + negative / 2.0)).sum(axis=1)
+    pairs: Floats = positive.sum(axis=1) * negative.sum(axis=1)
+    return won / pairs

@@ -1,4 +1,4 @@
-"""Whether images of two splits can be distinguished without looking at lungs (adversarial validation).
+"""Whether nuisance features alone separate the images of two splits (adversarial validation).
 
 A classifier learns from nuisance features alone which split an image is of. An area of 0.5 means
 that it cannot tell: validation then says what to expect of the other split, and no more. An area
@@ -19,8 +19,7 @@ import numpy.typing as npt
 
 from contract import features
 from contract.facts import Measured
-from evaluation.paired_choice import weighted_areas
-from evaluation.resampling import create_resampler, percentile_interval
+from evaluation.resampling import create_resampler, percentile_interval, weighted_areas
 from evaluation.slice_metrics import Record
 
 REPORT_FILE = "split_differences.json"

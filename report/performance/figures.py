@@ -8,12 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from contract import features
-from evaluation.curve_band import Band
-from evaluation.curves import Curves
+from evaluation.curves import Band, Curves, Reliability, ThresholdCurves
 from evaluation.intervals import wilson_interval
-from evaluation.reliability import Reliability
 from evaluation.slice_metrics import SliceMetrics
-from evaluation.threshold_curves import ThresholdCurves
 from report.page.drawing import (
     COLOURS,
     HEIGHT_INCHES,

@@ -9,15 +9,20 @@ from functools import cached_property
 from contract import features
 from evaluation.class_report import ClassFigures, report_classes
 from evaluation.coverage import coverage_on_validation
-from evaluation.curves import Curves, measure_curves
+from evaluation.curves import (
+    Curves,
+    Reliability,
+    ThresholdCurves,
+    measure_curves,
+    measure_reliability,
+    measure_threshold_curves,
+)
 from evaluation.predictive_values import (
     negative_predictive_value,
     positive_predictive_value,
 )
-from evaluation.reliability import Reliability, measure_reliability
 from evaluation.resampling import Resampler, create_resampler
 from evaluation.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
-from evaluation.threshold_curves import ThresholdCurves, measure_threshold_curves
 from report.page.estimate_cells import estimate_cell
 from report.page.parts import (
     Cell,

@@ -1,13 +1,14 @@
-"""Curves and their bands, beside scikit-learn's and beside what is known."""
-
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_curve
 
-from evaluation.curves import GRID, measure_curves
+from evaluation.calibration import NUM_BINS, expected_calibration_error
+from evaluation.curves import GRID, measure_curves, measure_reliability, measure_threshold_curves
+from evaluation.intervals import wilson_interval
 from evaluation.resampling import create_resampler
+from evaluation.slice_metrics import OVERALL, slice_metrics_from_predictions
 
 
 def _split(n=200, seed=3, decimals=None):
@@ -88,26 +89,80 @@ def test_resamples_without_a_class_are_left_out():
     assert np.isfinite(curves.roc.low).all()
 
 
-def test_chunks_do_not_change_what_is_drawn(monkeypatch):
-    whole = list(create_resampler([0, 1, 1, 0], [*"abcd"], 50, 4).weights())
-    monkeypatch.setattr("evaluation.resampling._CHUNK", 7)
-    parts = list(create_resampler([0, 1, 1, 0], [*"abcd"], 50, 4).weights())
-    assert len(parts) == 8
-    np.testing.assert_array_equal(np.concatenate(parts), np.concatenate(whole))
+def test_rates_are_those_of_the_decision_at_each_threshold():
+    generator = np.random.default_rng(1)
+    labels = np.repeat([0, 1], 40)
+    scores = generator.random(80).astype(np.float32).round(2)
+    curves = measure_threshold_curves(labels, scores)
+    for number, threshold in enumerate(curves.sensitivity.x):
+        metrics = slice_metrics_from_predictions(labels, scores, threshold)[OVERALL]
+        for curve, estimate in (
+            (curves.sensitivity, metrics.recall),
+            (curves.specificity, metrics.specificity),
+        ):
+            assert curve.value[number] == estimate.value
+            assert (curve.low[number], curve.high[number]) == (estimate.low, estimate.high)
 
 
-def test_a_patients_images_are_drawn_together():
-    resampler = create_resampler([0, 1, 1, 0], ["p", "q", "q", "r"], 40, 4)
-    (weights,) = resampler.weights()
-    np.testing.assert_array_equal(weights[:, 1], weights[:, 2])
-    assert (weights[:, 0] != weights[:, 1]).any()
+def test_curves_go_from_everything_called_to_what_is_certain():
+    curves = measure_threshold_curves([1, 1, 0, 0], [0.9, 1.0, 0.2, 0.4])
+    assert curves.sensitivity.x.tolist() == [0.0, 0.2, 0.4, 0.9, 1.0]
+    assert curves.sensitivity.value.tolist() == [1.0, 1.0, 1.0, 1.0, 0.5]
+    assert curves.specificity.value.tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]
+    assert curves.specificity.low[-1] == wilson_interval(2, 2)[0]
 
 
-def test_a_missing_class_is_refused():
-    with pytest.raises(ValueError, match=r"got only labels \[1\]: curves are undefined"):
-        create_resampler([1, 1], ["p", "q"], 10, 1)
+def _measure_reliability(labels, probabilities, seed=1):
+    patients = [str(number) for number in range(len(labels))]
+    return measure_reliability(probabilities, create_resampler(labels, patients, 500, seed))
 
 
-def test_a_missing_patient_is_refused():
-    with pytest.raises(ValueError, match="expected a patient for each"):
-        create_resampler([1, 0], ["p"], 10, 1)
+def _calibrated(n, seed=2):
+    generator = np.random.default_rng(seed)
+    probabilities = generator.random(n)
+    return (generator.random(n) < probabilities).astype(int), probabilities
+
+
+def test_bins_are_those_of_the_error():
+    labels, probabilities = _calibrated(400)
+    reliability = _measure_reliability(labels, probabilities)
+    gaps = [
+        entry.n * abs(entry.mean_probability - entry.observed.value) for entry in reliability.bins
+    ]
+    expected = expected_calibration_error(labels, probabilities)
+    assert sum(gaps) / 400 == pytest.approx(expected)
+    assert reliability.error.value == expected
+    assert sum(entry.n for entry in reliability.bins) == 400
+
+
+def test_a_bin_tells_its_images():
+    reliability = _measure_reliability([1, 1, 0, 0], [0.99, 1.0, 0.95, 0.01])
+    first, last = reliability.bins
+    assert (first.low, first.n, first.observed.value) == (0.0, 1, 0.0)
+    assert (last.high, last.n, last.mean_probability) == (1.0, 3, pytest.approx(0.98))
+    assert last.low == pytest.approx(1 - 1 / NUM_BINS)
+    assert (last.observed.low, last.observed.high) == wilson_interval(2, 3)
+
+
+def test_a_calibrated_model_lies_in_the_range_of_calibrated_models():
+    reliability = _measure_reliability(*_calibrated(600))
+    assert reliability.calibrated_low < reliability.error.value < reliability.calibrated_high
+
+
+def test_a_model_that_is_too_sure_lies_above_it():
+    labels, probabilities = _calibrated(600)
+    reliability = _measure_reliability(labels, np.where(probabilities > 0.5, 0.97, 0.03))
+    assert reliability.error.value > reliability.calibrated_high
+    assert reliability.error.low > reliability.calibrated_high
+
+
+def test_interval_holds_the_error():
+    for seed in range(5):
+        error = _measure_reliability(*_calibrated(150, seed)).error
+        assert 0.0 <= error.low <= error.value <= error.high <= 1.0
+
+
+def test_interval_follows_the_seed():
+    split = _calibrated(150)
+    assert _measure_reliability(*split) == _measure_reliability(*split)
+    assert _measure_reliability(*split) != _measure_reliability(*split, seed=2)

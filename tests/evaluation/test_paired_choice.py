@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
-from evaluation.paired_choice import Answers, compare_with_ensemble, weighted_areas
+from evaluation.paired_choice import Answers, compare_with_ensemble
 from evaluation.predictions import Predictions, ValidationCases
 
 NUM_PATIENTS = 300
@@ -95,19 +94,6 @@ def test_images_of_one_patient_are_drawn_together(cases):
     independent = compare(apart, one, other).specificity
     ratio = (together.high - together.low) / (independent.high - independent.low)
     assert ratio == pytest.approx(2**0.5, rel=0.1)
-
-
-def test_weighted_areas_are_those_of_repeated_images():
-    rng = np.random.default_rng(5)
-    truth = np.array([True, False] * 20)
-    scores = rng.integers(0, 10, 40) / 10.0  # with ties
-    weights = rng.integers(0, 4, (6, 40)).astype(float)
-    weights[:, :2] = 1.0  # both classes
-    expected = [
-        roc_auc_score(np.repeat(truth, row.astype(int)), np.repeat(scores, row.astype(int)))
-        for row in weights
-    ]
-    np.testing.assert_allclose(weighted_areas(truth, scores, weights), expected)
 
 
 def test_what_cannot_be_paired_is_refused(cases):
