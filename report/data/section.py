@@ -10,13 +10,6 @@ from contract import features
 from evaluation.data_audit import describe_anomalies
 from evaluation.shortcut_separation import ShortcutReport
 from evaluation.split_differences import SplitDifferences
-from report.data.card_parts import (
-    NO_CARD,
-    duplicate_parts,
-    rejection_parts,
-    source_text,
-    warning_parts,
-)
 from report.data.facts import FactsBySplit, RecordFacts, read_facts, read_images
 from report.data.figures import draw_class_balance, draw_sizes
 from report.data.leakage import patient_overlaps, pixel_overlaps
@@ -24,11 +17,16 @@ from report.data.samples import choose_samples, make_thumbnail
 from report.data.statistics import FILE as STATISTICS_FILE
 from report.data.statistics import read_statistics
 from report.data.tables import (
+    NO_CARD,
     counts_table,
+    duplicate_parts,
     leakage_table,
+    rejection_parts,
     shortcuts_table,
+    source_text,
     splits_table,
     statistics_table,
+    warning_parts,
 )
 from report.page.drawing import image_uri
 from report.page.parts import Group, Listing, Part, Picture, Section, Text, attempt, attempt_gallery

@@ -21,14 +21,13 @@ from evaluation.slice_metrics import OVERALL, Record, SliceMetrics
 from evaluation.training_report import TrainingReport
 from report.candidates.recipe import describe_recipe, kept_epoch
 from report.lineage import Lineage, trace_lineage
-from report.model_card.data_origin import DataOrigin, find_origin, read_some_image_ids
+from report.model_card.origins import DataOrigin, describe_weights, find_origin, read_some_image_ids
 from report.model_card.statements import (
     INTENDED_USE,
     OUT_OF_SCOPE,
     describe_limits,
     describe_shift,
 )
-from report.model_card.weights_origin import describe_weights
 from report.performance.coverage import referral_in_words
 from report.sources import Sources
 from report.verdict import describe_check

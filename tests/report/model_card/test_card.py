@@ -20,8 +20,8 @@ from evaluation.slice_metrics import OVERALL, slice_metrics_from_counts
 from evaluation.training_report import TrainingReport
 from ingestion.tfrecord_file import encode_example, write_gzip_records
 from report.model_card.card import ModelCard, make_model_card
-from report.model_card.data_origin import NOT_STATED, find_origin
 from report.model_card.markdown import escape_markdown, render_markdown, write_model_card
+from report.model_card.origins import NOT_STATED, find_origin
 from report.model_card.section import build
 from report.page.page import render_page
 from report.page.parts import Group, Table

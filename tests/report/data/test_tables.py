@@ -1,5 +1,5 @@
 from ingestion.duplicates import DuplicateReport
-from report.data.card_parts import (
+from report.data.tables import (
     duplicate_parts,
     rejection_parts,
     source_text,

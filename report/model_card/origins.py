@@ -1,20 +1,33 @@
-"""Whose images a model was made from, and under which licence."""
+"""Whose images a model was made from, whose weights it starts from, and under which licences."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from contract import features
+from contract.architectures import is_pretrained
+from contract.settings import CandidateSettings
 from evaluation.slice_metrics import Record
 from ingestion.dataset_card import DatasetCard
 from ingestion.file_names import parse_file_name
 from ingestion.open_source import KAGGLE
 from ingestion.tfrecord_file import read_folder
+from models.architectures.weights import IMAGENET, NONE, PACKAGE, PACKAGES
 
 NOT_STATED = "as stated by the site"
 _NUM_NAMES = 200  # looked at to recognise a set: all of them would mean to read all images
+_CITATION = (
+    "D. S. Kermany, M. Goldbaum, W. Cai et al., Identifying Medical Diagnoses and Treatable "
+    "Diseases by Image-Based Deep Learning, Cell 172 (2018), 1122-1131; data: "
+    "doi.org/10.17632/rscbjbr9sj"
+)
+_IMAGENET_TERMS = (
+    "They were trained on ImageNet, whose images may be used for non-commercial research and "
+    "education only. Whether that extends to weights is not settled: seek advice before any "
+    "commercial use."
+)
 
 
 class DataOrigin(Record):
@@ -31,13 +44,6 @@ class DataOrigin(Record):
     licence: str
     citation: str
     basis: str
-
-
-_CITATION = (
-    "D. S. Kermany, M. Goldbaum, W. Cai et al., Identifying Medical Diagnoses and Treatable "
-    "Diseases by Image-Based Deep Learning, Cell 172 (2018), 1122-1131; data: "
-    "doi.org/10.17632/rscbjbr9sj"
-)
 
 
 def find_origin(
@@ -91,4 +97,40 @@ def _public_set(basis: str) -> DataOrigin:
         licence="CC BY 4.0",
         citation=_CITATION,
         basis=basis,
+    )
+
+
+def describe_weights(candidates: Iterable[CandidateSettings]) -> tuple[str, ...]:
+    """Say where pretrained weights come from, one text for each origin.
+
+    Args:
+        candidates: Settings of all networks in the model.
+
+    Returns:
+        Sentences; empty where all weights are the project's own.
+    """
+    pretrained = {
+        (candidate.architecture, candidate.weights): None
+        for candidate in candidates
+        if is_pretrained(candidate.architecture) and candidate.weights != NONE
+    }
+    return tuple(_describe(architecture, weights) for architecture, weights in pretrained)
+
+
+def _describe(architecture: str, weights: str) -> str:
+    if weights == PACKAGE:
+        package = PACKAGES[architecture].replace("_", "-")
+        return (
+            f"{architecture} starts from the weights of the Python package {package} (copyright "
+            f"2020 ML Illustrated, Apache License 2.0). {_IMAGENET_TERMS}"
+        )
+    if weights == IMAGENET:
+        return (
+            f"{architecture} starts from the ImageNet weights that Keras provides; see "
+            f"keras.applications for their licence. {_IMAGENET_TERMS}"
+        )
+    # The name says enough: a card that is passed on names no folders.
+    return (
+        f"{architecture} starts from the weights in the file {Path(weights).name}. Their origin "
+        "and licence are not recorded."
     )

@@ -4,7 +4,7 @@ import pytest
 
 from contract.settings import CandidateSettings
 from models.architectures.weights import PACKAGES
-from report.model_card.weights_origin import describe_weights
+from report.model_card.origins import describe_weights
 
 
 def candidate(architecture: str, weights: str, **changes) -> CandidateSettings:
