@@ -8,8 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from evaluation.slice_metrics import Estimate, SliceMetrics
-from report.candidates.recipe import describe_recipe
-from report.candidates.section import METRICS, draw_learning_curve
+from report.candidates.recipe import METRICS, describe_recipe, draw_learning_curve
 from report.page.drawing import COLOURS, DASHES, create_figure, style, svg_uri
 from report.page.page import html_environment
 from report.page.parts import Picture
