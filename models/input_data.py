@@ -11,10 +11,8 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from contract import features
 from contract.settings import CandidateSettings
-from models.augmentation import move
-from models.bands import add_bands
+from models.augmentation import add_bands, mix_pairs, move, vary_photometry
 from models.network_input import crop_and_resize, to_network_input
-from models.photometry import mix_pairs, vary_photometry
 from models.preprocessing import decode_transformed
 
 _FEATURE_SPEC = {

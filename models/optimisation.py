@@ -1,20 +1,26 @@
-"""How a network is optimised: loss, optimizer, schedule, averaging, early stopping."""
+"""How a network is optimised: loss, optimizer, rates, schedule, averaging, stopping, progress."""
 
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from contract.progress import report_progress
 from contract.settings import TrainingSettings
-from models.callbacks import ProgressCallback
-from models.stage_rates import StagedAdam, StagedAdamW, StagedSGD, stage_rates
+from models.architectures.pretrained import BACKBONE
 
 _PLATEAU_FACTOR, _PLATEAU_PATIENCE_EPOCHS = 0.3, 3
 _WARM_UP_EPOCHS = 1  # of the cosine schedule
 _FINAL_RATE_FRACTION = 0.01  # where the cosine schedule ends
+_REPORT_EVERY_S = 1.0
+
+Rates = Mapping[int, float]  # factors of the learning rate, by the `id` of a Keras variable
 
 
 def compile_for_training(
@@ -121,3 +127,120 @@ def cosine_factor(epoch: int, num_epochs: int) -> float:
     passed = (epoch - _WARM_UP_EPOCHS) / max(1, num_epochs - _WARM_UP_EPOCHS)
     cosine = 0.5 * (1.0 + math.cos(math.pi * min(1.0, max(0.0, passed))))
     return _FINAL_RATE_FRACTION + (1.0 - _FINAL_RATE_FRACTION) * cosine
+
+
+def stage_rates(network: keras.Model, decay: float) -> dict[int, float]:
+    """Give every stage of a backbone its part of the learning rate.
+
+    Rates fall from the head to the first layers: a pretrained backbone's first layers know what
+    every image has, its last ones know ImageNet (Howard and Ruder 2018, "Universal Language Model
+    Fine-tuning", 3.2).
+
+    A stage is what lies between two changes of the maps' size. The last one has `decay`, the
+    one before it `decay ** 2`, and so on; the head has the whole rate.
+
+    Args:
+        network: Of the pretrained family, or its head alone, where nothing is slowed down.
+        decay: In (0, 1].
+
+    Returns:
+        The factor of each of the backbone's variables, by its `id`.
+    """
+    backbone = next((layer for layer in network.layers if layer.name == BACKBONE), None)
+    if backbone is None:
+        return {}
+    sides_px = sorted({_side_px(layer) for layer in backbone.layers} - {0})
+    rates = {}
+    for layer in backbone.layers:
+        # What follows the pooling belongs to the last stage.
+        depth = sides_px.index(_side_px(layer)) if _side_px(layer) else 0
+        for variable in layer.variables:
+            rates[id(variable)] = decay ** (depth + 1)
+    return rates
+
+
+def _side_px(layer: keras.layers.Layer) -> int:
+    """Return the height of a layer's maps; 0 where it has none."""
+    shape = layer.output.shape
+    return int(shape[1]) if len(shape) == 4 else 0
+
+
+class _PerVariable:
+    """An optimizer's steps, and its weight decay, at a rate of each variable's own."""
+
+    def __init__(self, *args: Any, rates: Rates, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._rates = dict(rates)
+        self._factors: list[float] = []
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Note the factors, in the order of the variables."""
+        self._factors = [self._rates.get(id(variable), 1.0) for variable in variables]
+        super().build(variables)  # type: ignore[misc] # of Keras, beside this class
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Take one variable's step."""
+        optimizer: Any = self
+        rate = learning_rate * self._factors[optimizer._get_variable_index(variable)]
+        if optimizer.weight_decay and optimizer._use_weight_decay(variable):
+            decay = tf.cast(rate * optimizer.weight_decay, variable.dtype)
+            optimizer.assign_sub(variable, variable * decay)
+        super().update_step(gradient, variable, rate)  # type: ignore[misc]
+
+    def _apply_weight_decay(self, variables: Sequence[Any]) -> None:
+        """Leave it to `update_step`: Keras would take the rate of all."""
+
+
+class StagedAdam(_PerVariable, keras.optimizers.Adam):
+    """Adam; `rates` are factors of the learning rate, see `stage_rates`."""
+
+
+class StagedAdamW(_PerVariable, keras.optimizers.AdamW):
+    """AdamW, its weight decay by each variable's own rate, too."""
+
+
+class StagedSGD(_PerVariable, keras.optimizers.SGD):
+    """Stochastic gradient descent, see `StagedAdam`."""
+
+
+class ProgressCallback(keras.callbacks.Callback):
+    """Report epochs, with loss and recall, while a network is fitted.
+
+    Args:
+        stage: What the reports call this work.
+    """
+
+    def __init__(self, stage: str) -> None:
+        super().__init__()
+        self._stage = stage
+        self._epoch = 0
+        self._num_epochs = 0
+        self._values: dict[str, float] = {}
+        self._last_report_s = 0.0
+
+    def _report(self) -> None:
+        self._last_report_s = time.monotonic()
+        report_progress(self._stage, self._epoch, self._num_epochs, "epoch", self._values)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Show the stage before its first epoch ends."""
+        self._num_epochs = self.params["epochs"]
+        self._report()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Refresh the figures about once a second."""
+        if logs and time.monotonic() - self._last_report_s >= _REPORT_EVERY_S:
+            self._values = {name: float(logs[name]) for name in ("loss", "recall") if name in logs}
+            self._report()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Show the epoch's figures on both splits."""
+        self._epoch = epoch + 1
+        wanted = ("loss", "recall", "val_loss", "val_recall")
+        self._values = {name: float(logs[name]) for name in wanted if logs and name in logs}
+        self._report()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Mark the stage as finished; stopped early, it had only as many epochs."""
+        self._num_epochs = self._epoch
+        self._report()

@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from contract.settings import CandidateSettings
 from evaluation.calibration import LOGIT_EPSILON, Calibration
-from models.familiarity import FamiliarImages
-from models.image_statistics import describe_images
+from models.familiarity import FamiliarImages, describe_images
 from models.inner_maps import middle_maps, tap
 from models.network_input import crop_and_resize, to_network_input, views
 

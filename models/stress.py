@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from models.filters import gaussian_blur
+from models.augmentation import gaussian_blur
 
 _NOISE_SEED = (20180222, 5)  # the same noise on every call
 _JPEG_QUALITY = 25

@@ -4,12 +4,16 @@ import tensorflow as tf
 from keras.src.legacy.preprocessing.image import apply_affine_transform
 
 from contract.settings import AugmentationSettings
-from models.augmentation import affine_maps, move
+from models.augmentation import add_bands, affine_maps, mix_pairs, move, vary_photometry
 
 # Keras' own reference reaches scipy by its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`")
 
-OFF = {"rotation_degrees": 0, "width_shift": 0, "height_shift": 0, "shear_degrees": 0, "zoom": 0}
+STILL = {"rotation_degrees": 0, "width_shift": 0, "height_shift": 0, "shear_degrees": 0, "zoom": 0}
+OFF = dict.fromkeys(
+    ("brightness", "contrast", "gamma", "blur", "sharpen", "resample", "noise", "erasing"), 0.0
+)
+SEED = tf.constant([1, 2], tf.int64)
 
 
 def smooth_images(count: int, side: int = 48) -> np.ndarray:
@@ -24,7 +28,7 @@ def smooth_images(count: int, side: int = 48) -> np.ndarray:
      ("height_shift", 0.3)],
 )  # fmt: skip
 def test_each_change_is_that_of_image_data_generator(setting, bound):
-    settings = AugmentationSettings(**{**OFF, setting: bound})
+    settings = AugmentationSettings(**{**STILL, setting: bound})
     images = smooth_images(1)
     side = images.shape[1]
     seed = tf.constant([5, 7], tf.int64)
@@ -71,7 +75,7 @@ def test_all_changes_together_compose_as_in_image_data_generator():
 
 
 def test_without_change_the_map_is_the_identity():
-    maps = affine_maps(2, 10, 20, tf.constant([1, 1], tf.int64), AugmentationSettings(**OFF))
+    maps = affine_maps(2, 10, 20, tf.constant([1, 1], tf.int64), AugmentationSettings(**STILL))
     np.testing.assert_allclose(maps.numpy(), [[1, 0, 0, 0, 1, 0, 0, 0]] * 2, atol=1e-6)
 
 
@@ -95,8 +99,143 @@ def test_outside_is_filled_with_the_nearest_pixel():
 
 def test_strength_scales_the_maps():
     seed = tf.constant([1, 1], tf.int64)
-    ranges = {**OFF, "width_shift": 0.1}
+    ranges = {**STILL, "width_shift": 0.1}
     once = affine_maps(3, 20, 20, seed, AugmentationSettings(**ranges)).numpy()
     twice = affine_maps(3, 20, 20, seed, AugmentationSettings(**ranges, strength=2.0)).numpy()
     np.testing.assert_allclose(twice[:, 2], 2.0 * once[:, 2], rtol=1e-5)
     assert np.abs(once[:, 2]).min() > 0
+
+
+def flat(count: int = 40, side: int = 50) -> tf.Tensor:
+    return tf.fill([count, side, side, 1], 100.0)
+
+
+def black(images) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of each image that are all black."""
+    is_dark = images[..., 0] < 1.0
+    return is_dark.all(2).sum(1), is_dark.all(1).sum(1)
+
+
+def test_bands_lie_on_one_axis_and_are_as_wide_on_both_sides():
+    images = add_bands(flat(), SEED, 1.0).numpy()
+    rows, columns = black(images)
+    assert np.all((rows == 0) | (columns == 0))
+    assert rows.max() > 3
+    assert columns.max() > 3
+    assert max(rows.max(), columns.max()) <= 0.3 * 50
+    np.testing.assert_allclose(images, images[:, ::-1, ::-1], atol=1e-2)
+    np.testing.assert_array_equal(images, add_bands(flat(), SEED, 1.0))
+
+
+def test_the_whole_picture_stays_between_the_bands():
+    ramp = np.tile(np.linspace(10, 200, 64, dtype=np.float32)[:, None, None], (30, 1, 64, 1))
+    images = add_bands(tf.constant(ramp), SEED, 1.0).numpy()
+    assert np.all(images[..., 0].max((1, 2)) > 190)
+    dark_rows, _ = black(images)
+    for image, count in zip(images, dark_rows, strict=True):
+        if count > 6:
+            inner = image[count // 2 + 2 : -(count // 2 + 2), 32, 0]
+            assert inner[0] < 25
+            assert inner[-1] > 185
+
+
+def test_the_probability_is_that_of_an_image():
+    untouched = flat(400)
+    assert add_bands(untouched, SEED, 0.0) is untouched
+    changed = np.any(add_bands(untouched, SEED, 0.3).numpy() != 100.0, axis=(1, 2, 3))
+    assert 0.15 < changed.mean() < 0.4
+
+
+def test_the_same_inside_a_dataset():
+    (mapped,) = (
+        tf.data.Dataset.from_tensors(flat())
+        .map(lambda images: add_bands(images, SEED, 0.5))
+        .as_numpy_iterator()
+    )
+    np.testing.assert_allclose(mapped, add_bands(flat(), SEED, 0.5), atol=1e-3)
+
+
+def images(count: int = 6, side: int = 128) -> tf.Tensor:
+    rng = np.random.default_rng(1)
+    return tf.constant(rng.uniform(60, 190, (count, side, side, 1)).astype(np.float32))
+
+
+def vary(pixels, **settings) -> np.ndarray:
+    return vary_photometry(pixels, SEED, AugmentationSettings(**{**OFF, **settings})).numpy()
+
+
+def sharpness(pixels) -> np.ndarray:
+    return np.abs(np.diff(np.asarray(pixels), axis=2)).mean((1, 2, 3))
+
+
+def test_nothing_changes_where_every_range_is_nought():
+    np.testing.assert_allclose(vary(images()), images(), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["brightness", "contrast", "gamma", "blur", "sharpen", "resample", "noise", "erasing"],
+)
+def test_each_kind_changes_images_within_full_scale_and_repeats_with_its_seed(setting):
+    pixels = images()
+    changed = vary(pixels, **{setting: 0.4})
+    assert np.abs(changed - pixels).max() > 1.0
+    assert changed.min() >= 0.0
+    assert changed.max() <= 255.0
+    np.testing.assert_array_equal(changed, vary(pixels, **{setting: 0.4}))
+
+
+def test_brightness_adds_and_contrast_keeps_the_mean():
+    pixels = images()
+    brighter = vary(pixels, brightness=0.2) - pixels
+    assert np.ptp(brighter, axis=(1, 2, 3)).max() < 1e-2
+    assert np.abs(brighter).max() <= 0.2 * 255.0
+    np.testing.assert_allclose(
+        vary(pixels, contrast=0.3).mean((1, 2, 3)), pixels.numpy().mean((1, 2, 3)), atol=0.5
+    )
+
+
+def test_blur_only_softens_and_sharpening_only_sharpens():
+    pixels = images(32)
+    before = sharpness(pixels)
+    softened, sharpened = (sharpness(vary(pixels, **{kind: 1.0})) for kind in ("blur", "sharpen"))
+    assert np.all(softened <= before + 1e-3)
+    assert np.any(softened < 0.8 * before)
+    assert np.all(sharpened >= before - 1e-3)
+    assert np.any(sharpened > 1.2 * before)
+
+
+def test_resampling_loses_detail_in_a_part_of_the_images():
+    pixels = images(64)
+    lost = sharpness(vary(pixels, resample=0.9)) < 0.95 * sharpness(pixels)
+    assert 0.2 < np.mean(lost) < 0.8
+
+
+def test_strength_scales_the_ranges():
+    pixels = images()
+    weak = vary(pixels, brightness=0.1) - pixels
+    strong = vary(pixels, brightness=0.1, strength=2.0) - pixels
+    np.testing.assert_allclose(strong, 2.0 * weak, atol=1e-2)
+
+
+def test_the_same_change_inside_a_dataset():
+    settings = AugmentationSettings(blur=0.5, sharpen=0.5, resample=0.4, noise=0.05, erasing=0.5)
+    eager = vary_photometry(images(), SEED, settings).numpy()
+    dataset = tf.data.Dataset.from_tensors(images()).map(
+        lambda pixels: vary_photometry(pixels, SEED, settings)
+    )
+    (mapped,) = list(dataset.as_numpy_iterator())
+    np.testing.assert_allclose(mapped, eager, atol=1e-2)
+
+
+def test_pairs_are_mixed_with_their_labels():
+    pixels = tf.reshape(tf.constant([0.0, 1.0] * 20), [40, 1, 1, 1])
+    labels = tf.constant([[0.0], [1.0]] * 20)
+    mixed, truth = mix_pairs(pixels, labels, SEED, 1.0)
+    np.testing.assert_allclose(mixed[:, 0, 0], truth, atol=1e-6)
+    # The image itself stays the larger part.
+    assert np.all(np.abs(truth.numpy() - labels.numpy()) <= 0.5)
+    assert np.any(np.abs(truth.numpy() - labels.numpy()) > 0.05)
+    unmixed, same = mix_pairs(pixels, labels, SEED, 0.0)
+    assert unmixed is pixels
+    assert same is labels
