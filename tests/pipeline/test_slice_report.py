@@ -141,7 +141,7 @@ def test_the_table_is_printed(output, capsys, monkeypatch):
     assert ["subtype", "64", "64", "0.938", "–", "–", "pass"] in lines
     assert ["subtype", "0", "0", "–", "–", "–", "too", "small"] in lines
     assert "[red]odd[/red]" in printed
-    assert "Too small: the slice holds fewer images" in printed
+    assert "Too small: the slice has fewer pneumonia images" in printed
 
 
 def test_csv_is_printed_alone(output, capsys):

@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_environment()
     with quiet_logs(log_file) as console:
         try:
-            module = importlib.import_module(f"benchmarks.{options.name}")
+            module = importlib.import_module(f"tools.benchmarks.{options.name}")
             figures = module.measure(options.data, options.work_dir, sizes, console.print, *further)
         except InputError as error:
             result_file.write_text(str(error), encoding="utf-8")
