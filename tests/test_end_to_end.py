@@ -212,7 +212,7 @@ def test_an_external_set_is_judged_and_trains_nothing_again(project, tmp_path):
     assert project.versions() == ["1"]
     external = read_summary(project.output / "summary.json").external["elsewhere"]
     assert external.synthetic
-    assert (external.metrics.n, external.seen_in_training) == (24, 0)
+    assert (external.metrics.n, external.num_seen) == (24, 0)
     page = (project.output / "report" / "index.html").read_text(encoding="utf-8")
     assert 'id="outside"' in page
     assert "could not be made" not in page
