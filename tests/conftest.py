@@ -21,6 +21,8 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("untimed")
 
 
+# Before pytest-xdist's own hook, which reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one process, and runs on the real X-rays one after the other.
 
