@@ -28,8 +28,8 @@ run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on d
 serve: setup ## Serve the newest pushed model: make serve ARGS="--port 9000"
 	@$(PYTHON) -m serving $(ARGS)
 
-# As many processes as cores; those of one file, and large runs, stay together: tests/conftest.py.
-PYTEST = $(PYTHON) -m pytest -n auto --dist loadgroup
+# As many processes as cores; the tests of one file share fixtures that take minutes.
+PYTEST = $(PYTHON) -m pytest -n auto --dist loadfile
 
 test: setup-dev ## Run the tests: make test ARGS="tests/models" picks
 	@$(PYTEST) $(ARGS)

@@ -21,19 +21,6 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("untimed")
 
 
-# Before pytest-xdist's own hook, which reads the groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and runs on the real X-rays one after the other.
-
-    The first share fixtures that take minutes; two of the second would need 9 GB together.
-    """
-    for item in items:
-        is_large = item.get_closest_marker("real_data") is not None
-        group = "real data" if is_large else item.path.relative_to(REPOSITORY).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """Return the root of the checkout."""
