@@ -157,7 +157,9 @@ def create_data_nodes(settings: PipelineSettings, places: Places) -> Data:
         ),
     )
     examples = example_gen.outputs["examples"]
-    schema_gen = _with_version(ImportSchemaGen(schema_file=places.schema_file), "models.schema")
+    schema_gen = _with_version(
+        ImportSchemaGen(schema_file=places.schema_file), code_version("models.schema")
+    )
     schema = schema_gen.outputs["schema"]
     # The schema says that the images are images: no statistics of their bytes.
     # Sketches count what has as many values as records, such as patients, in half the time.
@@ -195,7 +197,7 @@ def create_data_nodes(settings: PipelineSettings, places: Places) -> Data:
             statistics_gen,
             example_validator,
             audit,
-            _with_version(transform, "models.preprocessing"),
+            _with_version(transform, code_version("models.preprocessing")),
         ],
         examples=examples,
         schema=schema,
@@ -230,6 +232,7 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
     nodes: list[BaseNode] = []
     trained: dict[str, Candidate] = {}
     searches: dict[str, BaseChannel] = {}
+    search_version, training_version = code_version("models.tune"), code_version("models.train")
     for name, candidate in settings.candidates.items():
         run = CandidateRun(
             name=name,
@@ -239,7 +242,7 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
             tuner=settings.tuner,
             operating_point=settings.operating_point,
             trials_dir=places.trials_dir,
-            code_version=code_version("models.train"),
+            code_version=training_version,
         )
         shared = {
             "examples": data.transformed_examples,
@@ -249,13 +252,13 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
         }
         hyperparameters = None
         if candidate.tune:
-            search = run.model_copy(update={"code_version": code_version("models.tune")})
+            search = run.model_copy(update={"code_version": search_version})
             tuner = tfx_components.Tuner(
                 tuner_fn="models.tune.tuner_fn",
                 custom_config={CUSTOM_CONFIG_KEY: search.model_dump_json()},
                 **shared,
             )
-            nodes.append(_with_version(tuner.with_id(tuner_id(name)), "models.tune"))
+            nodes.append(_with_version(tuner.with_id(tuner_id(name)), search_version))
             hyperparameters = tuner.outputs["best_hyperparameters"]
             searches[name] = tuner.outputs[TUNER_RESULTS]
         trainer = tfx_components.Trainer(
@@ -264,7 +267,7 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
             custom_config={CUSTOM_CONFIG_KEY: run.model_dump_json()},
             **shared,
         )
-        nodes.append(_with_version(trainer.with_id(trainer_id(name)), "models.train"))
+        nodes.append(_with_version(trainer.with_id(trainer_id(name)), training_version))
         trained[name] = _candidate(trainer)
     competing = dict(trained)
     if has_ensemble(settings):
@@ -464,9 +467,9 @@ def create_release(
     return nodes
 
 
-def _with_version(node: BaseNode, *entries: str) -> BaseNode:
+def _with_version(node: BaseNode, version: str) -> BaseNode:
     """Put the code's fingerprint into the cache key of a node of TFX's own; ours declare it."""
-    node.exec_properties["code_version"] = code_version(*entries)
+    node.exec_properties["code_version"] = version
     return node
 
 
