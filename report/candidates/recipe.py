@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
+from contract.architectures import is_pretrained
 from contract.settings import CandidateSettings, TrainingSettings
 from evaluation.training_report import TrainingReport
 from report.page.drawing import COLOURS, create_figure, style, svg_uri
@@ -22,6 +23,19 @@ def kept_epoch(report: TrainingReport) -> int:
     return report.num_epochs
 
 
+def recipe_of(report: TrainingReport) -> str | None:
+    """Return how a report's candidate was trained, as `describe_recipe`; None for an ensemble."""
+    if report.candidate is None:
+        return None
+    return describe_recipe(
+        report.candidate,
+        num_parameters=report.num_parameters,
+        num_epochs=report.num_epochs,
+        kept_epoch=kept_epoch(report),
+        training_s=report.training_s,
+    )
+
+
 def describe_recipe(
     candidate: CandidateSettings,
     *,
@@ -29,7 +43,6 @@ def describe_recipe(
     num_epochs: int,
     kept_epoch: int,
     training_s: float,
-    is_pretrained: bool,
 ) -> str:
     """Say in one sentence how a candidate was trained.
 
@@ -39,7 +52,6 @@ def describe_recipe(
         num_epochs: Epochs run.
         kept_epoch: From 1; the epoch whose weights are used.
         training_s: Wall-clock time of the fit, s.
-        is_pretrained: Whether its architecture has a pretrained backbone.
 
     Returns:
         Without a full stop.
@@ -58,7 +70,7 @@ def describe_recipe(
         f"{training.patience_epochs}), the weights of epoch {kept_epoch} kept",
         f"trained in {training_s:,.0f} s",
     ]
-    if is_pretrained:
+    if is_pretrained(candidate.architecture):
         # The name of the file is enough: a page that is passed on shows no folders.
         parts[1:1] = [f"backbone's weights: {Path(candidate.weights).name}", _tuning(training)]
     return "; ".join(parts)

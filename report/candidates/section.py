@@ -6,10 +6,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from contract.architectures import is_pretrained
 from evaluation.site_holdout import MIN_SITE_CASES
 from evaluation.training_report import TrainingReport
-from report.candidates.recipe import METRICS, describe_recipe, draw_learning_curve, kept_epoch
+from report.candidates.recipe import METRICS, draw_learning_curve, kept_epoch, recipe_of
 from report.candidates.tables import (
     format_value,
     in_words,
@@ -92,19 +91,10 @@ def _curve(report: TrainingReport, metric: str) -> Callable[[], Picture]:
 
 
 def _recipe(report: TrainingReport) -> str:
-    if report.candidate is None:
-        return (
-            "The mean of the calibrated probabilities of its members, which are "
-            f"{', '.join(report.members)}. It was not trained itself and has no learning curves; "
-            "see those of its members"
-        )
-    return describe_recipe(
-        report.candidate,
-        num_parameters=report.num_parameters,
-        num_epochs=report.num_epochs,
-        kept_epoch=kept_epoch(report),
-        training_s=report.training_s,
-        is_pretrained=is_pretrained(report.architecture),
+    return recipe_of(report) or (
+        "The mean of the calibrated probabilities of its members, which are "
+        f"{', '.join(report.members)}. It was not trained itself and has no learning curves; "
+        "see those of its members"
     )
 
 

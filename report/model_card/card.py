@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from contract import features
-from contract.architectures import is_pretrained
 from evaluation.coverage import Coverage, coverage_on_validation
 from evaluation.data_audit import REPORT_FILE as AUDIT_FILE
 from evaluation.external import ExternalSet
@@ -19,7 +18,7 @@ from evaluation.shortcut_separation import REPORT_FILE as SHORTCUTS_FILE
 from evaluation.shortcut_separation import ShortcutReport
 from evaluation.slice_metrics import OVERALL, Record, SliceMetrics
 from evaluation.training_report import TrainingReport
-from report.candidates.recipe import describe_recipe, kept_epoch
+from report.candidates.recipe import recipe_of
 from report.lineage import Lineage, trace_lineage
 from report.model_card.origins import DataOrigin, describe_weights, find_origin, read_some_image_ids
 from report.model_card.statements import (
@@ -294,22 +293,12 @@ def _training_facts(sources: Sources, report: TrainingReport) -> TrainingFacts:
         num_parameters=report.num_parameters,
         image_size_px=sources.run.image_size_px,
         seed=sources.run.seed,
-        recipes={name: _recipe(network) for name, network in networks.items()},
+        recipes={
+            name: recipe_of(network) or "its settings are not recorded"
+            for name, network in networks.items()
+        },
         hyperparameters={name: network.hyperparameters for name, network in networks.items()},
         settings={name: _settings(network) for name, network in networks.items()},
-    )
-
-
-def _recipe(report: TrainingReport) -> str:
-    if report.candidate is None:
-        return "its settings are not recorded"
-    return describe_recipe(
-        report.candidate,
-        num_parameters=report.num_parameters,
-        num_epochs=report.num_epochs,
-        kept_epoch=kept_epoch(report),
-        training_s=report.training_s,
-        is_pretrained=is_pretrained(report.candidate.architecture),
     )
 
 

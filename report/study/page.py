@@ -55,7 +55,6 @@ def _recipe(row: StudyRow) -> str:
         num_epochs=row.num_epochs,
         kept_epoch=row.kept_epoch,
         training_s=row.training_s,
-        is_pretrained=row.family == "pretrained",
     )
 
 

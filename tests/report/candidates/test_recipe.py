@@ -17,14 +17,13 @@ def test_an_ensemble_has_kept_no_epoch():
     assert kept_epoch(make_ensemble(["first"])) == 0
 
 
-def recipe_of(candidate, is_pretrained=False):
+def recipe_of(candidate):
     return describe_recipe(
         candidate,
         num_parameters=12345,
         num_epochs=4,
         kept_epoch=3,
         training_s=1234.4,
-        is_pretrained=is_pretrained,
     )
 
 
@@ -40,7 +39,7 @@ def test_a_recipe_names_what_shaped_the_training():
 
 def test_weights_are_told_without_their_folder():
     candidate = CandidateSettings(architecture="xception", weights="/home/me/weights.h5")
-    recipe = recipe_of(candidate, is_pretrained=True)
+    recipe = recipe_of(candidate)
     assert "backbone's weights: weights.h5" in recipe
     assert "/home/me" not in recipe
 
@@ -66,9 +65,7 @@ def test_weights_are_told_without_their_folder():
 )
 def test_how_much_of_a_backbone_was_trained_is_told(training, words, most_epochs):
     settings = TrainingSettings(epochs=20, **training)
-    recipe = recipe_of(
-        CandidateSettings(architecture="efficientnet_lite0", training=settings), is_pretrained=True
-    )
+    recipe = recipe_of(CandidateSettings(architecture="efficientnet_lite0", training=settings))
     assert words in recipe
     assert f"4 of at most {most_epochs} epochs" in recipe
 
