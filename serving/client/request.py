@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -21,7 +20,7 @@ _REFUSALS = (400, 413, 422, 500)
 
 
 class Requester:
-    """Sends images to one model; a context manager.
+    """Sends images to one model, until it is closed.
 
     Args:
         url: Address of the server, without `/v1`.
@@ -62,17 +61,6 @@ class Requester:
             trust_env=not _is_loopback(base.host),
             follow_redirects=False,
         )
-
-    def __enter__(self) -> Requester:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""
