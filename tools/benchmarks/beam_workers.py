@@ -11,7 +11,7 @@ from ingestion.conversion import convert
 from tools.benchmarks.figures import WorkerFigures
 from tools.benchmarks.images import Sizes, load_images
 from tools.benchmarks.measurement import Tell, measure_in_turn, seconds_of
-from tools.benchmarks.nodes import build_dag, examples_artifact, run_node, schema_artifact
+from tools.benchmarks.nodes import build_dag, input_artifacts, run_node
 
 BeamArgs = tuple[str, ...]
 
@@ -55,10 +55,7 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Worke
     source = load_images(data, work_dir, sizes.num_images)
     convert(source, settings.data, records_dir, settings.beam.pipeline_args)
     dag = build_dag(settings, records_dir, work_dir)
-    inputs = {
-        "examples": examples_artifact(records_dir, work_dir / "examples"),
-        "schema": schema_artifact(work_dir / "schema"),
-    }
+    inputs = input_artifacts(records_dir, work_dir)
 
     def convert_again(args: BeamArgs) -> None:
         shutil.rmtree(work_dir / "again", ignore_errors=True)

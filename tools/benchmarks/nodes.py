@@ -32,6 +32,19 @@ def build_dag(settings: PipelineSettings, records_dir: Path, work_dir: Path) -> 
     return create_pipeline(settings, places)
 
 
+def input_artifacts(records_dir: Path, work_dir: Path) -> dict[str, Artifact]:
+    """Return what the first nodes that read records take: `examples` and `schema`.
+
+    Args:
+        records_dir: A conversion's folder.
+        work_dir: Gets a folder for each.
+    """
+    return {
+        "examples": examples_artifact(records_dir, work_dir / "examples"),
+        "schema": schema_artifact(work_dir / "schema"),
+    }
+
+
 def examples_artifact(records_dir: Path, uri: Path) -> Artifact:
     """Lay out converted records as ImportExampleGen does, by links instead of copies.
 

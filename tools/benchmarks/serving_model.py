@@ -17,7 +17,7 @@ from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import EnsemblePredictor, Predictor
 from pipeline.load_config import load_settings
 from serving.push_folder import SAVED_MODEL_FILE, pushed_versions, version_dir
-from tools.benchmarks.nodes import build_dag, examples_artifact, run_node, schema_artifact
+from tools.benchmarks.nodes import build_dag, input_artifacts, run_node
 
 _NUM_IMAGES = 72  # the Transform graph is the same for any number
 
@@ -65,10 +65,7 @@ def export_default_model(directory: Path, work_dir: Path) -> str:
     records_dir = work_dir / "records"
     source = open_source(data, work_dir, settings.data)
     convert(source, settings.data, records_dir, settings.beam.pipeline_args)
-    inputs = {
-        "examples": examples_artifact(records_dir, work_dir / "examples"),
-        "schema": schema_artifact(work_dir / "schema"),
-    }
+    inputs = input_artifacts(records_dir, work_dir)
     dag = build_dag(settings, records_dir, work_dir)
     run_node(dag, "Transform", inputs, work_dir / "transform", settings.beam.pipeline_args)
     graph = tft.TFTransformOutput(str(work_dir / "transform" / "transform_graph"))

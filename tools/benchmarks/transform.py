@@ -13,7 +13,7 @@ from models.preprocessing import decode_and_resize
 from tools.benchmarks.figures import PairedFigures
 from tools.benchmarks.images import Sizes, load_images
 from tools.benchmarks.measurement import Tell, measure_in_turn, seconds_of
-from tools.benchmarks.nodes import build_dag, examples_artifact, run_node, schema_artifact
+from tools.benchmarks.nodes import build_dag, input_artifacts, run_node
 
 NAME = "transform"
 TARGET = 0.5
@@ -37,10 +37,7 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
     source = load_images(data, work_dir, sizes.num_images)
     card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
     dag = build_dag(settings, records_dir, work_dir)
-    inputs = {
-        "examples": examples_artifact(records_dir, work_dir / "examples"),
-        "schema": schema_artifact(work_dir / "schema"),
-    }
+    inputs = input_artifacts(records_dir, work_dir)
     files = [str(records_dir / name) for name in card.files if name.startswith(SPLITS)]
 
     def ours() -> None:
