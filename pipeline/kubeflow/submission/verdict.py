@@ -11,12 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from contract import nodes as node_names
+from contract.command_line import EXIT_BAD_INPUT, EXIT_BROKEN, EXIT_DONE, EXIT_REFUSED
 from pipeline.kubeflow.submission.tasks import TaskState
 
-EXIT_PUSHED = 0
-EXIT_BROKEN = 1
-EXIT_BAD_INPUT = 2
-EXIT_REFUSED = 3
 VERDICT_TASK = node_names.VERDICT
 RUN_ENDED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
 # Kubernetes' and Argo's words before a container's own message, as in
@@ -39,7 +36,7 @@ class Verdict:
     @property
     def style(self) -> str:
         """Rich's style for the line."""
-        return "bold green" if self.exit_code == EXIT_PUSHED else "bold red"
+        return "bold green" if self.exit_code == EXIT_DONE else "bold red"
 
 
 def judge(
@@ -81,7 +78,7 @@ def judge(
             "which a refused run succeeds, too; compile it again",
             EXIT_BROKEN,
         )
-    return Verdict("BLESSED and pushed", EXIT_PUSHED)
+    return Verdict("BLESSED and pushed", EXIT_DONE)
 
 
 def _reason(task: TaskState, read_log: Callable[[TaskState], str]) -> str:

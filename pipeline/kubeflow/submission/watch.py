@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from contract.command_line import EXIT_BROKEN
 from pipeline.kubeflow.submission.client import Client, quiet
 from pipeline.kubeflow.submission.errors import (
     NETWORK_ERRORS,
@@ -19,13 +20,7 @@ from pipeline.kubeflow.submission.errors import (
 from pipeline.kubeflow.submission.file import CompiledPipeline
 from pipeline.kubeflow.submission.log import log_reader
 from pipeline.kubeflow.submission.tasks import TaskState, read_tasks
-from pipeline.kubeflow.submission.verdict import (
-    EXIT_BROKEN,
-    RUN_ENDED,
-    VERDICT_TASK,
-    Verdict,
-    judge,
-)
+from pipeline.kubeflow.submission.verdict import RUN_ENDED, VERDICT_TASK, Verdict, judge
 from pipeline.stages import format_seconds
 
 _MAX_FAILURES = 8  # in a row; with the pauses between them some four minutes
