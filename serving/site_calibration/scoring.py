@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from contract import features
 from contract.errors import InputError
 from models.session_model import SessionModel
+from serving.bisection import answer_each
 from serving.client.images import ReadyImage, prepare_image
 from serving.site_calibration.site_images import SiteImage
 
@@ -62,30 +63,30 @@ class _Scoring:
         self.num_unfamiliar: int | None = None
 
     def score(self, batch: Sequence[_Prepared]) -> None:
-        """Ask the model about a batch, about halves of it where it fails, down to one image."""
-        if not batch:
-            return
-        try:
-            answer = self._model.run(
-                features.SERVING_SIGNATURE, {features.IMAGE_BYTES: [each.encoded for each in batch]}
-            )
-        except tf.errors.InvalidArgumentError:
-            if len(batch) == 1:
-                self.left_out.append(
-                    LeftOut(name=batch[0].image.name, reason="the model cannot decode it")
-                )
-                return
-            middle = len(batch) // 2
-            self.score(batch[:middle])
-            self.score(batch[middle:])
-            return
-        probabilities = answer[features.PROBABILITY]
+        """Ask the model about a batch; leave out what it refuses."""
+        outcomes = answer_each(batch, self._ask, tf.errors.InvalidArgumentError)
+        for prepared, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, tf.errors.InvalidArgumentError):
+                left_out = LeftOut(name=prepared.image.name, reason="the model cannot decode it")
+                self.left_out.append(left_out)
+                continue
+            probability, is_unfamiliar = outcome
+            if is_unfamiliar is not None:
+                self.num_unfamiliar = (self.num_unfamiliar or 0) + is_unfamiliar
+            self.scored.append((prepared.image, probability))
+
+    def _ask(self, batch: Sequence[_Prepared]) -> list[tuple[float, bool | None]]:
+        """Return each image's probability, and whether it is unfamiliar where the model says."""
+        answer = self._model.run(
+            features.SERVING_SIGNATURE, {features.IMAGE_BYTES: [each.encoded for each in batch]}
+        )
+        is_unfamiliar: Sequence[bool | None] = [None] * len(batch)
         if features.FAMILIARITY in answer:
             is_unfamiliar = features.is_unfamiliar(
                 answer[features.FAMILIARITY], answer[features.FAMILIARITY_THRESHOLD]
-            )
-            self.num_unfamiliar = (self.num_unfamiliar or 0) + int(np.sum(is_unfamiliar))
-        self.scored += zip((each.image for each in batch), map(float, probabilities), strict=True)
+            ).tolist()
+        probabilities = map(float, answer[features.PROBABILITY])
+        return list(zip(probabilities, is_unfamiliar, strict=True))
 
 
 def score_images(

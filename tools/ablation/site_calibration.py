@@ -176,6 +176,7 @@ def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]
     from ingestion.splits import assign_splits
     from models.session_model import SessionModel
     from models.stress import STRESSES, stressed_images
+    from serving.bisection import answer_each
     from serving.push_folder import is_complete, pushed_versions, version_dir
 
     settings = load_settings(options.config, options.overrides).data
@@ -187,15 +188,28 @@ def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]
         model_dir = version_dir(model_dir, versions[-1])
     judge, model = judge_of(model_dir), SessionModel(model_dir)
 
-    def score(images: Sequence[bytes]) -> Scores:
+    def row(name: str, labels: Labels, images: Sequence[bytes]) -> Row:
+        scores, is_judged = score(images)
+        return judge.row(name, labels[is_judged], scores[is_judged])
+
+    def score(images: Sequence[bytes]) -> tuple[Scores, Labels]:
+        """Return the scores, NaN where the model refuses an image, and which it judged."""
         size = judge.settings.batch_size
-        batches = [
-            model.run(
-                features.SERVING_SIGNATURE, {features.IMAGE_BYTES: images[start : start + size]}
-            )[features.PROBABILITY]
+        scores = [
+            np.nan if isinstance(outcome, tf.errors.InvalidArgumentError) else outcome
             for start in range(0, len(images), size)
+            for outcome in answer_each(
+                images[start : start + size], ask, tf.errors.InvalidArgumentError
+            )
         ]
-        return np.concatenate(batches)
+        is_judged = ~np.isnan(scores)
+        if not np.all(is_judged):
+            print(f"{np.sum(~is_judged)} images refused by the model, left out", file=sys.stderr)
+        return np.array(scores, np.float32), is_judged
+
+    def ask(images: Sequence[bytes]) -> list[float]:
+        answers = model.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: images})
+        return answers[features.PROBABILITY].tolist()
 
     def encode(pixels: NDArray[np.uint8]) -> list[bytes]:
         return [bytes(tf.io.encode_png(image).numpy()) for image in pixels]
@@ -216,7 +230,10 @@ def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]
 
     with tempfile.TemporaryDirectory(prefix="site-measurement-") as folder:
         names, labels, encoded = read(options.data, Path(folder) / "data", options.split)
-        scores = score(encoded)
+        scores, is_judged = score(encoded)
+        names = [name for name, judged in zip(names, is_judged, strict=True) if judged]
+        encoded = [image for image, judged in zip(encoded, is_judged, strict=True) if judged]
+        labels, scores = labels[is_judged], scores[is_judged]
         yield judge.row("as it is", labels, scores)
         rng = np.random.default_rng(_SEED)
         for prevalence in _PREVALENCES:
@@ -236,13 +253,13 @@ def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]
             ]
         )
         for stress in STRESSES:
-            yield judge.row(stress, labels, score(encode(stressed_images(pixels, stress))))
-        yield judge.row("rotated by 90 degrees", labels, score(encode(np.rot90(pixels, 1, (1, 2)))))
-        yield judge.row("negatives", labels, score(encode(255 - pixels)))
+            yield row(stress, labels, encode(stressed_images(pixels, stress)))
+        yield row("rotated by 90 degrees", labels, encode(np.rot90(pixels, 1, (1, 2))))
+        yield row("negatives", labels, encode(255 - pixels))
         for also in options.also:
             name, _, source = also.partition("=")
             _, other_labels, other = read(source, Path(folder) / name, "all")
-            yield judge.row(name, other_labels, score(other))
+            yield row(name, other_labels, other)
     model.close()
 
 

@@ -43,8 +43,11 @@ def test_sites_are_made_of_labelled_images(tmp_path, capsys):
             path.write_bytes(encode(value))
     arguments = ["--model", str(tmp_path / "model"), "--data", str(tmp_path / "data")]
     arguments += ["--split", "all", "--also", f"elsewhere={tmp_path / 'other'}", *FAST]
+    # The model refuses a picture of one grey level: that image is left out, and ends nothing.
+    (tmp_path / "data" / "NORMAL" / "flat-after-stress.png").write_bytes(encode(-1e3))
     assert site_calibration.main(arguments) == 0
-    printed = capsys.readouterr().out
+    printed, said = capsys.readouterr()
+    assert "1 images refused by the model, left out" in said
     sites = ["as it is", "prevalence 0.2", *STRESSES, "rotated by 90 degrees", "elsewhere"]
     assert all(f"| {name} |" in printed for name in sites)
 
