@@ -20,11 +20,6 @@ def pod_root() -> Path:
     return Path(os.environ.get(ROOT_VARIABLE, "/"))
 
 
-def is_in_object_store(uri: str) -> bool:
-    """Tell whether a URI is of a scheme that the launcher copies."""
-    return uri.startswith(tuple(_FOLDERS))
-
-
 def to_local(uri: str) -> str:
     """Return the path of the launcher's copy; what is no object's URI comes back as it is."""
     for scheme, folder in _FOLDERS.items():

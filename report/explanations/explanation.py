@@ -109,11 +109,6 @@ class Explanation:
         """Of pneumonia, calibrated, in [0, 1]."""
         return float(expit(self.log_odds))
 
-    @property
-    def blurred_probability(self) -> float:
-        """The same of the blurred copy."""
-        return float(expit(self.blurred_log_odds))
-
 
 def explain(
     candidate: ExplainedCandidate, image: np.ndarray, *, num_samples: int, seed: int

@@ -7,9 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.axes import Axes
 
-from contract import features
 from evaluation.curves import Band, Curves, Reliability, ThresholdCurves
-from evaluation.intervals import wilson_interval
 from evaluation.slice_metrics import SliceMetrics
 from report.page.drawing import (
     COLOURS,
@@ -119,41 +117,6 @@ def _add_steps(axes: Axes, band: Band, colour: str, dashes: str, label: str) -> 
 _LEGEND_INCHES = 0.2
 
 
-def draw_confusion_matrix(metrics: SliceMetrics) -> Picture:
-    """Draw truth against call, each cell with its count and its share of the truth."""
-    counts = ((metrics.tn, metrics.fp), (metrics.fn, metrics.tp))
-    with style():
-        figure, axes = create_figure()
-        shares = [[count / max(1, sum(line)) for count in line] for line in counts]
-        axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-        for down, line in enumerate(counts):
-            for across, count in enumerate(line):
-                share = shares[down][across]
-                axes.text(
-                    across,
-                    down,
-                    f"{count:,}\n{share:.1%}\n{_interval(count, sum(line))}",
-                    ha="center",
-                    va="center",
-                    color="white" if share > 0.5 else "black",
-                    fontsize=9,
-                )
-        axes.set_xticks((0, 1), features.LABELS)
-        axes.set_yticks((0, 1), features.LABELS, rotation=90, va="center")
-        axes.set(title="Confusion matrix", xlabel="called", ylabel="truth")
-        axes.tick_params(length=0)
-        source = svg_uri(figure)
-    negatives = metrics.n - metrics.positives
-    return Picture(
-        source,
-        f"Confusion matrix: of {metrics.positives} images with pneumonia {metrics.tp} were called "
-        f"pneumonia and {metrics.fn} normal; of {negatives} normal images {metrics.tn} were called "
-        f"normal and {metrics.fp} pneumonia.",
-        f"Share of each row with its 95% interval; normal n = {negatives:,}, pneumonia "
-        f"n = {metrics.positives:,}.",
-    )
-
-
 def draw_calibration(reliability: Reliability, num_images: int) -> Picture:
     """Draw the observed share of pneumonia over the probability, and the bins' images below."""
     bins = reliability.bins
@@ -194,8 +157,3 @@ def draw_calibration(reliability: Reliability, num_images: int) -> Picture:
         f"{format_interval(reliability.calibrated_low, reliability.calibrated_high)} on as many. "
         "The larger a dot, the more images.",
     )
-
-
-def _interval(successes: int, trials: int) -> str:
-    interval = wilson_interval(successes, trials)
-    return "" if interval is None else f"{interval[0]:.1%} to {interval[1]:.1%}"

@@ -23,6 +23,7 @@ from evaluation.predictive_values import (
 )
 from evaluation.resampling import Resampler, create_resampler
 from evaluation.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
+from report.confusion_matrix import draw_confusion_matrix
 from report.page.estimate_cells import estimate_cell
 from report.page.parts import (
     Cell,
@@ -42,7 +43,6 @@ from report.performance.coverage import (
 )
 from report.performance.figures import (
     draw_calibration,
-    draw_confusion_matrix,
     draw_precision_recall,
     draw_roc,
     draw_threshold_curves,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from evaluation.slice_metrics import Estimate, SliceMetrics
+from evaluation.slice_metrics import Estimate
 from report.candidates.recipe import METRICS, describe_recipe, draw_learning_curve
+from report.confusion_matrix import draw_confusion_matrix
 from report.page.drawing import COLOURS, DASHES, create_figure, style, svg_uri
 from report.page.page import html_environment
 from report.page.parts import Picture
@@ -62,7 +63,7 @@ def _pictures(row: StudyRow) -> list[Picture]:
     curves = [
         draw_learning_curve(row.name, row.history, metric, row.kept_epoch) for metric in METRICS
     ]
-    return [*curves, draw_confusion_matrix(row.name, row.as_study)]
+    return [*curves, draw_confusion_matrix(row.as_study, of=row.name)]
 
 
 def _roc_pictures(table: StudyTable) -> list[Picture]:
@@ -91,34 +92,6 @@ def _format_difference(ours: float | None, published: float) -> str:
 
 
 _ROC_WIDTH_INCHES, _LEGEND_LINE_INCHES = 4.2, 0.22
-
-
-def draw_confusion_matrix(name: str, metrics: SliceMetrics) -> Picture:
-    """Draw truth against prediction, each cell with its count and its share of the truth."""
-    counts = ((metrics.tn, metrics.fp), (metrics.fn, metrics.tp))
-    classes = ("normal", "pneumonia")
-    with style():
-        figure, axes = create_figure()
-        shares = [[count / max(1, sum(line)) for count in line] for line in counts]
-        axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-        for down, line in enumerate(counts):
-            for across, count in enumerate(line):
-                share = shares[down][across]
-                colour = "white" if share > 0.5 else "black"
-                text = f"{count}\n{share:.1%}"
-                axes.text(across, down, text, ha="center", va="center", color=colour)
-        axes.set_xticks((0, 1), classes)
-        axes.set_yticks((0, 1), classes, rotation=90, va="center")
-        axes.set(title="Confusion matrix on test", xlabel="called", ylabel="truth")
-        axes.tick_params(length=0)
-        source = svg_uri(figure)
-    return Picture(
-        source,
-        f"Confusion matrix of {name} on test: of {metrics.positives} images with pneumonia "
-        f"{metrics.tp} were called pneumonia and {metrics.fn} normal; of "
-        f"{metrics.n - metrics.positives} normal images {metrics.tn} were called normal and "
-        f"{metrics.fp} pneumonia.",
-    )
 
 
 def draw_roc_curves(title: str, rows: Sequence[StudyRow]) -> Picture:

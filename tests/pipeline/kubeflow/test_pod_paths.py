@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.kubeflow.pod_paths import is_in_object_store, to_local, to_remote_everywhere
+from pipeline.kubeflow.pod_paths import to_local, to_remote_everywhere
 
 URIS = ["minio://mlpipeline/v2/a/b", "s3://bucket/a", "gs://bucket/a"]
 
@@ -17,7 +17,6 @@ def test_real_pods_have_the_launchers_folders_at_their_root(monkeypatch):
 @pytest.mark.parametrize("uri", URIS)
 def test_there_and_back(uri, monkeypatch, tmp_path):
     monkeypatch.setenv("KFP_POD_ROOT", str(tmp_path))
-    assert is_in_object_store(uri)
     assert to_local(uri).startswith(str(tmp_path))
     assert to_remote_everywhere({"uri": to_local(uri), "rest": [to_local(uri), 1]}) == {
         "uri": uri,
@@ -27,7 +26,6 @@ def test_there_and_back(uri, monkeypatch, tmp_path):
 
 def test_other_places_stay_and_nulls_go():
     assert to_local("/mnt/data/records") == "/mnt/data/records"
-    assert not is_in_object_store("/mnt/data/records")
     assert to_remote_everywhere({"a": None, "b": [None, "/mnt/x"], "c": 0.0}) == {
         "b": ["/mnt/x"],
         "c": 0.0,

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from report.study.comparison import make_table
-from report.study.page import draw_confusion_matrix, draw_roc_curves, render_page
+from report.study.page import draw_roc_curves, render_page
 from tests.report.study.conftest import LABELS
 
 EVIL = '<script>alert("x")</script>'
@@ -111,15 +111,6 @@ def svg_of(picture):
     prefix, _, data = picture.source.partition(",")
     assert prefix == "data:image/svg+xml;base64"
     return ElementTree.fromstring(base64.b64decode(data))
-
-
-def test_a_confusion_matrix_tells_its_counts(row_of):
-    picture = draw_confusion_matrix("ann_deep", row_of().as_study)
-    assert picture.alt == (
-        "Confusion matrix of ann_deep on test: of 6 images with pneumonia 5 were called pneumonia "
-        "and 1 normal; of 4 normal images 3 were called normal and 1 pneumonia."
-    )
-    svg_of(picture)
 
 
 def test_roc_curves_tell_their_areas(row_of):
