@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from contract.command_line import EXIT_BROKEN, EXIT_DONE, EXIT_REFUSED, run_command
 from contract.settings import PipelineSettings
 from pipeline import convert
+from pipeline.folder_lock import locked_folder
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (
@@ -84,10 +85,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert, compile, emulate, and tell the verdict; return the exit code.
+    """Convert, compile, emulate, and print the verdict; return the exit code.
 
     Raises:
-        InputError: The data, the configuration or a parameter cannot be used.
+        InputError: The data, the configuration or a parameter cannot be used, or another run
+            uses the output folder.
     """
     output = options.output.resolve()
     volume = output / "volume"  # what the mounted volume is on a cluster
@@ -105,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         ],
     )
     pipeline_file = output / "pipeline.yaml"
-    with quiet_logs(log_file) as console:
+    with locked_folder(output), quiet_logs(log_file) as console:
         data = ["--data", options.data] if options.data else []
         conversion = convert.parse_arguments(
             [*data, "--output", str(volume / "records"), "--in-folder-named-by-content"]

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contract.command_line import EXIT_BAD_INPUT
+from pipeline.folder_lock import locked_folder
+
 # A candidate that trains in a moment, and a gate that lets it pass.
 TINY = (
     "candidates.compact_resnet={architecture: ann_small, tune: false, normalisation: none}",
@@ -55,6 +58,14 @@ def test_compiling_writes_both_documents_and_tells_what_comes_next(repository, t
     assert images == {"registry.example/pneumonia:7"}
     assert platform["platforms"]["kubernetes"]
     assert "submit.py" in result.stdout
+
+
+def test_a_second_local_run_in_a_folder_is_refused(repository, tmp_path):
+    with locked_folder(tmp_path / "out"):
+        result = call(repository, tmp_path, "local.py", "--output", "out")
+    assert result.returncode == EXIT_BAD_INPUT
+    assert "another run works in this folder" in result.stderr
+    assert not (tmp_path / "out" / "volume").exists()
 
 
 @pytest.mark.parametrize(
