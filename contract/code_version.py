@@ -19,8 +19,8 @@ from contract.installed import version_of
 _ROOT = Path(__file__).resolve().parent.parent
 LIBRARIES = ("tfx", "tensorflow", "keras", "tensorflow-transform", "tensorflow-model-analysis")
 _DATA_SUFFIXES = (".pbtxt", ".jinja", ".css")  # what a module reads from its own folder
-# Settings are data: what a node uses of them stands in its execution properties by value, so a
-# new default or another section's setting changes no other node's key.
+# Settings are data: a node's execution properties hold those it uses by value, so a new default
+# or a setting of another section leaves its key as it is.
 _BY_VALUE = ("contract.settings",)
 
 

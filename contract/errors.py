@@ -17,7 +17,7 @@ class RejectedImageError(ValueError):
     """One image is left out; the message is the reason that the dataset card shows.
 
     Args:
-        reason: In words of our own; holds nothing of the file.
+        reason: The project's own wording, with no text from the file.
         quoted: What a library or the file says, which may hold parts of the file. It is shown as
             one printable line of bounded length.
 

@@ -1,4 +1,4 @@
-"""Progress of long work, told through `logging` so that every runner can show it.
+"""Progress of long work, reported through `logging` so that every runner can show it.
 
 A record on the logger `LOGGER_NAME` carries a `Progress` in its `progress`
 attribute. `local_runner.py` draws bars from it; elsewhere it is a log line.
@@ -36,7 +36,7 @@ class Progress:
 def report_progress(
     stage: str, done: int, total: int, unit: str, values: Mapping[str, float] | None = None
 ) -> None:
-    """Tell whoever listens how far `stage` has come; fields as in `Progress`."""
+    """Log how far `stage` has come; fields as in `Progress`."""
     progress = Progress(stage, done, total, unit, dict(values or {}))
     figures = "".join(f", {name} {value:.4g}" for name, value in progress.values.items())
     _LOGGER.info(
