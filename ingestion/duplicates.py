@@ -13,7 +13,7 @@ from contract.errors import InputError
 from contract.facts import ImageFacts
 
 _NAMED_IN_ERRORS = 5
-# Whoever stands later keeps the image: what is judged on must not have been learned.
+# The later split keeps the image: a model must not be tested on what it was trained on.
 _KEEPING_ORDER = (features.TRAIN, features.VALIDATION, features.TEST)
 
 

@@ -71,7 +71,7 @@ class DecodedImage:
 
 
 def read_image(path: Path, max_image_pixels: int) -> DecodedImage:
-    """Read and verify a JPEG, PNG or DICOM file, told apart by content, not by name.
+    """Read and verify a JPEG, PNG or DICOM file, recognised by content, not by name.
 
     Args:
         path: The file.
@@ -252,7 +252,7 @@ def _turn(pixels: GreyPixels, orientation: int) -> GreyPixels:
 def _does_pillow_open(data: bytes, header: ImageHeader) -> bool:
     """Return whether viewers that are built on Pillow show a file, too.
 
-    The header decides for all but PNGs with unusual chunks: these may stand behind the pixels.
+    The header decides for all but PNGs with unusual chunks: these may follow the pixels.
     """
     try:
         with warnings_ignored():

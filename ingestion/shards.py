@@ -58,8 +58,8 @@ def plan_shards(
 ) -> list[ShardPlan]:
     """Divide images into shards.
 
-    Within a split, images stand in the order of a hash of their ids, which
-    mixes classes and patients, and are dealt out to the shards in turn.
+    Within a split, images are ordered by a hash of their ids, which mixes
+    classes and patients, and dealt out to the shards in turn.
 
     Args:
         images: All images.

@@ -1,4 +1,4 @@
-"""The drawn data set that stands in where no X-rays are given.
+"""The drawn data set that is used where no X-rays are given.
 
 It exists so that the pipeline runs anywhere. Its images mean nothing clinically,
 and every result from them says so.
@@ -70,7 +70,7 @@ class PlannedImage:
 
 
 def plan_images(settings: SyntheticSettings) -> list[PlannedImage]:
-    """Lay out the set: which patients, how many images of each, in which files.
+    """Plan the set: which patients, how many images of each, in which files.
 
     Args:
         settings: Number of images, share of pneumonia, and seed.
@@ -145,7 +145,7 @@ def draw_image(planned: PlannedImage, settings: SyntheticSettings) -> NDArray[np
     )
     chest = drawing.draw_chest(across, down, anatomy)
     taken = drawing.draw_vessels(across, down, film.vessels, rng)
-    # A stream of its own: without its finding, the image would be the same elsewhere.
+    # A separate stream, so that the finding changes nothing else in the image.
     finding_rng = random_stream(settings, FINDING_STREAM, planned.index)
     if planned.subtype == BACTERIAL:
         consolidation = drawing.sample_consolidation(patient_rng)
@@ -171,7 +171,7 @@ def write_synthetic_set(output_dir: Path, settings: SyntheticSettings) -> Path:
 
     Returns:
         The folder `chest_xray` in `output_dir`, which holds `train/NORMAL` and
-        `train/PNEUMONIA`. Beside it stands `NOTICE_FILE`.
+        `train/PNEUMONIA`. `NOTICE_FILE` is next to it.
 
     Raises:
         InputError: `output_dir` holds something else, or cannot be written.

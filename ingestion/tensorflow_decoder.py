@@ -41,9 +41,9 @@ def _decoder() -> Callable[[bytes], GreyPixels]:
     with graph.as_default():
         encoded = tf.compat.v1.placeholder(tf.string, [])
         decoded = tf.io.decode_image(encoded, channels=1, expand_animations=False)
-    # A session of its own rather than eager execution: that would settle the devices of the whole
-    # process, and take a GPU's memory, before the pipeline has configured them.
-    # Each image is decoded in the thread that asks: handing it over costs more than a small image.
+    # A session rather than eager execution, which would fix the devices of the whole process and
+    # take a GPU's memory before the pipeline has configured them.
+    # Each image is decoded in the calling thread: handing over a small one costs more than that.
     config = tf.compat.v1.ConfigProto(
         device_count={"GPU": 0}, inter_op_parallelism_threads=-1, intra_op_parallelism_threads=1
     )

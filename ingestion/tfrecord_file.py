@@ -152,7 +152,7 @@ def read_records(path: Path) -> Iterator[bytes]:
 def write_gzip_records(path: Path, records: Iterable[bytes]) -> int:
     """Write serialised records to a gzipped TFRecord file and return how many there were.
 
-    Equal records give equal files: no name and no time stands in the header.
+    Equal records give equal files: the header holds neither name nor time.
 
     Raises:
         tf.errors.OpError: The file cannot be written.
