@@ -118,7 +118,7 @@ def _precision_on_grid(hits: Floats, alarms: Floats) -> tuple[Floats, float]:
     recalls = hits / hits[-1]
     area = float(np.sum(np.diff(recalls, prepend=0.0) * precision))
     first = np.searchsorted(recalls, np.maximum(GRID, _ROUNDING) - _ROUNDING)
-    # At sensitivity 0 stands the first point that has any.
+    # Sensitivity 0 takes the first point with any hit.
     first[0] = np.searchsorted(recalls, 0.0, side="right")
     return precision[first], min(1.0, area)
 
@@ -169,7 +169,7 @@ def _band(thresholds: Floats, successes: npt.NDArray[np.integer], trials: int) -
 
 @dataclasses.dataclass(frozen=True)
 class Bin:
-    """The images whose probability lies in [low, high).
+    """The images with a probability in [low, high).
 
     Attributes:
         low: In [0, 1].
@@ -207,10 +207,10 @@ class Reliability:
 def measure_reliability(probabilities: npt.ArrayLike, resampler: Resampler) -> Reliability:
     """Measure the calibration in bins of equal width, those of the calibration error.
 
-    Chance alone makes gaps, so the error is never 0 and a resample's is larger than the split's.
-    The interval therefore is the basic bootstrap's (A. C. Davison and D. V. Hinkley, "Bootstrap
-    methods and their application", 1997, section 5.2), which takes that off, widened to hold the
-    error. Beside it stands the error of a calibrated model: labels are drawn from the
+    Chance alone makes gaps, so the error is never 0, and a resample's is larger than the split's.
+    The basic bootstrap interval (A. C. Davison and D. V. Hinkley, "Bootstrap methods and their
+    application", 1997, section 5.2) corrects for that; it is widened to hold the error. For
+    comparison, the error of a calibrated model is simulated by drawing labels from the
     probabilities (J. Bröcker and L. A. Smith, Weather and Forecasting 22 (2007), 651-661).
 
     Args:

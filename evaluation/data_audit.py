@@ -97,11 +97,11 @@ def audit_shortcuts(measured: Mapping[str, Measured], settings: DataSettings) ->
 
 
 def audit_splits(measured: Mapping[str, Measured], settings: DataSettings) -> SplitDifferences:
-    """Find out whether nuisance features tell splits apart, and log a warning where they do.
+    """Measure how well nuisance features separate splits, and log a warning of strong differences.
 
     Args:
         measured: By split.
-        settings: Say from when on a difference is strong.
+        settings: Hold the area at which a difference is strong.
     """
     report = compare_splits(measured, settings.split_warning_auc)
     for difference in report.differences:

@@ -33,7 +33,7 @@ class DecisionBand(BaseModel):
     high: float = Field(ge=0.0, le=1.1)
 
     def refers(self, probabilities: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Return which scores lie in the band, bool [n], as float32 compares them."""
+        """Return which scores are in the band, bool [n], compared as float32."""
         scores = np.asarray(probabilities, np.float32)
         return np.asarray((scores >= np.float32(self.low)) & (scores < np.float32(self.high)))
 

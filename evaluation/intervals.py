@@ -18,7 +18,7 @@ def wilson_interval(
 ) -> tuple[float, float] | None:
     """Return the score interval of a proportion.
 
-    The interval keeps its coverage near 0 and 1, where recall and specificity lie and where
+    The interval keeps its coverage near 0 and 1, where recall and specificity usually are and
     the textbook interval p +- z * sqrt(p * (1 - p) / n) collapses.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical

@@ -16,11 +16,11 @@ class Referral(BaseModel):
     """What follows from the settings of a referral on validation.
 
     Attributes:
-        settings: The bounds that were asked for.
+        settings: The bounds that were set.
         band: Scores that are referred.
         num_cases: Validation images.
         num_unfamiliar: Of these, referred because they are unlike the training images.
-        num_uncertain: Of the familiar ones, referred because their score lies in the band.
+        num_uncertain: Of the familiar ones, referred because their score is in the band.
         decided: Figures of what is neither, at the operating point.
     """
 

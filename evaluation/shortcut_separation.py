@@ -1,4 +1,4 @@
-"""How well each nuisance feature alone tells the classes apart."""
+"""How well each nuisance feature alone separates the classes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ShortcutReport(Record):
     Attributes:
         n: Images that were measured, of `train` and `validation`.
         positives: Images of pneumonia among them.
-        warning_auc: Area from which on a shortcut is strong.
+        warning_auc: Smallest area of a strong shortcut.
         shortcuts: The strongest first.
     """
 
@@ -80,7 +80,7 @@ def find_shortcuts(
     Args:
         statistics: Features by name, of each of n images; the same names for all.
         labels: [n], 0 (normal) or 1 (pneumonia), both present.
-        warning_auc: Area from which on a shortcut is strong, in [0, 1].
+        warning_auc: Smallest area of a strong shortcut, in [0, 1].
 
     Raises:
         ValueError: A class is missing, or the lengths differ.

@@ -17,7 +17,7 @@ Sites = Mapping[str, Sequence[str]]  # each image's group, [n], by scheme
 
 
 class PseudoSite(Record):
-    """One part of validation, as if it were a hospital of its own.
+    """One part of validation, treated as a hospital.
 
     Attributes:
         scheme: What the images are grouped by, e.g. "exposure".

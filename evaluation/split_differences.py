@@ -1,10 +1,10 @@
 """Whether nuisance features alone separate the images of two splits (adversarial validation).
 
 A classifier learns from nuisance features alone which split an image is of. An area of 0.5 means
-that it cannot tell: validation then says what to expect of the other split, and no more. An area
-near 1 means that the other split was made otherwise, as by another hospital, and that figures on
-validation promise nothing about it. Each class is asked by itself: otherwise another share of
-pneumonia would look like another way of making images.
+that it cannot separate them: figures on validation then predict those on the other split. An area
+near 1 means that the other split was made differently, as by another hospital, and that figures on
+validation promise nothing about it. Each class is compared separately: otherwise a different share
+of pneumonia would look like a different way of making images.
 
 Nothing is trained, tuned or chosen by what is found.
 """
@@ -31,7 +31,7 @@ _SEED = 0
 
 
 class SplitDifference(Record):
-    """How well images of one class of two splits can be told apart.
+    """How well images of one class can be separated by split.
 
     Attributes:
         first: A split.
@@ -65,7 +65,7 @@ class SplitDifferences(Record):
     """All comparisons of a run.
 
     Attributes:
-        warning_auc: Area from which on a difference is strong.
+        warning_auc: Smallest area of a strong difference.
         differences: By pair of splits, then by class.
     """
 
@@ -88,7 +88,7 @@ def compare_splits(splits: Mapping[str, Measured], warning_auc: float) -> SplitD
 
     Args:
         splits: By name; those of `features.SPLITS`.
-        warning_auc: Area from which on a difference is strong, in [0, 1].
+        warning_auc: Smallest area of a strong difference, in [0, 1].
     """
     return SplitDifferences(
         warning_auc=warning_auc,

@@ -2,7 +2,7 @@
 
 The model answers both questions itself: AUC and calibration are taken from its `probability`,
 recall and its kin from `called_pneumonia`, the comparison with the threshold that it ships. TFMA's
-own threshold of 0.5 then only tells a decision of 0 from a decision of 1.
+own threshold of 0.5 then only separates decisions of 0 from decisions of 1.
 
 Only the whole test split has bounds here. A bound without a slicing spec would also be asked of
 the normal slice, whose recall is NaN, and NaN fails. Pneumonia slices are judged by
@@ -25,7 +25,7 @@ from evaluation.gate import CHANGE_TOLERANCE
 
 SLICE_FEATURES = (features.SUBTYPE, features.SIZE_GROUP, features.SHARPNESS_GROUP)
 
-# Metric names, as they stand in an evaluation.
+# Metric names, as an evaluation has them.
 AUC = "auc"
 RECALL = "recall"
 SPECIFICITY = "specificity"
@@ -48,7 +48,7 @@ _DECISION_THRESHOLD = 0.5  # between the decisions 0 and 1
 def create_eval_config(settings: GateSettings) -> config_pb2.EvalConfig:
     """Return the evaluation of the `serving_examples` signature under `settings`.
 
-    Change thresholds stand in it always; they take effect where the Evaluator gets a baseline.
+    It always has change thresholds; they take effect where the Evaluator gets a baseline.
 
     Args:
         settings: The gate's bounds.
