@@ -1,4 +1,4 @@
-"""Digests that tell whether two models come from the same data and have the same weights."""
+"""Digests that show whether two models come from the same data and have the same weights."""
 
 from __future__ import annotations
 

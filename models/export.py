@@ -167,7 +167,7 @@ class ServedModel(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
     def cases(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Tell TFMA, which slices by it, whether each raw record is decided or referred.
+        """Return, for TFMA's slices, whether each raw record is decided or referred.
 
         Args:
             examples: string [n], serialized `tf.Example` of the feature contract.
@@ -206,17 +206,17 @@ def _images_of(examples: tf.Tensor) -> tf.Tensor:
     parsed = tf.io.parse_example(
         examples,
         {features.IMAGE_BYTES: tf.io.FixedLenFeature([], tf.string)},
-        # The error of a record without an image tells its name.
+        # For the error message of a record without an image.
         example_names=tf.strings.join(["record ", indexes, " of the batch"]),
     )
     return parsed[features.IMAGE_BYTES]
 
 
 def information_function(provenance: Provenance) -> tf.types.experimental.PolymorphicFunction:
-    """Return a function that tells a model's origin, one row for each row that it is given.
+    """Return a function that answers every input row with a row that has the model's origin.
 
-    It ignores what it is given, but needs something: TF Serving's REST API calls no signature
-    without an input.
+    Only the number of input rows matters. There is an input at all because TF Serving's REST API
+    calls no signature without one.
     """
     facts = provenance.facts()
 
@@ -237,8 +237,8 @@ def export_model(
     Args:
         served: The model.
         directory: A new folder; it will hold `saved_model.pb`.
-        provenance: Where the model comes from; it is written beside the graph and told by
-            `INFORMATION_SIGNATURE`. A model of no run has none of the two.
+        provenance: Where the model comes from; it is written beside the graph and returned by
+            `INFORMATION_SIGNATURE`. None leaves out both.
     """
     signatures = {
         features.SERVING_SIGNATURE: served.serve,
@@ -249,7 +249,7 @@ def export_model(
     if provenance is not None:
         signatures[features.INFORMATION_SIGNATURE] = information_function(provenance)
     tf.saved_model.save(served, str(directory), signatures=signatures)
-    # After the graph: saving makes a folder of its own.
+    # After the graph: saving creates the folder.
     write_warm_up(directory, tuple(signatures))
     if provenance is not None:
         provenance.write(directory / ASSETS_EXTRA_DIR / PROVENANCE_FILE)

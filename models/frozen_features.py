@@ -16,7 +16,7 @@ _PARTS = {PREPROCESSING, BACKBONE, HEAD}
 
 
 def has_frozen_backbone(network: keras.Model) -> bool:
-    """Tell whether a network has a backbone, none of whose variables are trained."""
+    """Return whether a network has a backbone, none of whose variables are trained."""
     if not _has_parts(network):
         return False
     return not network.get_layer(BACKBONE).trainable_variables

@@ -1,7 +1,7 @@
 """Name the images of a batch that must not be judged, inside the served graph.
 
-What ingestion and the client turn or leave out, a server would judge without a word: whoever asks
-it without the client, TensorFlow Serving's own clients included, meets the same checks here.
+Ingestion and our client turn or leave out such images. Requests of other clients, such as those of
+TensorFlow Serving, pass neither, so the graph checks them itself instead of judging them silently.
 """
 
 from __future__ import annotations

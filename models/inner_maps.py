@@ -132,5 +132,5 @@ def _trunk(network: keras.Model) -> keras.Model:
 
 
 def _is_nested(network: keras.Model) -> bool:
-    """Tell whether a network is of the pretrained family, whose maps are in its backbone."""
+    """Return whether a network is of the pretrained family, whose maps are in its backbone."""
     return {layer.name for layer in network.layers} >= {PREPROCESSING, BACKBONE, HEAD}

@@ -136,7 +136,7 @@ def stage_rates(network: keras.Model, decay: float) -> dict[int, float]:
     every image has, its last ones know ImageNet (Howard and Ruder 2018, "Universal Language Model
     Fine-tuning", 3.2).
 
-    A stage is what lies between two changes of the maps' size. The last one has `decay`, the
+    A stage is the layers between two changes of the maps' size. The last one has `decay`, the
     one before it `decay ** 2`, and so on; the head has the whole rate.
 
     Args:

@@ -25,7 +25,7 @@ class Predictor(tf.Module):
         network: float32 [n, s, s, 3] in [0, 1] -> probability [n, 1].
         candidate: Crop, size, normalisation and number of views.
         calibration: What is applied to the network's probability.
-        familiar: Where the features of familiar images lie; None where `answer` is not asked.
+        familiar: Distribution of the features of familiar images; None where `answer` is not used.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ def _calibrate(probability: tf.Tensor, calibration: Calibration) -> tf.Tensor:
 def familiar_images(
     network: keras.Model, candidate: CandidateSettings, images: np.ndarray
 ) -> FamiliarImages:
-    """Measure where the features of training images lie.
+    """Estimate the distribution of the features of training images.
 
     Args:
         network: Trained.

@@ -1,8 +1,8 @@
 """Where an exported model comes from, readable from its folder alone.
 
-The record lies beside the graph, in `assets.extra`, and the signature `model_information` tells
+The record is beside the graph, in `assets.extra`, and the signature `model_information` returns
 the same. It holds no time and no path: the same model, exported again, is the same bytes, so that
-a push knows it. `python -m models.provenance FOLDER` prints it, without TensorFlow.
+a push recognises it. `python -m models.provenance FOLDER` prints it, without TensorFlow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from evaluation.decision_band import DecisionBand
 if TYPE_CHECKING:  # it brings scikit-learn, seconds that printing does without
     from evaluation.training_report import TrainingReport
 
-ASSETS_EXTRA_DIR = "assets.extra"  # TensorFlow passes over what lies there, and servers read it
+ASSETS_EXTRA_DIR = "assets.extra"  # ignored by TensorFlow, copied and read by servers
 PROVENANCE_FILE = "provenance.json"
 _VERSION_DIGITS = 16
 _PARTS = ("referral", "band", "site_calibration", "base_band")

@@ -1,6 +1,6 @@
 """The scores that an exported model gave on validation, so that another site can be compared.
 
-They lie beside the graph, in `assets.extra`: calibrated probabilities by class, sorted. Nothing of
+They are beside the graph, in `assets.extra`: calibrated probabilities by class, sorted. Nothing of
 a patient or of an image is in them. `pipeline.site_calibration` reads them, without TensorFlow.
 """
 

@@ -16,7 +16,7 @@ from models.predictor import EnsemblePredictor, Predictor
 
 @dataclasses.dataclass(frozen=True)
 class TrainedCandidate:
-    """A candidate with a network of its own.
+    """A candidate that is a single network, not an ensemble.
 
     Attributes:
         folder: Its ModelRun artifact.

@@ -9,7 +9,7 @@ import keras
 
 @dataclasses.dataclass(frozen=True)
 class ConvolutionalStack:
-    """What tells one convolutional network from another.
+    """What distinguishes one convolutional network from another.
 
     Attributes:
         filters: Of each 3x3 convolution; a 2x2 max-pool follows every one.

@@ -9,7 +9,7 @@ import keras
 
 @dataclasses.dataclass(frozen=True)
 class DenseStack:
-    """What tells one fully connected network from another.
+    """What distinguishes one fully connected network from another.
 
     Attributes:
         hidden_units: Units of each hidden layer, from the input on.

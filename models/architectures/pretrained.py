@@ -29,7 +29,7 @@ _NORM_MOMENTUM = 0.97
 
 @dataclasses.dataclass(frozen=True)
 class PretrainedNetwork:
-    """What tells one pretrained network from another.
+    """What distinguishes one pretrained network from another.
 
     Attributes:
         application: The backbone's name in `keras.applications`, or in
@@ -85,7 +85,7 @@ def build_pretrained(
     """
     network = NETWORKS[architecture]
     built = build_backbone(architecture, network.application, input_shape, weights)
-    # Under a name of our own; Keras' builders draw conclusions from theirs.
+    # Renamed, because Keras' builders draw conclusions from their own names.
     backbone = keras.Model(built.inputs[0], built.outputs[0], name=BACKBONE)
     rate = network.dropout if dropout is None else dropout
     return assemble_network(
