@@ -1,9 +1,9 @@
 """The fresh process: load an export, answer requests, leave the answers, as a server would.
 
-It is a program of its own, so that nothing that trained the model is in its memory:
-`python -m serving.servability.probe MODEL REQUESTS ANSWERS`. Of the project it imports names and
-the session that stands for TensorFlow Serving's. The graphics card is left alone, which the process
-that trains holds.
+It is a separate program, so that nothing that trained the model is in its memory:
+`python -m serving.servability.probe MODEL REQUESTS ANSWERS`. From the project it imports only names
+and the session that stands in for TensorFlow Serving's. It does not use the GPU, which the training
+process holds.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def ask_fresh_process(
         with tf.io.TFRecordWriter(str(requests)) as writer:
             for record in records:
                 writer.write(record)
-        # A process of its own, not a fork: nothing that trained the model is in it.
+        # A new process, not a fork: nothing that trained the model is in its memory.
         command = [sys.executable, "-P", "-m", probe, model_dir, requests, answers]
         with log.open("wb") as output:  # a pipe that nobody reads would stop it
             try:

@@ -294,7 +294,7 @@ def _wrong_decisions(answers: Sequence[Answer], band: DecisionBand) -> list[str]
         is_uncertain = band.refers(answer.probabilities)
         for row, value in enumerate(answer.probabilities):
             if not math.isfinite(value):
-                continue  # a reason of its own
+                continue  # reported separately
             is_unfamiliar = features.is_unfamiliar(
                 answer.familiarities[row], answer.familiarity_thresholds[row]
             )

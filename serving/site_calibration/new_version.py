@@ -34,8 +34,8 @@ def write_version(base_dir: Path, new_dir: Path, provenance: Provenance) -> None
         provenance: Of the new version.
 
     Raises:
-        InputError: The model has no threshold of its own, or refers scores that `provenance` does
-            not tell, or the other way round.
+        InputError: The model's threshold is no variable, or only one of the model and
+            `provenance` has a band.
     """
     model = tf.saved_model.load(str(plain_path(base_dir)))
     threshold = getattr(model, features.THRESHOLD, None)

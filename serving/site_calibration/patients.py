@@ -1,4 +1,4 @@
-"""Images of one patient stay together when images are drawn again."""
+"""Images of one patient stay together when images are resampled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class PatientSamples:
 
     Args:
         number: Images.
-        patients: Of each image; None takes each image for a patient of its own.
+        patients: Of each image; None treats every image as a different patient.
     """
 
     def __init__(self, number: int, patients: Sequence[str] | None = None) -> None:
