@@ -3,8 +3,8 @@
 TFDV's ExampleValidator writes down its anomalies and lets the run go on; this
 node reads them and stops it. On top it checks what a schema cannot say: patients
 that occur in two splits, a missing class, a prevalence out of bounds. It warns of
-shortcuts: numbers of an image that say nothing about lungs, and yet tell the classes apart;
-and of splits that the same numbers tell apart.
+shortcuts: numbers of an image that say nothing about lungs, and yet separate the classes;
+and of splits that the same numbers separate.
 """
 
 # TFX reads the annotations of component functions as objects: no

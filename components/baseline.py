@@ -32,7 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def is_baseline_present(artifact: Artifact) -> bool:
-    """Tell whether a Model artifact of the baseline node holds a model.
+    """Return whether a Model artifact of the baseline node holds a model.
 
     Some stores hand integers back as floats: 1.0 counts as 1.
     """
@@ -132,7 +132,7 @@ def Baseline(  # noqa: N802 - TFX names the node after the function
         push_dir: Folder with numbered versions.
         require_baseline: 1 where a run without a pushed model is an error, else 0.
         pushed_version: `push_fingerprint(push_dir)` when the pipeline is built. It is not read:
-            it stands in the cache key, so that a model pushed since is not missed.
+            it is part of the cache key, so that a model pushed since is not missed.
         code_version: Version of the project's code, in the cache key.
     """
     del pushed_version, code_version

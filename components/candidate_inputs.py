@@ -13,7 +13,7 @@ from tfx.dsl.components.base import base_component, base_driver, base_executor, 
 from tfx.types import Artifact, BaseChannel, Channel, artifact_utils
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-MODEL, MODEL_RUN = "model", "model_run"  # outputs of a Trainer, and of what stands in for one
+MODEL, MODEL_RUN = "model", "model_run"  # outputs of a Trainer, and of what replaces one
 
 
 def create_candidates_node(

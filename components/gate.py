@@ -21,7 +21,7 @@ BLESSED_PROPERTY = constants.ARTIFACT_PROPERTY_BLESSED_KEY  # 1 or 0; what a Pus
 
 _LOGGER = logging.getLogger(__name__)
 
-# Which models were compared; the Evaluator's blessing tells it, and ours hands it on.
+# Which models were compared; copied from the Evaluator's blessing.
 _PASSED_ON_TEXTS = (
     constants.ARTIFACT_PROPERTY_CURRENT_MODEL_URI_KEY,
     constants.ARTIFACT_PROPERTY_BASELINE_MODEL_URI_KEY,
@@ -51,7 +51,7 @@ def decide(
         external: Figures on external sets, where there are bounds for one.
 
     Returns:
-        What stands in `gate.json`.
+        The contents of `gate.json`.
     """
     report = judge(
         read_evaluation(evaluation.uri),

@@ -62,7 +62,7 @@ class VersioningExecutor(tfx_pusher.Executor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Push the model if it is blessed, and tell in `pushed_model` what was done."""
+        """Push the model if it is blessed, and record in `pushed_model` what was done."""
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed_model = artifact_utils.get_single_instance(
             output_dict[standard_component_specs.PUSHED_MODEL_KEY]
@@ -92,7 +92,7 @@ class VersioningExecutor(tfx_pusher.Executor):
         _record(pushed_model, facts)
 
     def CheckBlessing(self, input_dict: dict[str, list[Artifact]]) -> bool:  # noqa: N802
-        """Tell whether all blessed the model; without one blessing nothing is pushed.
+        """Return whether all blessed the model; if one did not, nothing is pushed.
 
         Some stores hand integers back as floats: 1.0 counts as 1.
         """

@@ -14,9 +14,9 @@ from tfx.types import artifact_utils
 class UncachedDriver(base_driver.BaseDriver, portable_driver.BaseDriver):
     """Keeps a node of one output out of the cache.
 
-    Its result follows from what TFX does not know: a folder outside the run, which someone may
-    have emptied since, or a machine that was too busy at the time. Each attempt gets an execution
-    property of its own, so no earlier one answers for it.
+    Its result depends on what TFX does not know: a folder outside the run, which someone may have
+    emptied since, or a machine that was too busy at the time. Each attempt gets a different
+    execution property, so that no earlier result is reused.
     """
 
     def __init__(self, metadata_handle: Any):
