@@ -22,7 +22,7 @@ CONFIGS = "pipeline.configs"  # where an installed package has the folder config
 
 
 def read_version() -> str:
-    """Return the version that stands in `contract/__init__.py`, without importing it.
+    """Return the version in `contract/__init__.py`, without importing it.
 
     Raises:
         ValueError: The file holds no `__version__ = "..."` line.
