@@ -73,7 +73,7 @@ def measure(name: str, seed: int, records_dir: Path, options: argparse.Namespace
     """Train one variant, and judge it and those that share its network.
 
     Args:
-        name: A key of `VARIANTS` with a network of its own.
+        name: A key of `VARIANTS` that is trained.
         seed: Of weights, order and augmentation.
         records_dir: Records of the feature contract.
         options: Epochs, part of the training split, and the output folder.

@@ -38,7 +38,7 @@ def in_order(records: Iterable[Any]) -> Results:
     """Sort results by variant, in the order of `VARIANTS`, and by seed.
 
     Args:
-        records: Results as they stand in their files.
+        records: Results, as read from their files.
 
     Raises:
         KeyError: A variant is not known.

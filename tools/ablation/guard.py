@@ -3,12 +3,12 @@
     python -m tools.ablation.guard --model output/serving/pneumonia/1
         --records validation=output/records/validation adults=output-adults/records/test
 
-Records are asked as they are; of the first ones also what a sender may do wrong: rotated by 90, 180
-and 270 degrees, negatives. Beside them stands what is no chest X-ray: photographs and drawings of
-scikit-image, pydicom's samples of other parts of the body, drawn pages of text, noise. Labels are
-not read, and nothing is chosen by the outcome.
+Records are judged as they are, the first ones also with what a sender may do wrong: rotated by 90,
+180 and 270 degrees, and inverted. They are compared with what is no chest X-ray: photographs and
+drawings of scikit-image, pydicom's samples of other parts of the body, drawn pages of text, noise.
+Labels are not read, and nothing is chosen by the outcome.
 
-Prints a table in Markdown; --pictures FILE has what is not referred, and should be, as one picture.
+Prints a table in Markdown; --pictures FILE gets one picture of what should be referred and is not.
 Exit codes: 0 done, 2 bad input.
 """
 

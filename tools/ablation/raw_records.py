@@ -23,7 +23,7 @@ def load_raw_split(
         records_dir: Records of the feature contract, one folder per split.
         split: A value of `features.SPLITS`.
         settings: Size and kind of the resize.
-        fraction: Part of the split to keep, in (0, 1]. Records stand in the order of a hash of
+        fraction: Part of the split to keep, in (0, 1]. Records are ordered by a hash of
             their image, so that the first ones are a random part.
 
     Raises:

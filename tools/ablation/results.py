@@ -1,4 +1,4 @@
-"""The files that the ablation's results stand in."""
+"""The files of the ablation's results."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tools.ablation.variants import VARIANTS
 
 
 def result_file(output: Path, name: str, seed: int) -> Path:
-    """Return where a variant's result stands."""
+    """Return the file of a variant's result."""
     words = "".join(letter if letter.isalnum() else "_" for letter in name)
     return output / "results" / f"{words}-{seed}.json"
 
 
 def predictions_file(output: Path, name: str, seed: int) -> Path:
-    """Return where a variant's predictions on validation stand, beside its result."""
+    """Return the file of a variant's predictions on validation, next to its result."""
     return result_file(output, name, seed).with_suffix(".npz")
 
 

@@ -29,7 +29,7 @@ class Variant:
     """One row of the table.
 
     Attributes:
-        group: Heading that the row stands under.
+        group: Heading of the row.
         candidate: Network, normalisation, crop and training.
         transform: How the network's image is made.
         trained_as: Another variant whose network is used; "" where it has its own.
@@ -44,7 +44,7 @@ class Variant:
 
     @property
     def is_trained(self) -> bool:
-        """Whether it has a network of its own."""
+        """Whether a network is trained for it."""
         return not self.trained_as and not self.members
 
 

@@ -10,13 +10,13 @@ from contract.settings import PipelineSettings
 from ingestion.conversion import convert
 from tools.benchmarks.figures import WorkerFigures
 from tools.benchmarks.images import Sizes, load_images
-from tools.benchmarks.measurement import Tell, measure_in_turn, seconds_of
+from tools.benchmarks.measurement import Show, measure_in_turn, seconds_of
 from tools.benchmarks.nodes import build_dag, input_artifacts, run_node
 
 BeamArgs = tuple[str, ...]
 
 
-# The old in-process runner has one worker, whatever it is told; the other one obeys.
+# The old in-process runner always has one worker; the other one has as many as requested.
 _BUNDLE_RUNNER = "BundleBasedDirectRunner"
 _FN_API_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
@@ -38,14 +38,14 @@ MODES: dict[str, BeamArgs] = {
 }
 
 
-def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> WorkerFigures:
+def measure(data: str | None, work_dir: Path, sizes: Sizes, show: Show) -> WorkerFigures:
     """Measure conversion, StatisticsGen and Transform under each of `MODES`, in turn.
 
     Args:
         data: The source, or None for drawn images.
         work_dir: For everything that is written.
         sizes: How many images, how often.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
 
     Raises:
         InputError: The source cannot be used.
@@ -71,9 +71,9 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Worke
     }
     seconds = {}
     for stage, work in stages.items():
-        tell(f"  {stage}")
+        show(f"  {stage}")
         sides = {mode: seconds_of(_bound(work, args)) for mode, args in MODES.items()}
-        seconds[stage] = measure_in_turn(sides, sizes.num_rounds, tell)
+        seconds[stage] = measure_in_turn(sides, sizes.num_rounds, show)
     return WorkerFigures(num_images=len(source.images), seconds=seconds)
 
 

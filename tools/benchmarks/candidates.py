@@ -11,7 +11,7 @@ from models.training import compile_network, train_network
 from tools.benchmarks.candidate_cases import case_of
 from tools.benchmarks.figures import CandidateFigures
 from tools.benchmarks.images import Sizes
-from tools.benchmarks.measurement import Tell, measure_in_turn, seconds_of
+from tools.benchmarks.measurement import Show, measure_in_turn, seconds_of
 from tools.benchmarks.peak_memory import peak_memory_mb
 from tools.benchmarks.training import (
     BARE,
@@ -29,7 +29,7 @@ _BARE_FROM_SCRATCH = "build the same network, and network.fit(float32 images in 
 
 
 def measure(
-    data: str | None, work_dir: Path, sizes: Sizes, tell: Tell, case_name: str
+    data: str | None, work_dir: Path, sizes: Sizes, show: Show, case_name: str
 ) -> CandidateFigures:
     """Measure one case.
 
@@ -37,7 +37,7 @@ def measure(
         data: The source, or None for drawn images.
         work_dir: For everything that is written.
         sizes: How many images, how often.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
         case_name: Of `candidate_cases.CASES`.
 
     Raises:
@@ -48,11 +48,11 @@ def measure(
     train, validation = load_training_images(data, work_dir, case.num_images, run)
     if case.features_once:
         times = _measure_from_scratch(
-            run, train, validation, case.num_epochs, sizes.num_rounds, tell
+            run, train, validation, case.num_epochs, sizes.num_rounds, show
         )
     else:
         times = measure_epochs(
-            run, train, validation, work_dir, sizes.num_rounds, tell, case.num_epochs
+            run, train, validation, work_dir, sizes.num_rounds, show, case.num_epochs
         )
     return CandidateFigures(
         case=case_name,
@@ -72,7 +72,7 @@ def _measure_from_scratch(
     validation: SplitData,
     num_epochs: int,
     num_rounds: int,
-    tell: Tell,
+    show: Show,
 ) -> TrainingTimes:
     """Measure whole trainings: what is computed once comes before the first epoch."""
     num_parameters: list[int] = []
@@ -95,5 +95,5 @@ def _measure_from_scratch(
         )
 
     sides = {"ours": seconds_of(ours), "bare": seconds_of(bare)}
-    seconds = measure_in_turn(sides, num_rounds, tell)
+    seconds = measure_in_turn(sides, num_rounds, show)
     return TrainingTimes(num_parameters[0], seconds["ours"], seconds["bare"], peaks_mb[0])

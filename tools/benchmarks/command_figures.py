@@ -34,7 +34,7 @@ class CompilationFigures(Record):
     """Compiling one configuration in a fresh process.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
+        kind: Type of the result in JSON.
         name: Name of the benchmark.
         config: The configuration.
         num_candidates: Of the configuration.
@@ -90,10 +90,10 @@ class CommandPairs(Record):
 
 
 class TaskFigures(CommandPairs):
-    """One task in a process of its own, against TFX's import alone.
+    """One task in a new process, against TFX's import alone.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
+        kind: Type of the result in JSON.
         name: Name of the benchmark.
         node: The task.
         target_s: To stay under, by the clock.
@@ -107,8 +107,8 @@ class TaskFigures(CommandPairs):
     def extra_clock_s(self) -> Spread:
         """Return what the task takes longer than the import, pair by pair.
 
-        A difference is small beside the seconds that it is taken of: on a busy machine the
-        extremes lie far apart, and some are negative.
+        A difference is small compared with the seconds that it is taken of: on a busy machine
+        the extremes are far apart, and some are negative.
         """
         return _differences(self.ours_seconds.clock_s, self.bare_seconds.clock_s)
 
@@ -125,7 +125,7 @@ class EmulationFigures(CommandPairs):
     """A run of the compiled pipeline under the emulation, against the local run.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
+        kind: Type of the result in JSON.
         name: Name of the benchmark.
         config: The configuration of both.
         target: The ratio of times to stay at or under, by the clock.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from tools.benchmarks.command_figures import CommandSeconds
-from tools.benchmarks.measurement import Tell
+from tools.benchmarks.measurement import Show
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Work = Callable[[], object]  # runs processes, and waits for them
@@ -29,17 +29,17 @@ def run_command(command: Sequence[str], exit_codes: Collection[int] = (0,)) -> i
 
 
 def commands_in_turn(
-    sides: Mapping[str, Work], num_rounds: int, tell: Tell, *, with_warm_up: bool
+    sides: Mapping[str, Work], num_rounds: int, show: Show, *, with_warm_up: bool
 ) -> dict[str, CommandSeconds]:
     """Measure A B A B.
 
-    A processor's seconds are those of all processes that the work waited for, of their own
-    children, too. Nothing else may end processes meanwhile.
+    A processor's seconds are those of all processes that the work waited for, and of their
+    children. No other child process may end meanwhile.
 
     Args:
         sides: What each side does.
         num_rounds: How often each side is measured, at least 1.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
         with_warm_up: Whether every side first runs once without being measured.
     """
     measured: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
@@ -47,7 +47,7 @@ def commands_in_turn(
         for name, work in sides.items():
             spent_s = _spent(work)
             label = f"round {number}" if number else "warm-up"
-            tell(f"  {label}: {name} {spent_s[0]:.2f} s, {spent_s[1]:.2f} s of a processor")
+            show(f"  {label}: {name} {spent_s[0]:.2f} s, {spent_s[1]:.2f} s of a processor")
             if number:
                 measured[name].append(spent_s)
     return {

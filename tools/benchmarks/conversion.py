@@ -15,20 +15,20 @@ from contract.settings import PipelineSettings
 from ingestion.conversion import convert
 from tools.benchmarks.figures import PairedFigures
 from tools.benchmarks.images import Sizes, load_images
-from tools.benchmarks.measurement import Tell, measure_in_turn, seconds_of
+from tools.benchmarks.measurement import Show, measure_in_turn, seconds_of
 
 NAME = "conversion"
 TARGET = 0.8
 
 
-def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> PairedFigures:
+def measure(data: str | None, work_dir: Path, sizes: Sizes, show: Show) -> PairedFigures:
     """Measure `ingestion.conversion.convert`, listing and unpacking left out.
 
     Args:
         data: The source, or None for drawn images.
         work_dir: For everything that is written.
         sizes: How many images, how often.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
 
     Raises:
         InputError: The source cannot be used, or holds files that Pillow alone cannot read.
@@ -47,7 +47,7 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
     seconds = measure_in_turn(
         {"ours": seconds_of(ours), "bare": seconds_of(lambda: read_and_verify(paths))},
         sizes.num_rounds,
-        tell,
+        show,
     )
     return PairedFigures(
         name=NAME,

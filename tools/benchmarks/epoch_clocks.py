@@ -17,7 +17,7 @@ from contract.progress import LOGGER_NAME
 
 
 class _Laps:
-    """Marks of time; `seconds` is what lies between the last two."""
+    """Marks of time; `seconds` is the time between the last two."""
 
     def __init__(self) -> None:
         self._marks_s: list[float] = []
@@ -31,7 +31,7 @@ class _Laps:
 
 
 class KerasClock(keras.callbacks.Callback):
-    """Takes the time as a callback; its `seconds` stand when the fit has ended."""
+    """Takes the time as a callback; read `seconds` when the fit has ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class _ProgressClock(logging.Handler):
 
 @contextmanager
 def epoch_clock() -> Iterator[_ProgressClock]:
-    """Listen to the progress of a fit; its `seconds` stand when the fit has ended."""
+    """Listen to the progress of a fit; read `seconds` when the fit has ended."""
     logger = logging.getLogger(LOGGER_NAME)
     clock, level = _ProgressClock(), logger.level
     logger.addHandler(clock)

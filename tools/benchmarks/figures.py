@@ -57,7 +57,7 @@ class PairedFigures(Pairs):
     """Ours against a bare baseline, with a target.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
+        kind: Type of the result in JSON.
         name: Name of the benchmark.
         target: The ratio of speeds to reach.
     """
@@ -75,7 +75,7 @@ class CandidateFigures(Pairs):
     """The training of one candidate.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
+        kind: Type of the result in JSON.
         name: Name of the benchmark.
         case: Which training; see `tools.benchmarks.candidate_cases`.
         num_parameters: All weights of the network.
@@ -93,7 +93,7 @@ class OverheadFigures(Record):
     """Seconds of a run outside conversion, Transform, tuning and training.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
+        kind: Type of the result in JSON.
         name: Name of the benchmark.
         synthetic: Whether the run's images were drawn.
         overhead_s: The seconds.
@@ -119,7 +119,7 @@ class WorkerFigures(Record):
     """Seconds of each Beam stage under each way to run Beam.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
+        kind: Type of the result in JSON.
         name: Name of the benchmark.
         num_images: Images in all splits.
         seconds: By stage, then by mode, in the order of measurement; the first mode is

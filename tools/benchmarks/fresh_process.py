@@ -1,4 +1,4 @@
-"""Each benchmark in a process of its own, so that no figure leaks into the next.
+"""Each benchmark in a new process, so that none affects the next.
 
 The parent calls `run_in_fresh_process`; the child is this module's `main`.
 """

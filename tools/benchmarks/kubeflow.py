@@ -17,7 +17,7 @@ from tools.benchmarks.command_seconds import commands_in_turn, run_command
 from tools.benchmarks.images import Sizes
 from tools.benchmarks.kubeflow_cases import COMPILE, TASK
 from tools.benchmarks.kubeflow_task import lone_task
-from tools.benchmarks.measurement import Tell
+from tools.benchmarks.measurement import Show
 
 # A run takes minutes: so few show no more than whether the target is near.
 _NUM_RUNS: Mapping[str, int] = {"quick": 1, "synthetic": 2}
@@ -31,7 +31,7 @@ import_utils.import_class_by_path(sys.argv[1])
 
 
 def measure(
-    data: str | None, work_dir: Path, sizes: Sizes, tell: Tell, case: str
+    data: str | None, work_dir: Path, sizes: Sizes, show: Show, case: str
 ) -> CompilationFigures | TaskFigures | EmulationFigures:
     """Measure one case.
 
@@ -39,7 +39,7 @@ def measure(
         data: Not used: a run draws its images, and the rest needs none.
         work_dir: For everything that is written.
         sizes: How often short commands are measured.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
         case: See `tools.benchmarks.kubeflow_cases`.
 
     Raises:
@@ -50,10 +50,10 @@ def measure(
     del data
     kind, argument = case.split()
     if kind == COMPILE:
-        return _measure_compilation(argument, work_dir, sizes.num_rounds, tell)
+        return _measure_compilation(argument, work_dir, sizes.num_rounds, show)
     if kind == TASK:
-        return _measure_task(argument, work_dir, sizes.num_rounds, tell)
-    return _measure_run(argument, work_dir, tell)
+        return _measure_task(argument, work_dir, sizes.num_rounds, show)
+    return _measure_run(argument, work_dir, show)
 
 
 def _compile(config: str, work_dir: Path) -> Path:
@@ -66,10 +66,10 @@ def _compile(config: str, work_dir: Path) -> Path:
 
 
 def _measure_compilation(
-    config: str, work_dir: Path, num_rounds: int, tell: Tell
+    config: str, work_dir: Path, num_rounds: int, show: Show
 ) -> CompilationFigures:
     sides = {COMPILE: lambda: _compile(config, work_dir)}
-    seconds = commands_in_turn(sides, num_rounds, tell, with_warm_up=True)[COMPILE]
+    seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)[COMPILE]
     return CompilationFigures(
         config=config,
         num_candidates=len(load_settings(config, []).candidates),
@@ -78,10 +78,10 @@ def _measure_compilation(
     )
 
 
-def _measure_task(node: str, work_dir: Path, num_rounds: int, tell: Tell) -> TaskFigures:
+def _measure_task(node: str, work_dir: Path, num_rounds: int, show: Show) -> TaskFigures:
     task = lone_task(_compile("default", work_dir), node, work_dir / "task")
     sides = {"task": task.attempt, "import": lambda: task.import_only(_IMPORTS)}
-    seconds = commands_in_turn(sides, num_rounds, tell, with_warm_up=True)
+    seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)
     return TaskFigures(
         node=node,
         ours="one attempt of the task as the launcher starts it: our entrypoint, nothing warm",
@@ -91,8 +91,8 @@ def _measure_task(node: str, work_dir: Path, num_rounds: int, tell: Tell) -> Tas
     )
 
 
-def _measure_run(config: str, work_dir: Path, tell: Tell) -> EmulationFigures:
-    seconds = _runs_in_turn(config, work_dir, tell)
+def _measure_run(config: str, work_dir: Path, show: Show) -> EmulationFigures:
+    seconds = _runs_in_turn(config, work_dir, show)
     return EmulationFigures(
         config=config,
         ours="kubeflow/local.py: draw, convert, compile, every task in its own process",
@@ -102,7 +102,7 @@ def _measure_run(config: str, work_dir: Path, tell: Tell) -> EmulationFigures:
     )
 
 
-def _runs_in_turn(config: str, work_dir: Path, tell: Tell) -> dict[str, CommandSeconds]:
+def _runs_in_turn(config: str, work_dir: Path, show: Show) -> dict[str, CommandSeconds]:
     outputs = (work_dir / f"output-{number}" for number in range(2 * _NUM_RUNS[config]))
 
     def run(script: str) -> None:
@@ -114,4 +114,4 @@ def _runs_in_turn(config: str, work_dir: Path, tell: Tell) -> dict[str, CommandS
         "emulated": lambda: run("kubeflow/local.py"),
         "local": lambda: run("local_runner.py"),
     }
-    return commands_in_turn(sides, _NUM_RUNS[config], tell, with_warm_up=False)
+    return commands_in_turn(sides, _NUM_RUNS[config], show, with_warm_up=False)

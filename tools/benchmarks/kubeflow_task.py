@@ -32,7 +32,7 @@ class LoneTask:
     Attributes:
         task: Its `PipelineTaskSpec`.
         component: Its `ComponentSpec`.
-        scope: Of the DAG that it stands in, with the run parameters' defaults.
+        scope: Of its DAG, with the run parameters' defaults.
         run: A run in which nothing else happens.
     """
 
@@ -42,7 +42,7 @@ class LoneTask:
     run: RunContext
 
     def attempt(self) -> None:
-        """Run it once, in a pod and with outputs of its own.
+        """Run it once, in a new pod and with new outputs.
 
         Raises:
             LaunchError: It failed.

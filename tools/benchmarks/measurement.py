@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 Seconds = Callable[[], float]  # does the work once and returns how long it took
-Tell = Callable[[str], None]  # receives a line for the user
+Show = Callable[[str], None]  # receives a line for the user
 
 
 def seconds_of(work: Callable[[], object]) -> Seconds:
@@ -21,14 +21,14 @@ def seconds_of(work: Callable[[], object]) -> Seconds:
 
 
 def measure_in_turn(
-    sides: Mapping[str, Seconds], num_rounds: int, tell: Tell
+    sides: Mapping[str, Seconds], num_rounds: int, show: Show
 ) -> dict[str, tuple[float, ...]]:
     """Warm every side up once, then measure A B A B.
 
     Args:
         sides: Each does its work once and returns the seconds that count.
         num_rounds: How often each side is measured, at least 1.
-        tell: Receives a line for each measurement, warm-ups included.
+        show: Receives a line for each measurement, warm-ups included.
 
     Returns:
         Seconds by side, `num_rounds` of each, in the order of measurement.
@@ -37,7 +37,7 @@ def measure_in_turn(
     for number in range(num_rounds + 1):
         for name, side in sides.items():
             taken_s = side()
-            tell(f"  {f'round {number}' if number else 'warm-up'}: {name} {taken_s:.2f} s")
+            show(f"  {f'round {number}' if number else 'warm-up'}: {name} {taken_s:.2f} s")
             if number:
                 seconds[name] += (taken_s,)
     return seconds

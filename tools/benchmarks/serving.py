@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from contract import features
 from tools.benchmarks.images import FULL, Sizes, load_images
-from tools.benchmarks.measurement import Tell, measure_in_turn, seconds_of
+from tools.benchmarks.measurement import Show, measure_in_turn, seconds_of
 from tools.benchmarks.serving_figures import (
     OK,
     LoadFigures,
@@ -41,7 +41,7 @@ _NUM_SWITCHES = 2
 
 
 def measure(
-    data: str | None, work_dir: Path, sizes: Sizes, tell: Tell, model: str | None = None
+    data: str | None, work_dir: Path, sizes: Sizes, show: Show, model: str | None = None
 ) -> ServingFigures:
     """Measure loads of small and of large images, then an overload, then changes of the version.
 
@@ -49,7 +49,7 @@ def measure(
         data: The source of the images, or None for drawn ones.
         work_dir: For everything that is written.
         sizes: How many images, how often.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
         model: Folder of a SavedModel or of versions; None for the newest pushed one, and for an
             untrained network where there is none.
 
@@ -72,14 +72,14 @@ def measure(
     overload_bodies = write_bodies(work_dir / "bodies-overload", images[SMALL_PX], _OVERLOAD_IMAGES)
     push_dir = work_dir / "pushed"
     description = _put_model(model, push_dir / "1", work_dir)
-    tell(f"  model: {description}; load average {os.getloadavg()[0]:.1f}")
+    show(f"  model: {description}; load average {os.getloadavg()[0]:.1f}")
     is_full = sizes.num_training_images >= FULL.num_training_images
     num_requests = {
         SMALL_PX: len(originals),
         HOSPITAL_PX: _NUM_HOSPITAL_REQUESTS[is_full],
     }
     with serve(push_dir, work_dir / "server.log") as served:
-        rounds = Rounds(served, DirectCalls(push_dir / "1"), sizes.num_rounds, tell)
+        rounds = Rounds(served, DirectCalls(push_dir / "1"), sizes.num_rounds, show)
         loads = {
             (side_px, num_clients): rounds.measure(
                 images[side_px], bodies[side_px], side_px, num_clients, num_requests[side_px]
@@ -90,9 +90,9 @@ def measure(
         most = loads[SMALL_PX, _MOST_CLIENTS]
         capacity_per_s = most.images_per_s(most.ours_s)
         overload = overload_server(served, overload_bodies, capacity_per_s, _OVERLOAD_S[is_full])
-        tell(f"  overload: {overload.statuses}")
+        show(f"  overload: {overload.statuses}")
         switch = switch_versions(served, bodies[SMALL_PX], push_dir, _SWITCH_S[is_full])
-        tell(f"  {switch.num_switches} switches: {switch.statuses}")
+        show(f"  {switch.num_switches} switches: {switch.statuses}")
     return ServingFigures(
         model=description, loads=tuple(loads.values()), overload=overload, switch=switch
     )
@@ -105,14 +105,14 @@ class Rounds:
         served: The server.
         direct: The same model in this process.
         num_rounds: How often each side is measured.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
     """
 
-    def __init__(self, served: Served, direct: DirectCalls, num_rounds: int, tell: Tell) -> None:
+    def __init__(self, served: Served, direct: DirectCalls, num_rounds: int, show: Show) -> None:
         self._served = served
         self._direct = direct
         self._num_rounds = num_rounds
-        self._tell = tell
+        self._show = show
 
     def measure(
         self,
@@ -151,8 +151,8 @@ class Rounds:
             bare_processor_s.append(time.process_time() - before_s)
             return seconds
 
-        self._tell(f"  {side_px} px, {num_clients} clients")
-        seconds = measure_in_turn({"ours": ours, "bare": bare}, self._num_rounds, self._tell)
+        self._show(f"  {side_px} px, {num_clients} clients")
+        seconds = measure_in_turn({"ours": ours, "bare": bare}, self._num_rounds, self._show)
         # The first of each is the warm-up.
         figures = LoadFigures(
             side_px=side_px,
@@ -167,7 +167,7 @@ class Rounds:
             **_targets(side_px, num_clients),
         )
         ratio = figures.processor_ratio()
-        self._tell(f"  of processor: {ratio.median:.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
+        self._show(f"  of processor: {ratio.median:.2f} ({ratio.low:.2f}-{ratio.high:.2f})")
         return figures
 
 

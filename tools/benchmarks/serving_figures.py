@@ -131,7 +131,7 @@ class ServingFigures(Record):
     """The embedded server against direct calls of its model.
 
     Attributes:
-        kind: Tells this result from the others in JSON.
+        kind: Type of the result in JSON.
         name: Name of the benchmark.
         model: What is served, for people.
         loads: Of each size of images and each number of clients.

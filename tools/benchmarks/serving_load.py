@@ -1,4 +1,4 @@
-"""Clients of a model server, in a process of their own: so many at once, or so many a second.
+"""Clients of a model server, in a separate process: so many at once, or so many a second.
 
 `python -m tools.benchmarks.serving_load URL BODIES ...` prints a `Load` as JSON.
 """

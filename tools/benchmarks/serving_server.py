@@ -1,4 +1,4 @@
-"""The embedded server in a process of its own, started as a user starts it."""
+"""The embedded server in a separate process, started as a user starts it."""
 
 from __future__ import annotations
 

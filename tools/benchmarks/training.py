@@ -18,7 +18,7 @@ from models.training import compile_network, fit_network
 from tools.benchmarks.epoch_clocks import KerasClock, epoch_clock
 from tools.benchmarks.figures import PairedFigures
 from tools.benchmarks.images import Sizes, load_images
-from tools.benchmarks.measurement import Tell, measure_in_turn
+from tools.benchmarks.measurement import Show, measure_in_turn
 from tools.benchmarks.peak_memory import peak_memory_mb
 from tools.benchmarks.training_data import as_floats, hold_out, load_split
 
@@ -29,14 +29,14 @@ BARE = "network.fit(float32 images in memory): the same network and metrics, not
 _MAX_VALIDATION = 32  # Trainer's fit always validates: the same few images on both sides
 
 
-def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> PairedFigures:
+def measure(data: str | None, work_dir: Path, sizes: Sizes, show: Show) -> PairedFigures:
     """Measure the default candidate.
 
     Args:
         data: The source, or None for drawn images.
         work_dir: For everything that is written.
         sizes: How many images, how often.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
 
     Raises:
         InputError: The source cannot be used.
@@ -44,7 +44,7 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
     (candidate,) = PipelineSettings().candidates.values()
     run = run_of(candidate)
     train, validation = load_training_images(data, work_dir, sizes.num_training_images, run)
-    times = measure_epochs(run, train, validation, work_dir, sizes.num_rounds, tell)
+    times = measure_epochs(run, train, validation, work_dir, sizes.num_rounds, show)
     return PairedFigures(
         name=NAME,
         ours=OURS,
@@ -106,7 +106,7 @@ def measure_epochs(
     validation: SplitData,
     work_dir: Path,
     num_rounds: int,
-    tell: Tell,
+    show: Show,
     num_epochs: int = 1,
 ) -> TrainingTimes:
     """Measure the last epoch of `models.training.fit_network`, its validation included.
@@ -117,7 +117,7 @@ def measure_epochs(
         validation: What both sides validate on.
         work_dir: For the logs.
         num_rounds: How often each side is measured.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
         num_epochs: Of each fit.
     """
     network = compile_network(run, create_strategy())
@@ -155,7 +155,7 @@ def measure_epochs(
         )
         return clock.seconds
 
-    seconds = measure_in_turn({"ours": ours, "bare": bare}, num_rounds, tell)
+    seconds = measure_in_turn({"ours": ours, "bare": bare}, num_rounds, show)
     return TrainingTimes(network.count_params(), seconds["ours"], seconds["bare"], peaks_mb[0])
 
 

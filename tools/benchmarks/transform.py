@@ -12,7 +12,7 @@ from ingestion.conversion import convert
 from models.preprocessing import decode_and_resize
 from tools.benchmarks.figures import PairedFigures
 from tools.benchmarks.images import Sizes, load_images
-from tools.benchmarks.measurement import Tell, measure_in_turn, seconds_of
+from tools.benchmarks.measurement import Show, measure_in_turn, seconds_of
 from tools.benchmarks.nodes import build_dag, input_artifacts, run_node
 
 NAME = "transform"
@@ -20,14 +20,14 @@ TARGET = 0.5
 SPLITS = (features.TRAIN, features.VALIDATION)  # what the node transforms
 
 
-def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> PairedFigures:
+def measure(data: str | None, work_dir: Path, sizes: Sizes, show: Show) -> PairedFigures:
     """Measure the executor of the DAG's Transform node, its graph's tracing and writing included.
 
     Args:
         data: The source, or None for drawn images.
         work_dir: For everything that is written.
         sizes: How many images, how often.
-        tell: Receives a line for each measurement.
+        show: Receives a line for each measurement.
 
     Raises:
         InputError: The source cannot be used.
@@ -50,7 +50,7 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, tell: Tell) -> Paire
             "bare": seconds_of(lambda: decode_all(files, settings.transform)),
         },
         sizes.num_rounds,
-        tell,
+        show,
     )
     return PairedFigures(
         name=NAME,

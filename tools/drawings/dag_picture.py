@@ -48,7 +48,7 @@ class Box:
 
 
 def draw_frame(height: float, title: str, description: str) -> list[str]:
-    """Return the opening tag, what a screen reader tells, the arrowheads and the ground."""
+    """Return the opening tag, the text for screen readers, the arrowheads and the background."""
     arrowheads = "".join(
         f'<marker id="arrow{index}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         f'markerHeight="7" markerUnits="userSpaceOnUse" orient="auto">'
@@ -116,5 +116,5 @@ def draw_line(points: Sequence[tuple[float, float]], group: int | None) -> str:
 
 
 def draw_joint(x: float, y: float, group: int) -> str:
-    """Return the dot that tells a joint of lines from a crossing."""
+    """Return the dot that marks a joint of lines, which a crossing does not have."""
     return f'<circle cx="{x:g}" cy="{y:g}" r="2.6" fill="{INKS[group]}"/>'

@@ -1,8 +1,8 @@
 """Draw the DAG: `python -m tools.drawings.draw_dag` writes `docs/dag.svg`.
 
-Nodes and lines come from the pipeline itself; only what a node is for is told here. Groups are
-columns, their nodes stand in the order in which they run, and lines between groups run in the
-gaps: down a trunk, along below the groups that lie between, and up the next trunk.
+Nodes and lines come from the pipeline itself; only what a node is for is written here. Groups are
+columns, with their nodes in the order in which they run, and lines between groups run in the gaps:
+down a trunk, along below the groups in between, and up the next trunk.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def lines_within_group(nodes: Sequence[str], dag: Dag) -> list[tuple[str, str]]:
     """Return the lines of a group, without those that longer ways inside it imply."""
     inner = {node: dag[node] & set(nodes) for node in nodes}
     reached: dict[str, set[str]] = {}
-    for node in nodes:  # those that a node waits for stand before it
+    for node in nodes:  # those that a node waits for come before it
         reached[node] = set(inner[node]).union(*(reached[before] for before in inner[node]))
     return [
         (before, node)
@@ -160,18 +160,18 @@ def _stack_height(num_nodes: int) -> float:
 
 def _frame(column: int, num_nodes: int, height: float) -> Box:
     own = _stack_height(num_nodes)
-    # Ingestion stands above the first group; the others are centred.
+    # Ingestion is above the first group; the others are centred.
     y = height - MARGIN - own if column == 0 else (height - own) / 2
     return Box(MARGIN + column * (COLUMN + GAP), y, COLUMN, own)
 
 
 def _outside(frames: Sequence[Box], boxes: Mapping[str, Box]) -> list[str]:
-    """Draw what stands before and after the DAG, and the way from one run to the next."""
+    """Draw what comes before and after the DAG, and the way from one run to the next."""
     first, last, compared = boxes[FIRST], boxes[LAST], boxes[COMPARED]
     before = Box(first.x, MARGIN)
     after = Box(last.x, frames[-1].bottom + OUTSIDE_GAP)
     over = frames[group_of(COMPARED)].y - 16
-    beside = last.right + PAD / 2  # past what stands above it
+    beside = last.right + PAD / 2  # past what is above it
     enter = compared.x + 0.8 * compared.width  # beside the group's name
     return [
         draw_node(*BEFORE, before, None),
@@ -198,7 +198,7 @@ def _lines_within(columns: Sequence[list[str]], dag: Dag, boxes: Mapping[str, Bo
         for before, node in lines_within_group(nodes, dag):
             start, end = boxes[before], boxes[node]
             points = [(start.middle_x, start.bottom), (end.middle_x, end.y)]
-            if nodes.index(node) > nodes.index(before) + 1:  # round those that stand between
+            if nodes.index(node) > nodes.index(before) + 1:  # round those in between
                 side = start.x - PAD / 2 - 1
                 points = [(start.x, start.middle_y), (side, start.middle_y)]
                 points += [(side, end.middle_y), (end.x, end.middle_y)]
@@ -213,7 +213,7 @@ def _lines_between(dag: Dag, frames: Sequence[Box], boxes: Mapping[str, Box]) ->
         for before in dag
         if before in dag[node] and group_of(before) != group_of(node)
     ]
-    # In each gap, every target has a trunk of its own, which its lines share.
+    # In each gap, the lines to one target share a trunk.
     trunks: dict[int, list[str]] = {}
     for before, node in lines:
         for gap in {group_of(before), group_of(node) - 1}:

@@ -1,4 +1,4 @@
-"""Runs a container's command as a process of its own."""
+"""Runs a container's command as a process."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _start(
 
 
 def end_leftovers(pods: Path) -> None:
-    """End what an emulator that was killed left running, where the system tells (Linux)."""
+    """End what a killed emulator left running, where /proc lists processes (Linux)."""
     for pid_file in pods.glob("*.pid"):
         pod = pid_file.with_suffix("")
         text = pid_file.read_text(encoding="utf-8")

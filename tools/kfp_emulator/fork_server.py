@@ -1,8 +1,8 @@
 """Starts tasks from a process that has imported the libraries already.
 
 Importing TensorFlow and TFX takes some ten seconds of a processor, in every pod of a cluster, and
-is the same each time. This process does it once and forks: each task still is a process of its
-own, with its own variables, folder, files and exit code.
+is the same each time. This process does it once and forks: each task still is a separate
+process, with its own variables, folder, files and exit code.
 
     python -m tools.kfp_emulator.fork_server MODULE...
 
@@ -86,7 +86,7 @@ def serve(modules: Sequence[str]) -> None:
 def _start(request: dict[str, Any], own: Sequence[_Closable]) -> int:
     pid = os.fork()
     if pid:
-        # Here as well as in the child: whoever hears of it may end the group at once.
+        # Here as well as in the child: the client may end the group as soon as it has the pid.
         with contextlib.suppress(ProcessLookupError):
             os.setpgid(pid, pid)
         return pid

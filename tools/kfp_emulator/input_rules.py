@@ -13,9 +13,9 @@ def refused(spec: Any, parent: Any, task: Any, place: str) -> Iterator[str]:
 
     Args:
         spec: The `PipelineSpec`.
-        parent: The `ComponentSpec` of the DAG that the task stands in.
+        parent: The `ComponentSpec` of the task's DAG.
         task: The `PipelineTaskSpec`, whose component exists.
-        place: Where it stands, for the messages.
+        place: The task's path in the spec, for the messages.
     """
     for kind, name, producer, _ in producers(task):
         if producer not in parent.dag.tasks:
@@ -44,7 +44,7 @@ def passed_over(spec: Any, parent: Any, task: Any, place: str) -> Iterator[str]:
         spec: See `refused`, as the others.
         parent: The DAG's component.
         task: The task.
-        place: Where it stands.
+        place: Its path in the spec.
     """
     for kind, name, producer, key in producers(task):
         made_by = parent.dag.tasks.get(producer)

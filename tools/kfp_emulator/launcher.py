@@ -57,7 +57,7 @@ def run_attempt(
     retries: int = 0,
     kill_at_s: float | None = None,
 ) -> tuple[Outputs, list[str]]:
-    """Run a task once, in a file system of its own.
+    """Run a task once, in a new file system.
 
     Beside the log, the JSON that the process got and wrote is kept.
 
@@ -152,7 +152,7 @@ def _process(
 
 
 def _variables(launch: Launch, run: RunContext) -> dict[str, str]:
-    """Return the container's own variables, and those that tell the pod of its run."""
+    """Return the container's own variables, and those that describe the run to the pod."""
     label = launch.component.executor_label
     container = run.documents.container(launch.component)
     variables = {each.name: each.value for each in container.env}

@@ -25,7 +25,7 @@ class StoredArtifact:
 
     Attributes:
         artifact_id: What the cache knows it by; content plays no part.
-        uri: Where it lies.
+        uri: Its location.
         schema_title: Its type.
         properties: Its metadata, in the form that `metadata_values` describes.
     """

@@ -42,7 +42,7 @@ class ObjectStore:
     folder: Path
 
     def path(self, location: Location) -> Path:
-        """Return where an object, or those below a key, lie."""
+        """Return the path of an object, or of the folder of those below a key."""
         return self.folder / location.bucket / location.key
 
     def upload(self, source: Path, location: Location) -> int:

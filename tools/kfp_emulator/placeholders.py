@@ -1,4 +1,4 @@
-"""The launcher's placeholders, which may stand anywhere in a command."""
+"""The launcher's placeholders, which may be anywhere in a command."""
 
 from __future__ import annotations
 

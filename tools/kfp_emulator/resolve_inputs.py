@@ -25,7 +25,7 @@ def resolve_inputs(task: Any, component: Any, scope: Scope, run: RunContext) -> 
     Args:
         task: Its `PipelineTaskSpec`.
         component: Its `ComponentSpec`.
-        scope: Of the DAG that it stands in.
+        scope: Of its DAG.
         run: The run.
 
     Raises:

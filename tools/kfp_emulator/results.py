@@ -1,4 +1,4 @@
-"""What a run tells: of each task, of the run, and while it goes on."""
+"""What a run reports: for each task, for the whole run, and while it goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class OutputArtifact:
 
     Attributes:
         uri: As recorded; a path of the pod in place of a URI is a dead link, as on a cluster.
-        path: Where its files lie in the store; None without a URI that the store knows. It
+        path: Where its files are in the store; None without a URI that the store knows. It
             does not exist where the task wrote no file.
         metadata: As a later task receives it: numbers are floats, lists and structs are
             wrapped as `{"list": ...}` and `{"struct": ...}`.

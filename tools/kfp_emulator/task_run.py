@@ -34,7 +34,7 @@ class TaskRun:
         self._started_s: float | None = None
 
     def execute(self, scope: Scope) -> tuple[TaskResult, Outcome]:
-        """Run it; return what it tells the user, and what it tells the tasks after it."""
+        """Run it; return its result for the user, and its outcome for the tasks after it."""
         try:
             launch = self._prepare(scope)
             cached = None
