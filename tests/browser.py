@@ -60,7 +60,7 @@ class PageFindings:
 
 
 def inspect(path: Path, width_px: int) -> PageFindings:
-    """Open a page, as a phone does where the window is narrow, and tell what is wrong with it.
+    """Open a page, as a phone does where the window is narrow, and list what is wrong with it.
 
     Skips the test, with the reason, where there is no Chromium on the PATH.
 

@@ -201,7 +201,7 @@ def test_nothing_of_the_test_split_reaches_the_choice(run, corrupted):
     for split in ("train", "validation"):
         assert run.records(split) == corrupted.records(split)
     assert corrupted.selection() == run.selection()
-    # Candidates of different figures: had anything been read, the comparison could tell.
+    # The candidates differ, so the comparison would show it if anything had been read.
     assert len({each.stressed_auc for each in run.summary.candidates}) == 4
     # The labels were turned round: for the same model, a case ranks as high as it ranked low.
     area, turned = (each.summary.metrics.test.overall.auc.value for each in (run, corrupted))

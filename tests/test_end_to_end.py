@@ -1,6 +1,6 @@
 """The whole pipeline as a user runs it: killed, resumed, repeated, edited, refused.
 
-The stages share one output folder and run in the order in which they stand.
+The stages share one output folder and run in the order of this file.
 They run a copy of the project, because one of them edits the code.
 """
 
@@ -242,7 +242,7 @@ def test_a_refused_model_pushes_nothing_and_says_why(project):
     assert "REFUSED" in told
     assert "recall lower bound" in told
     assert project.versions() == ["1", "2"]
-    # Back to the first code: its model stands in the cache, only the judgement is new.
+    # Back to the first code: its model is in the cache, only the judgement is new.
     assert {"Transform", "Trainer-compact-resnet"} <= cached_nodes(told)
     summary = read_summary(project.output / "summary.json")
     assert summary.pushed_model is None

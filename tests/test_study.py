@@ -39,7 +39,7 @@ TIMEOUT_S = 600
 
 @pytest.fixture(scope="module")
 def run(repository, tmp_path_factory):
-    """Return the output folder and what was told."""
+    """Return the output folder and what was printed."""
     folder = tmp_path_factory.mktemp("study")
     (folder / "study.yaml").write_text(CONFIG, encoding="utf-8")
     output = folder / "output"

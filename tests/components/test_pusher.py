@@ -1,4 +1,4 @@
-"""The Pusher node: blessings, versions, and what the artifact tells."""
+"""The Pusher node: blessings, versions, and what the artifact records."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_another_prevalence_is_no_difference(train):
 
 
 def test_images_of_one_patient_do_not_help():
-    """Each patient has a value of their own: memorised, it would tell the splits apart."""
+    """Each patient has a different value, which would separate the splits if memorised."""
 
     def own_values(seed):
         split = make_split(seed)

@@ -18,7 +18,7 @@ _LIMIT = 10**6
 # Grey levels by JPEG's quality. At 90 JPEG itself causes nearly all of it. At 98 it causes 2, and
 # the rest is TensorFlow's fast inverse transform, which rounds worst where JPEG rounds least.
 _JPEG_TOLERANCE = {90: 5, 98: 11}
-# What has to be done to a stored picture so that it stands upright, by EXIF 2.32, 4.6.4 A.
+# How an upright picture is stored, by orientation; EXIF 2.32, 4.6.4 A.
 _STORED_AS = {
     1: lambda upright: upright,
     2: np.fliplr,

@@ -56,7 +56,7 @@ def test_the_variant_chooses_tensorflow_and_other_words_are_refused():
     (step,) = re.findall(r"^RUN (case .*)$", DOCKERFILE, re.MULTILINE)
 
     def installed(variant: str) -> subprocess.CompletedProcess[str]:
-        # The step itself, with its commands told instead of done.
+        # The step itself, with its commands printed instead of run.
         told = step.replace("python -m pip", "echo pip").replace("rm -r", "echo rm")
         return subprocess.run(
             ["sh", "-c", told],
@@ -129,7 +129,7 @@ def make(*arguments: str, path: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Path:
-    """Return a program that prints its arguments, and is told what an engine is told."""
+    """Return a program that takes an engine's arguments and prints them."""
     program = tmp_path / "engine"
     program.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
     program.chmod(0o755)

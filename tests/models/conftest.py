@@ -36,7 +36,7 @@ SCHEMA_FILE = Path(__file__).parents[2] / "models" / "schema" / "schema.pbtxt"
 
 @dataclasses.dataclass(frozen=True)
 class TinySet:
-    """Raw records, and where Transform's outputs lie."""
+    """Raw records, and where Transform's outputs are."""
 
     image_bytes: list[bytes]
     labels: list[int]

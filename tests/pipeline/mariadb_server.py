@@ -1,4 +1,4 @@
-"""A MariaDB server of its own, in a folder, for tests of the metadata store on MySQL."""
+"""A temporary MariaDB server, in a folder, for tests of the metadata store on MySQL."""
 
 from __future__ import annotations
 

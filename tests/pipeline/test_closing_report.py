@@ -66,7 +66,7 @@ def test_what_is_decided_is_told_of_both_splits(blessed_summary: Summary) -> Non
         "[0.970, 1.000], specificity 0.987 [0.953, 1.000]; referred to a radiologist: 68, of them "
         "7 unlike the training images and 61 of uncertain score"
     ) in text
-    # TFMA's slices do not tell the reasons apart.
+    # TFMA's slices do not separate the reasons.
     assert "Decided on test: 714 of 782 images, 0.913 [0.893, 0.933]" in text
     assert text.count("referred to a radiologist: 68") == 2
     assert text.count("unlike the training images") == 1

@@ -33,7 +33,7 @@ def write_config(tmp_path: Path) -> Any:
 
 @pytest.fixture
 def many_candidates(monkeypatch: pytest.MonkeyPatch) -> CandidateSettings:
-    """Let several candidates compete, one of them with a default entry of its own."""
+    """Let several candidates compete, one of them with a default entry."""
     entry = CandidateSettings(training=TrainingSettings(batch_size=5))
 
     class ManyCandidates(PipelineSettings):

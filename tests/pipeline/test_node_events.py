@@ -15,7 +15,7 @@ from pipeline.node_events import listen
 
 
 class Recorder:
-    """Notes what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, object]] = []

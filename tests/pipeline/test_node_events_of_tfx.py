@@ -16,7 +16,7 @@ PROGRESS = Progress("Working", 1, 2, "step", {"loss": 0.5})
 
 
 class Recorder:
-    """Notes what it is told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, object]] = []

@@ -1,4 +1,4 @@
-"""The DAG: who waits for whom, and what stands in each node's cache key."""
+"""The DAG: which node waits for which, and what is in each node's cache key."""
 
 import json
 

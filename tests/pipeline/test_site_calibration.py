@@ -144,7 +144,7 @@ def test_the_version_says_what_was_aligned_on_what_and_by_whom(push_dir, unlabel
     assert new.band == report.alignment.band != base.band
     assert new.model_version == report.pushed.model_version != base.model_version
     assert new.threshold == np.float32(report.alignment.threshold)
-    # The graph tells it, too, and what is beside it came along.
+    # The graph returns it, too, and the files beside the graph were copied.
     session = SessionModel(version_dir(push_dir, 2))
     told = session.run(features.INFORMATION_SIGNATURE, {features.INFORMATION_INPUT: [b""]})
     session.close()
@@ -416,7 +416,7 @@ def test_decisions_that_do_not_follow_the_band_are_not_pushed(
     def write_wrong(base_dir, new_dir, provenance):
         wide = provenance.band.model_copy(update={"low": 0.0, "high": 1.1})
         write(base_dir, new_dir, provenance.model_copy(update={"band": wide}))
-        # The graph tells what the file says, as a check by the file alone would want it.
+        # The graph and its file agree, so that a check against that file alone would pass.
         wrong = Provenance.read(new_dir / ASSETS_EXTRA_DIR / PROVENANCE_FILE)
         assert wrong.band == wide
         provenance.write(new_dir / ASSETS_EXTRA_DIR / PROVENANCE_FILE)

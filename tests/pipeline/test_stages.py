@@ -29,7 +29,7 @@ def test_a_stage_that_starts_anew_is_a_further_run() -> None:
     stage = Stage(progress(1, 2), 0.0)
     assert [stage.advance(progress(done, 2)) for done in (2, 2, 1, 2, 0)] == [
         False,
-        False,  # told twice
+        False,  # reported twice
         True,
         False,
         True,

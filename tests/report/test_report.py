@@ -1,4 +1,4 @@
-"""The whole report of a run that left too little: what cannot be made is told in its place."""
+"""The whole report of a run that left too little: each missing part is replaced by its reason."""
 
 from report.report import PAGE_FILE, SECTIONS, SLICES_FILE, write_report
 from tests.report.made_sources import make_sources

@@ -28,7 +28,7 @@ def kustomization(folder: str) -> Manifest:
 
 
 def manifests(folder: str) -> dict[str, Manifest]:
-    """Return the manifests that stand in a folder, by their kind."""
+    """Return the manifests in a folder, by their kind."""
     found = {}
     for name in kustomization(folder)["resources"]:
         if name.endswith(".yaml"):

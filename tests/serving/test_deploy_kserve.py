@@ -170,7 +170,7 @@ def test_it_is_as_closed_as_the_deployment():
     (container,) = POD["containers"]
     assert PREDICTOR["securityContext"] == POD["securityContext"]
     assert PREDICTOR["automountServiceAccountToken"] is False
-    # The runtime sets a user of its own for the container, which goes before the pod's.
+    # The runtime sets a user for the container, which overrides the pod's.
     expected = {"runAsUser": POD["securityContext"]["runAsUser"], **container["securityContext"]}
     assert MODEL["securityContext"] == expected
     writable = [each["mountPath"] for each in MODEL["volumeMounts"] if not each.get("readOnly")]

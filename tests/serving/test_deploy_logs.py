@@ -64,6 +64,6 @@ def test_the_log_holds_a_records_content_unless_the_level_is_that_of_deploy(
         text=True,
         check=True,
     )
-    # The answer names it all the same: whoever asks knows it.
+    # The answer names it all the same: the client knows it anyway.
     assert result.stdout.splitlines() == ["refused"]
     assert (SECRET in result.stderr) == logged

@@ -1,4 +1,4 @@
-"""Deleting old versions: which ones go, what stands in the way, and what a reader sees."""
+"""Deleting old versions: which ones go, what prevents it, and what a reader sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client is told what the Evaluator judged: the same bytes, the same probability."""
+"""A client gets what the Evaluator judged: the same bytes, the same probability."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Answer:
 def draw(seed: int) -> np.ndarray:
     """Return grey levels from 0 to 255, which DICOM's window keeps as they are.
 
-    Each seed has a structure of another size: an untrained network tells little else apart.
+    Each seed has a structure of another size: an untrained network separates little else.
     """
     dice = np.random.default_rng(seed)
     coarse = Image.fromarray(dice.integers(0, 256, (2 + 4 * seed, 3 + 5 * seed), dtype=np.uint8))
@@ -82,7 +82,7 @@ def evaluated(files: list[Path], push_dir: Path, tmp_path: Path) -> dict[str, An
 
 @pytest.fixture
 def served(files: list[Path], push_dir: Path) -> dict[str, Answer]:
-    """Return what the client tells of the files, over HTTP."""
+    """Return the client's answers for the files, over HTTP."""
     once = RetryPolicy(num_retries=0)
     with serve(ServerSettings(push_dir)) as running, Client(running.url, retry=once) as client:
         together = client.predict(files)

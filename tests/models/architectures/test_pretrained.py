@@ -54,7 +54,7 @@ def test_only_the_head_is_trained(tiny_applications, images):
 
 
 def test_the_backbone_computes_as_in_inference_while_the_head_is_trained(tiny_applications, images):
-    network = build("xception")  # no dropout of its own, while the backbone came with some
+    network = build("xception")  # its head has no dropout, while the backbone came with some
     np.testing.assert_array_equal(network(images, training=True), network(images, training=False))
 
 

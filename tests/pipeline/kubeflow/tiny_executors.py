@@ -1,4 +1,4 @@
-"""Executors that the entrypoint is told to run, by their import paths."""
+"""Executors that the entrypoint runs by their import paths."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Fail(BaseExecutor):
 
 
 class Push(BaseExecutor):
-    """Pushes its input, and tells in its output where."""
+    """Pushes its input, and records in its output where."""
 
     def Do(self, inputs: Artifacts, outputs: Artifacts, properties: dict[str, Any]) -> None:
         destination = json.loads(properties["push_destination"])["filesystem"]["base_directory"]

@@ -138,7 +138,7 @@ def texts_in(parts):
 
 @pytest.mark.parametrize(("bias", "probability"), [(40.0, "above 0.999"), (-40.0, "below 0.001")])
 def test_each_image_says_what_its_blurred_copy_is_called(make_sources_of, bias, probability):
-    """Of a network that is sure whatever it sees, in probability nothing could be told."""
+    """In probability, nothing could be seen of a network that is always sure."""
     section = explanations.build(
         make_sources_of(names=("cnn_baseline",), explained_images=1, bias=bias)
     )

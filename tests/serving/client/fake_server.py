@@ -115,7 +115,7 @@ def serve() -> Iterator[FakeServer]:
             if reply.status == BREAK_OFF:
                 self.close_connection = True
                 return
-            # Whoever asked may have given up in the meantime.
+            # The client may have given up in the meantime.
             with contextlib.suppress(ConnectionError):
                 self.send_response(reply.status)
                 for name, value in reply.headers:

@@ -71,7 +71,7 @@ def test_the_trainers_answers_are_blessed_with_their_figures() -> None:
     assert (report.blessed, report.reasons) == (True, ())
     assert (report.num_images, report.num_answers) == (2, 8)
     assert report.largest_difference == pytest.approx(4e-6)
-    # What the trainer wrote down, maybe on a GPU, is told and decides nothing.
+    # What the trainer recorded, maybe on a GPU, is reported and decides nothing.
     assert report.largest_difference_from_training == pytest.approx(3e-4)
     # Of one image by the first signature and loader: neither the batch nor the others.
     assert (report.load_s, report.first_answer_s, report.later_answer_s) == (2.0, 1.5, 0.03)

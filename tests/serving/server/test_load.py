@@ -18,7 +18,7 @@ NUM_CLIENTS = 8
 
 
 class Crowd:
-    """Clients that ask again and again until they are told to stop."""
+    """Clients that send requests until they are stopped."""
 
     def __init__(self, url, num_clients, body=BODY):
         self._url, self._body = url, body

@@ -218,7 +218,7 @@ def test_placeholders_inside_arguments_are_replaced(tiny: Any, cluster: Cluster)
     assert shown[4] == "{{$.unknown}}"
     out = result.tasks["Show"].outputs["out"].path
     assert out is not None
-    assert out.read_text() == "o"  # an object of its own, no folder
+    assert out.read_text() == "o"  # a single object, no folder
 
 
 def test_a_process_has_its_variables_and_nothing_else(

@@ -29,7 +29,7 @@ time.sleep(600)
 
 
 class Starter:
-    """A server in a folder of its own, where the module is."""
+    """A server in the folder of its module."""
 
     def __init__(self, folder: Path, modules: tuple[str, ...] = ("json",)) -> None:
         self.folder, self.server_log = folder, folder / "logs" / "server.log"
@@ -74,7 +74,7 @@ def has_said(word: str, log: Path) -> bool:
 
 
 def is_free(file: Path) -> bool:
-    """Tell whether the process that held a lock has ended, also as one that nobody waited for."""
+    """Return whether the process that held a lock has ended, even if nobody has waited for it."""
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
