@@ -2,7 +2,7 @@
 
 TFX's own entrypoint is written for another service: it cannot read KFP's inputs, knows no object
 store, and leaves outputs that KFP refuses. This one prepares the input, runs TFX's with it, and
-prepares the output. docs/adr/0011 tells what is done and why.
+prepares the output. docs/adr/0011 explains what is done and why.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO,
         format="%(levelname)s %(name)s: %(message)s",
-        force=True,  # a library that was imported before may have set one of its own
+        force=True,  # a library that was imported before may have configured it
     )
     try:
         run_task(options, beam_arguments)

@@ -71,7 +71,7 @@ def outputs_of_kfp(executor_input: Json) -> dict[str, Json]:
 
 
 def is_of_kfp(artifact: Mapping[str, Any]) -> bool:
-    """Tell whether an artifact is of a type such as system.HTML."""
+    """Return whether an artifact is of a type such as system.HTML."""
     return str(artifact.get("type", {}).get("schemaTitle", "")).startswith(SYSTEM_TYPES)
 
 

@@ -25,7 +25,7 @@ def local_copies(properties: Json) -> Iterator[dict[str, str]]:
         properties: The task's execution properties; changed in place.
 
     Yields:
-        Local folders with the remote locations that they stand for.
+        Local folders with the remote locations that they replace.
 
     Raises:
         InputError: A location cannot be read or written; or the task raised it, and then it
@@ -63,7 +63,7 @@ def local_copies(properties: Json) -> Iterator[dict[str, str]]:
 
 
 def with_locations(text: str, moved: Mapping[str, str]) -> str:
-    """Return a text with locations in place of the folders that stood for them."""
+    """Return a text with locations in place of the folders that replaced them."""
     for folder, location in moved.items():
         text = text.replace(folder, location)
     return text

@@ -1,8 +1,8 @@
 """Folders of an object store that a task reads or pushes to, as folders of its pod.
 
 KFP's launcher copies artifacts between tasks. What enters the pipeline (the records) and what
-leaves it (the served versions, the summaries) lies outside its runs: on a volume, or in an object
-store, which is copied here. fsspec speaks to the store; credentials come from the environment,
+leaves it (the served versions, the summaries) is outside its runs: on a volume, or in an object
+store, which is copied here. fsspec accesses the store; credentials come from the environment,
 such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL for s3:// and MinIO.
 """
 
@@ -24,7 +24,7 @@ _VERSION = re.compile(r"[1-9][0-9]*")  # as `serving.push_folder` names versions
 
 
 def is_remote(location: str) -> bool:
-    """Tell whether a location is a URL such as s3://bucket/folder, not a path."""
+    """Return whether a location is a URL such as s3://bucket/folder, not a path."""
     return "://" in location
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT_VARIABLE = "KFP_POD_ROOT"  # folder that stands for the pod's `/`; an emulation sets it
+ROOT_VARIABLE = "KFP_POD_ROOT"  # folder used as the pod's `/`; an emulation sets it
 _FOLDERS = {"minio://": "minio", "s3://": "s3", "gs://": "gcs"}
 
 

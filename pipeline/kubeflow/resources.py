@@ -24,7 +24,7 @@ def gpu_nodes(settings: PipelineSettings) -> frozenset[str]:
 
 
 def image_of(node: str, settings: PipelineSettings) -> str:
-    """Return the image of a node: nodes with a GPU may have one of their own."""
+    """Return the image of a node: nodes with a GPU may have another one."""
     if node in gpu_nodes(settings) and settings.kubeflow.gpu.image:
         return settings.kubeflow.gpu.image
     return settings.kubeflow.image

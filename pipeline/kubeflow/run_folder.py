@@ -49,7 +49,7 @@ def keep_verdict(
         runs_dir: Folder of all runs, local or remote.
         run_id: KFP's id of the run.
         outputs: The node's outputs' folders.
-        moved: Local folders with the locations that they stand for.
+        moved: Local folders with the locations that they replace.
 
     Raises:
         InputError: The folder cannot be written.
@@ -128,7 +128,7 @@ def _what_broke(errors: Mapping[str, str], *, has_pusher_run: bool) -> str:
 def keep_error(node_id: str, runs_dir: str, run_id: str, error: str) -> None:
     """Leave a task's error in the run's folder.
 
-    KFP tells its last task that something failed, but neither what nor why.
+    KFP's last task learns that something failed, but neither what nor why.
 
     Raises:
         InputError: The folder cannot be written.

@@ -1,8 +1,8 @@
 """The parameters that a run may be given at submission, and what they change.
 
 KFP binds a parameter to a whole input of a task, while TFX's settings travel as JSON within one.
-So a parameter that belongs into such a JSON reaches the task as an input of its own, with the
-prefix `set_`, and the entrypoint puts it in its place, under the configuration's own checks.
+So a parameter that belongs into such a JSON reaches the task as a separate input, with the prefix
+`set_`, and the entrypoint puts it in its place, under the configuration's own checks.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from pipeline.kubeflow.run_parameters import (
 
 Json = dict[str, Any]
 RUN_ID = "{{$.pipeline_job_uuid}}"  # where a constant is exactly this, KFP puts the run's id
-# Inputs that are a run parameter as they stand, by node and input.
+# Inputs that are a run parameter unchanged, by node and input.
 _DIRECT: Mapping[str, Mapping[str, str]] = {
     node_names.EXAMPLE_GEN: {"input_base": DATA_DIR},
     node_names.BASELINE: {"push_dir": PUSH_DIR},

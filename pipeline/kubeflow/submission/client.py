@@ -117,7 +117,7 @@ class Client(kfp.Client):
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keep back what kfp and urllib3 print and warn of by themselves."""
-    # The child, as kfp sets the level of `urllib3` itself. It tells of each of its own repeats.
+    # The child logger, which logs each retry: kfp sets the level of `urllib3` itself.
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -153,7 +153,7 @@ def connect(connection: Connection) -> Client:
     if health.multi_user is None:
         raise InputError(
             f"expected KFP's API at {connection.address}, got something else, perhaps a log-in "
-            "page. How to fix: give the address below which /apis/v2beta1 lies, with --token-file "
+            "page. How to fix: give the address without /apis/v2beta1, with --token-file "
             "or --cookies where it asks for a log-in."
         )
     if health.multi_user and not (connection.namespace or client.get_user_namespace()):

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _submit(options: argparse.Namespace, console: Console) -> int:
-    # All that can be told without the network comes first.
+    # First all checks that need no network.
     pipeline = read_pipeline(options.pipeline)
     if options.pipeline_name is None:
         name = check_name(pipeline.name, f"{options.pipeline}")

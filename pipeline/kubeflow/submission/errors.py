@@ -21,7 +21,7 @@ _FIXES = {
     400: "correct what it names",
     401: "give a token that is valid, with --token-file FILE or --token TOKEN",
     403: "ask for access to that namespace, or name another with --namespace",
-    404: "check --host: it is the address below which /apis/v2beta1 lies",
+    404: "check --host: it is the address without /apis/v2beta1",
     413: "compile a smaller pipeline, or raise the proxy's limit for uploads",
 }
 _MEANINGS = {
@@ -86,7 +86,7 @@ def describe(error: Any, address: str) -> InputError:
 
 
 def may_pass(error: Any) -> bool:
-    """Tell whether a failed call may succeed when it is made again."""
+    """Return whether a failed call may succeed when it is made again."""
     if isinstance(error, ApiException) and error.status:
         return bool(error.status >= _SERVER_ERRORS or error.status == _TOO_MANY)
     return True
