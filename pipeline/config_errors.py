@@ -1,4 +1,4 @@
-"""Settings that cannot be used, told in lines that a person can act on."""
+"""Errors in settings, as lines that say what to change."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def describe_errors(
         if path[-1:] == ("[key]",) and finding["type"] != "extra_forbidden":
             path = path[:-1]  # pydantic's word for a mapping's key; a setting may be called so, too
         if finding["type"] == "too_short" and finding["input"]:
-            continue  # its entries are wrong, not missing: each has a line of its own
+            continue  # its entries are wrong, not missing: each has its own line
         if finding["type"] == "extra_forbidden":
             text = describe_unknown(path, known)
         elif finding["type"] == "value_error":
@@ -97,7 +97,7 @@ def describe_unknown(path: Path, known: Tree) -> str:
     """Describe a key that no setting has, with the key that was probably meant.
 
     Args:
-        path: Where the key stands.
+        path: The key, after the sections that it is in.
         known: The tree of known settings.
     """
     *parents, key = (str(part) for part in path)
@@ -132,7 +132,7 @@ def _origin(path: Path, origins: Mapping[tuple[str, ...], str]) -> str:
     names = tuple(str(part) for part in path)
     below = [known for known in origins if known[: len(names)] == names]
     above = [known for known in origins if names[: len(known)] == known]
-    # An error of a whole section names no leaf: whoever set something in it is meant.
+    # An error of a whole section names no leaf: name every place that set something in it.
     places = dict.fromkeys(origins[known] for known in below or sorted(above, key=len)[-1:])
     return f" ({', '.join(places)})" if places else ""
 

@@ -125,7 +125,7 @@ class RunConsole:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Show the block as a step of its own, beside the nodes.
+        """Show the block as a separate step, beside the nodes.
 
         Args:
             name: What is done, as a user reads it, e.g. "Convert".
@@ -145,7 +145,7 @@ class RunConsole:
         with self._lock:
             now_s = time.monotonic()
             if not self._running:
-                self._start("")  # work outside of any node and step has no line of its own
+                self._start("")  # work outside of any node and step has no line
             work = list(self._running.values())[-1]
             stage = work.stages.get(progress.stage)
             if stage is None:

@@ -28,7 +28,7 @@ CONFIGS_FOLDER = (
     _INSTALLED_CONFIGS if _INSTALLED_CONFIGS.is_dir() else _INSTALLED_CONFIGS.parents[1] / "configs"
 )
 CANDIDATES = "candidates"
-# Whoever gives one of these leaves nothing of what it was before.
+# A new value of these replaces the old one, instead of being merged into it.
 _GIVEN_WHOLE = (
     (CANDIDATES,),
     ("kubeflow", "environment"),
@@ -60,7 +60,7 @@ def load_settings(
     Args:
         config: A name, for `configs_folder/NAME.yaml`, or a YAML file; None is the defaults.
         overrides: Texts `key=value`, with dotted keys and YAML values; the last one wins.
-        configs_folder: Where named configurations lie.
+        configs_folder: Folder of the named configurations.
 
     Returns:
         The defaults with the file's and then the overrides' changes.
@@ -89,7 +89,7 @@ def find_config(config: str, configs_folder: Path = CONFIGS_FOLDER) -> Path:
 
     Args:
         config: A name, or the path of a file.
-        configs_folder: Where named configurations lie.
+        configs_folder: Folder of the named configurations.
 
     Raises:
         InputError: There is neither such a name nor such a file.

@@ -24,7 +24,7 @@ _CACHED = "A cached execution %d is used."  # execution id; the node is the one 
 
 
 class RunListener(Protocol):
-    """Who is told. A node that fails has no end event: its exception ends the run."""
+    """Receives the events. A node that fails has no end event: its exception ends the run."""
 
     def node_started(self, node_id: str) -> None:
         """Take note that a node has started."""
@@ -41,7 +41,7 @@ class RunListener(Protocol):
 
 @contextlib.contextmanager
 def listen(listener: RunListener) -> Iterator[None]:
-    """Tell `listener` of every event, for the length of a block.
+    """Report every event to `listener`, for the length of a block.
 
     The loggers concerned let INFO through meanwhile, whatever the root
     logger's level is and although TFX parses absl's flags in between.
@@ -78,7 +78,7 @@ class NodeEventHandler(logging.Handler):
         self._is_cached = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell the listener, if the record is one of the known ones."""
+        """Call the listener, if the record is one of the known ones."""
         try:
             self._tell(record)
         except Exception:

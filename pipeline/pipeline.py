@@ -56,7 +56,7 @@ from models.ensemble import ENSEMBLE
 from models.schema import SCHEMA_FILE
 from serving.push_folder import push_fingerprint
 
-# Outputs `model` and `model_run` of a Trainer, or of a node that stands in for one.
+# Outputs `model` and `model_run` of a Trainer, or of a node that replaces one.
 Candidate = Mapping[str, BaseChannel]
 
 
@@ -94,7 +94,7 @@ def create_pipeline(
         settings: The whole configuration.
         places: Where it reads and writes.
         metadata_connection: The metadata store; None where the platform brings one.
-        synthetic: Whether the records were drawn, which nothing in them tells.
+        synthetic: Whether the records were drawn, which nothing in them shows.
 
     Returns:
         The pipeline, with caching on.
@@ -380,7 +380,7 @@ def create_release(
     model = candidates.selected[MODEL]
     image_size_px = settings.transform.image_size_px
     servability = create_servability_check(
-        # What an ensemble was put together from; any other model stands in its own run.
+        # What an ensemble was put together from; any other model is in its own run.
         candidates.trained if ENSEMBLE in candidates.all else {},
         model=model,
         model_run=candidates.selected[MODEL_RUN],
@@ -389,7 +389,7 @@ def create_release(
         settings=ServabilityRun(image_size_px=image_size_px, serving=settings.serving),
         code_version=code_version("components.servability_check", "serving.servability.probe"),
     )
-    # Also where the gate refuses, so that a person is told both reasons at once.
+    # Also where the gate refuses, so that the report has both reasons.
     servability.add_upstream_node(judgement.gate)
     nodes: list[BaseNode] = [servability]
     blessings = {"infra_blessing": servability.outputs["blessing"]}
@@ -482,7 +482,7 @@ def _sqlite_file(connection: metadata_store_pb2.ConnectionConfig) -> str:
 
 
 def _add_beam_arguments(nodes: list[BaseNode], arguments: Mapping[str, tuple[str, ...]]) -> None:
-    """Give single nodes Beam arguments of their own."""
+    """Give single nodes their Beam arguments."""
     beam_nodes = {node.id: node for node in nodes if isinstance(node, BaseBeamComponent)}
     for node_id, its_arguments in arguments.items():
         if node_id not in beam_nodes:

@@ -60,7 +60,7 @@ def _connection(output: Path) -> metadata_store_pb2.ConnectionConfig:
 def _only_pipeline(connection: metadata_store_pb2.ConnectionConfig, output: Path) -> str:
     try:
         names = read_pipeline_names(connection)
-    except Exception as error:  # ml_metadata raises a type of its own for each of SQLite's errors
+    except Exception as error:  # ml_metadata has one type for each of SQLite's errors
         raise InputError(
             f"expected {output / METADATA_FILE} to be a metadata store, got: {error}. {_FIX}"
         ) from error

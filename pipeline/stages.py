@@ -1,4 +1,4 @@
-"""The stages of work within one node, as the console tells them."""
+"""The stages of work within one node, as the console shows them."""
 
 from __future__ import annotations
 

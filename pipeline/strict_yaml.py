@@ -1,7 +1,7 @@
 """YAML as settings files need it: plain values, and nothing dropped or guessed.
 
 Scalars follow the core schema of YAML 1.2 (section 10.3): `3e-4` is a number,
-`no` and `2024-01-31` are text. A key that stands twice in one section is an
+`no` and `2024-01-31` are text. A key that occurs twice in one section is an
 error, where PyYAML would silently keep the last.
 """
 

@@ -49,7 +49,7 @@ def describe_study(table: StudyTable, page: Path) -> Study:
 
     Args:
         table: The whole of it.
-        page: Where its page lies.
+        page: The file of its page.
     """
     return Study(
         page=str(page),
