@@ -1,4 +1,4 @@
-"""Which images stand for a class, and how they are shown."""
+"""Which images represent a class, and how they are shown."""
 
 from __future__ import annotations
 

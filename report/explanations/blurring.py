@@ -13,7 +13,7 @@ from report.explanations.log_odds import LogOdds
 from report.page.estimate_cells import estimate_cell
 from report.page.parts import Cell, Table, Text
 
-# A part of the images from which on a finding is a warning.
+# The share of images at which a finding becomes a warning.
 _MANY = 0.5
 
 

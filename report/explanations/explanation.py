@@ -63,7 +63,7 @@ class ExplainedCandidate:
         """Load what a Trainer left in `model_run`.
 
         Raises:
-            ValueError: It is an ensemble's, which has no network of its own.
+            ValueError: It is an ensemble's, which has no network.
         """
         trained = load_candidate(model_run)
         report = trained.report
@@ -153,7 +153,7 @@ def explain(
 def best_single_candidates(
     selection: Selection, reports: Mapping[str, TrainingReport], number: int = 2
 ) -> list[str]:
-    """Name the best candidates that have a network of their own.
+    """Name the best candidates that are single networks, not ensembles.
 
     Args:
         selection: The choice, the best first.

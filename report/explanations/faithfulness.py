@@ -6,9 +6,9 @@ strengthen early. Both are set against the same patches in random orders, withou
 cannot be judged.
 
 RISE follows the probability of the answer. Here it is the log-odds: a sure network's probability
-stays at 1.000 while its evidence goes, and no order could be told from another. An area under a
-curve of log-odds has no bounds of its own; being over shares of the image from 0 to 1, it is the
-mean log-odds on the way, and what counts is how many log-odds it is below (deletion) or above
+stays at 1.000 while its evidence goes, so that all orders would look alike. The area under a curve
+of log-odds has no bounds; as the curve is over shares of the image from 0 to 1, the area is the
+mean log-odds along it, and what counts is how many log-odds it is below (deletion) or above
 (insertion) the random orders' mean. All orders start at the image and end at the blurred copy, so
 that the difference does not depend on what the blurred copy's answer is, nor on whether blurring
 weakens the answer at all.
@@ -47,7 +47,7 @@ class Faithfulness:
         inserted_shares: float64 [k + 1] of the area that was shown, from 0 to 1.
         insertion: float64 [k + 1].
         random_areas: float64 [orders], areas under the deletion curves of random orders. To delete
-            in one order is to insert in the opposite one, so they stand for insertion, too.
+            in one order is to insert in the opposite one, so they serve for insertion, too.
         random_mean: float64 [k + 1], the mean of these curves over the shares j / k.
     """
 

@@ -22,7 +22,7 @@ class FeatureMaps:
     Attributes:
         number: Its place among the network's convolutions, from 1.
         layer: Its name.
-        maps: float32 [h, w, c], before any activation that is a layer of its own.
+        maps: float32 [h, w, c], before any activation that is a separate layer.
     """
 
     number: int

@@ -199,7 +199,7 @@ def _levels(channel: np.ndarray, side_px: int = 96) -> np.ndarray:
 
 
 def _grid(tiles: list[np.ndarray], columns: int) -> np.ndarray:
-    """Lay square tiles out in rows, white between them."""
+    """Arrange square tiles in rows, white between them."""
     side = tiles[0].shape[0] + 2
     rows = -(-len(tiles) // columns)
     grid = np.full((rows * side, columns * side), 255, np.uint8)

@@ -30,7 +30,7 @@ class LimeExplanation:
             below 0 it speaks against it. Near a sure answer they are as large as elsewhere, where
             weights on the probability would all be 0.
         noise: Standard error of a weight, in log-odds, at least 0.
-        smallest: The weight, in log-odds, from which on a superpixel is outlined: the larger of
+        smallest: Superpixels of at least this weight, in log-odds, are outlined: the larger of
             `SMALLEST_WEIGHT` and three standard errors.
         mask: bool [s, s], the up to five superpixels that speak most for the answer, each by more
             than `smallest`.
@@ -135,7 +135,7 @@ class _BatchedExplainer(LimeImageExplainer):
         return shown, np.concatenate(answers)
 
 
-# About as many as LIME's default number of samples can tell apart.
+# About as many as LIME's default number of samples can separate.
 NUM_REGIONS = 48
 # Between patches that follow edges and patches that are squares, for grey values in [0, 1].
 _COMPACTNESS = 0.1

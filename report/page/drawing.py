@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 WIDTH_INCHES, HEIGHT_INCHES = 3.4, 2.7
-# Okabe and Ito's palette, which people with any colour vision tell apart.
+# Okabe and Ito's palette, which people with any colour vision can distinguish.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 DASHES = ("-", "--", "-.", ":")
 

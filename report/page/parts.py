@@ -110,13 +110,13 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Parts under a heading of their own.
+    """Parts under one heading.
 
     Attributes:
         title: The heading.
         parts: In order.
         folded: Whether a reader must open it.
-        side_by_side: Whether the parts stand beside each other, where the screen is wide.
+        side_by_side: Whether the parts are side by side where the screen is wide.
     """
 
     title: str
