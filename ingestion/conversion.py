@@ -263,7 +263,7 @@ class ProgressCounter:
 
     Beam copies what it sends to its workers, so workers find the counter by
     name. Workers in other processes or on other machines find none, and then
-    only the start and the end of the work are told.
+    only the start and the end of the work are reported.
     """
 
     def __init__(self, name: str, total: int) -> None:
