@@ -111,7 +111,8 @@ def add_bands(images: tf.Tensor, seed: tf.Tensor, probability: float) -> tf.Tens
     Args:
         images: float32 [n, height, width, 1], in [0, 255].
         seed: int64 [2]; the same seed gives the same bands.
-        probability: That an image gets bands, in [0, 1]; half of them lie above and below it.
+        probability: That an image gets bands, in [0, 1]; half of these images get them above and
+            below, the others left and right.
 
     Returns:
         float32 of the shape of `images`, in the same range.

@@ -1,11 +1,11 @@
 """How much an image is like those that a network was trained on.
 
-A network answers for any picture: a hand, a page of text, an adult where it saw children. What it
-makes of a familiar image lies where the training images' features lie, so the distance from them
-tells (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples"):
+A network answers for any picture: a hand, a page of text, an adult where it saw children. The
+features of a familiar image are near those of the training images, so the measure is the distance
+from them (Lee et al. 2018, "A Simple Unified Framework for Detecting Out-of-Distribution Samples"):
 the Mahalanobis distance by a shrunk covariance (Ledoit and Wolf 2004). The features are the means
 of the maps of a middle layer. Later layers know little but the finding, earlier ones do not see
-that an image stands on its head; docs/adr/0014 has the figures. A network without maps has the
+that an image is upside down; docs/adr/0014 has the figures. A network without maps has the
 statistics of `describe_images` instead.
 """
 
@@ -34,7 +34,7 @@ NUM_STATISTICS = _THUMBNAIL_PX**2 + len(_QUANTILES) + _NUM_DETAIL_LEVELS + 2
 
 @dataclasses.dataclass(frozen=True)
 class FamiliarImages:
-    """Where the features of familiar images lie.
+    """The distribution of the features of familiar images.
 
     Attributes:
         mean: float32 [d].

@@ -47,7 +47,7 @@ def _standardise(images: tf.Tensor) -> tf.Tensor:
 
 
 def _stretch(images: tf.Tensor) -> tf.Tensor:
-    # A quarter of the rows and columns tell the percentiles as well, in a sixteenth of the time.
+    # A quarter of the rows and columns give the same percentiles in a sixteenth of the time.
     sample = images[:, ::4, ::4, 0]
     ordered = tf.sort(tf.reshape(sample, [tf.shape(images)[0], -1]), axis=1)
     last = tf.cast(tf.shape(ordered)[1] - 1, tf.float32)
