@@ -34,7 +34,7 @@ def choose(
         model_run: Where its report and logs go, with `selection.json` beside them.
 
     Returns:
-        What stands in `selection.json`.
+        The contents of `selection.json`.
 
     Raises:
         ValueError: The candidates were judged on different validation images.

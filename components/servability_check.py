@@ -128,7 +128,7 @@ def create_servability_check(
         examples: Raw examples (Examples); validation is read.
         transformed_examples: The same from Transform.
         settings: How many images, the bound, the time.
-        code_version: Version of the project's code, told with the node.
+        code_version: Version of the project's code, recorded with the node.
 
     Returns:
         A node with the id `ServabilityCheck` and the output `blessing` (InfraBlessing).
