@@ -41,7 +41,7 @@ def validation():
     labels = np.arange(NUM_IMAGES) % 2
     images = np.full((NUM_IMAGES, 16, 16, 1), 60, np.uint8)
     images[labels == 1] = 190
-    images[:3] = 120  # some that are hard to tell
+    images[:3] = 120  # some that are hard to classify
     return SplitData(
         images, labels, ["normal"] * NUM_IMAGES, ["under_500_px"] * NUM_IMAGES,
         ["soft"] * NUM_IMAGES,
