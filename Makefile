@@ -17,7 +17,7 @@ IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIA
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run serve test test-fast test-serving test-export-2-19 lint format types kubeflow-local bench ablation lock image image-test image-bom image-audit ci clean setup setup-dev
+.PHONY: help run serve test test-fast test-serving test-export-2-19 lint format types kubeflow-local bench ablation flink-up flink-down lock image image-test image-bom image-audit ci clean setup setup-dev
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,12 @@ bench: setup-dev ## Measure the stages against bare loops, as ratios
 
 ablation: setup-dev ## Compare the choices behind the defaults: make ablation ARGS="--data chest_xray.zip"
 	@$(PYTHON) -m tools.ablation $(ARGS)
+
+flink-up: setup ## Start a Flink cluster on this machine (Java, Maven), for runs with --config flink
+	@$(PYTHON) -m tools.flink_cluster up
+
+flink-down: setup ## End it, and empty its folder
+	@$(PYTHON) -m tools.flink_cluster down
 
 ci: lint types test ## All that CI checks: lint, types and tests
 

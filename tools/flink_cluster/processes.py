@@ -1,0 +1,100 @@
+"""Processes that outlive the command that starts them, known by pid files.
+
+A pid alone may belong to another program by the time that it is read. So every process gets a
+variable that names its folder, which its children inherit, and nothing is ended that lacks it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+_VARIABLE = "PNEUMONIA_FLINK_FOLDER"
+_PIDS, _LOGS = "pids", "logs"
+_END_S = 10.0  # to end by itself, before it is killed
+
+
+def start(name: str, command: Sequence[str], folder: Path, working_dir: Path) -> int:
+    """Start a process in a new session, with a pid file and a log, and return its pid.
+
+    Args:
+        name: Of the pid file and the log.
+        command: Program and arguments.
+        folder: The cluster's, where pid file and log go.
+        working_dir: Of the process.
+    """
+    for each in (_PIDS, _LOGS):
+        (folder / each).mkdir(parents=True, exist_ok=True)
+    with (folder / _LOGS / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=working_dir,
+            env={**os.environ, _VARIABLE: str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    (folder / _PIDS / f"{name}.pid").write_text(str(process.pid), encoding="utf-8")
+    return process.pid
+
+
+def log_file(name: str, folder: Path) -> Path:
+    """Return where the process called `name` logs."""
+    return folder / _LOGS / f"{name}.log"
+
+
+def running(folder: Path) -> dict[str, psutil.Process]:
+    """Return the running processes that have a pid file in `folder`, by name."""
+    found = {}
+    for path in sorted((folder / _PIDS).glob("*.pid")):
+        try:
+            process = psutil.Process(int(path.read_text(encoding="utf-8")))
+            if _is_of(process, folder):
+                found[path.stem] = process
+        except (ValueError, psutil.Error):  # half-written, or ended
+            continue
+    return found
+
+
+def all_of(folder: Path) -> list[psutil.Process]:
+    """Return every process that was started for `folder`, with all that these have started."""
+    return [process for process in psutil.process_iter() if _is_of(process, folder)]
+
+
+def end_all(folder: Path) -> int:
+    """End every process of `folder`, also one whose parent was killed; return how many."""
+    processes = all_of(folder)
+    for process in processes:
+        _signal(process, kill=False)
+    _, alive = psutil.wait_procs(processes, timeout=_END_S)
+    # Every process that could start another one has ended by now.
+    for process in {*alive, *all_of(folder)}:
+        _signal(process, kill=True)
+    psutil.wait_procs(alive, timeout=_END_S)
+    return len(processes)
+
+
+def _is_of(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return (
+            process.status() != psutil.STATUS_ZOMBIE
+            and process.environ().get(_VARIABLE) == str(folder)
+            and process.pid != os.getpid()
+        )
+    except psutil.Error:  # ended, or of another user
+        return False
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        if kill:
+            process.kill()
+        else:
+            process.terminate()
+    except psutil.NoSuchProcess:
+        pass
