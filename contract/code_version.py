@@ -36,7 +36,7 @@ def code_version(*entries: str, libraries: Sequence[str] = LIBRARIES, root: Path
         16 hexadecimal digits.
 
     Raises:
-        ModuleNotFoundError: An entry is no module below `root`.
+        ModuleNotFoundError: An entry is not a module below `root`.
     """
     digest = hashlib.sha256()
     for library in libraries:
@@ -53,7 +53,7 @@ def imported_modules(*entries: str, root: Path = _ROOT) -> frozenset[str]:
     Imports inside functions count. `contract.settings` does not: its values are in the key.
 
     Raises:
-        ModuleNotFoundError: An entry is no module below `root`.
+        ModuleNotFoundError: An entry is not a module below `root`.
     """
     found: set[str] = set()
     waiting = list(entries)
