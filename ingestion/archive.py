@@ -37,7 +37,7 @@ _OTHER_METHODS = {
     98: "PPMd",
     99: "AES encryption",
 }
-# What zipfile and its decompressors raise on bytes that are no zip, or are damaged.
+# What zipfile and its decompressors raise on bytes that are not a zip, or damaged.
 _DAMAGES = (
     zipfile.BadZipFile,
     zlib.error,

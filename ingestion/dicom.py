@@ -3,7 +3,7 @@
 The steps and their formulas are those of DICOM PS3.3: modality transform
 (C.11.1), then the value-of-interest transform (C.11.2) to 0..255, then
 inversion where low values mean white (MONOCHROME1, C.7.6.3.1.2). Padding
-(C.7.5.1.1.2) is no part of the picture, and drawn black.
+(C.7.5.1.1.2) is not part of the picture, and drawn black.
 
 Files of real archives contradict themselves: what they declare is checked
 against the pixels, and an element without a value counts as absent.
@@ -191,14 +191,14 @@ def _modality_values(stored: npt.NDArray[Any], dataset: pydicom.Dataset) -> _Flo
     values *= 1.0 if slope is None else float(slope)
     values += 0.0 if intercept is None else float(intercept)
     if not np.isfinite(values).all():
-        raise RejectedImageError("DICOM whose rescale slope or intercept is no finite number")
+        raise RejectedImageError("DICOM whose rescale slope or intercept is not a finite number")
     return values
 
 
 def _display_values(
     values: _FloatPixels, is_picture: _Mask, dataset: pydicom.Dataset
 ) -> _FloatPixels:
-    """Return values in 0..255, before inversion; what is no picture may be anything in it."""
+    """Return values in 0..255, before inversion; those of padding may be anything in it."""
     low, high = float(values[is_picture].min()), float(values[is_picture].max())
     if low == high:
         raise RejectedImageError(f"DICOM in which all pixels have one value, {low:g}")

@@ -46,7 +46,7 @@ def read_folder(folder: Path, *, one_class: bool = False) -> Source:
 
     The patient is the DICOM tag PatientID; else what the names of public sets say; else the folder,
     where there are folders of few images each below the class folders. Names that repeat over
-    folders, such as the `IM-0001-0001` of OsiriX and Horos, are no patients.
+    folders, such as the `IM-0001-0001` of OsiriX and Horos, are not patients.
 
     The patients of `train` and `test` were numbered apart in the public set (`person1` is one child
     in `train` and another in `test`), so patients known from names get the prefix `test/` in a
@@ -228,7 +228,7 @@ def _patient_folders(found: Sequence[_Found]) -> dict[tuple[str, tuple[str, ...]
     """Return which folders below class folders are a patient each, and the patient's name.
 
     Returns:
-        By split and folders below the class folder; empty where the folders are no patients, since
+        By split and folders below the class folder; empty where the folders are not patients, since
         they hold too many images.
     """
     places: defaultdict[str, set[tuple[str, int, tuple[str, ...]]]] = defaultdict(set)
@@ -301,7 +301,7 @@ def _name_warnings(root: Path, found: Sequence[_Found]) -> list[str]:
 
 
 def _has_bytes(path: Path) -> bool:
-    """Return whether a name holds bytes that are no UTF-8, which Python keeps as surrogates."""
+    """Return whether a name holds bytes that are not UTF-8, which Python keeps as surrogates."""
     return any("\udc80" <= character <= "\udcff" for character in str(path))
 
 

@@ -79,7 +79,7 @@ def read_size(data: bytes) -> tuple[int, int]:
     A picture of a few kilobytes can claim gigapixels, and a decoder would make room for them.
 
     Raises:
-        ValueError: The bytes are no JPEG or PNG, or end before their size.
+        ValueError: The bytes are not a JPEG or PNG, or end before their size.
     """
     if data.startswith(PNG_START):
         if len(data) < _DEPTH_AT or data[12:16] != b"IHDR":
@@ -118,7 +118,7 @@ def _png_header(data: bytes, height: int, width: int) -> ImageHeader:
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
     """Yield kind, body and checksum of each chunk up to the end, or to where the file breaks off.
 
-    What follows the end is no part of the picture.
+    What follows the end is not part of the picture.
     """
     view = memoryview(data)
     position = len(PNG_START)

@@ -137,7 +137,7 @@ def decode_grey(encoded: bytes, min_side_px: int) -> Image.Image:
         Mode "L", in [0, 255].
 
     Raises:
-        ValueError: The bytes are no complete JPEG or PNG.
+        ValueError: The bytes are not a complete JPEG or PNG.
     """
     try:
         image = _open_by_pillow(encoded)

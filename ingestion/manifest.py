@@ -146,8 +146,8 @@ def read_manifest(manifest: Path) -> Source:
     case. Paths may have `\` between folders, and be written as another system writes them
     (`FileFinder`). What `ingestion.walking` passes over in folders is passed over here, too.
 
-    A listed file that is missing is no error here: it is rejected, with its
-    reason, when it is to be read.
+    A listed file that is missing is not an error here: it is rejected, with
+    its reason, when it is to be read.
 
     Raises:
         InputError: The file is no such CSV; the message names line and value.

@@ -45,7 +45,7 @@ class Walk(NamedTuple):
     """All files below a folder.
 
     Attributes:
-        files: Everything that is no folder, sorted folder by folder, readable or not.
+        files: Everything that is not a folder, sorted folder by folder, readable or not.
         loops: Links to a folder that they are in, which were not followed.
     """
 
@@ -119,7 +119,7 @@ def walk(folder: Path) -> Walk:
 def shown(path: Path | str) -> str:
     r"""Return a path as text that every file and terminal can hold.
 
-    Names on disk are bytes. Where they are no UTF-8, such as names from an old archive in Latin-1,
+    Names on disk are bytes. Where they are not UTF-8, such as names from an old archive in Latin-1,
     the bytes in question become escapes: `r\xf6ntgen.png`.
     """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
