@@ -69,7 +69,7 @@ def decode_and_resize(image_bytes: tf.Tensor, settings: TransformSettings) -> tf
         uint8 [image_size_px, image_size_px, 1], in [0, 255].
 
     Raises:
-        tf.errors.InvalidArgumentError: When the bytes are no image.
+        tf.errors.InvalidArgumentError: When the bytes are not an image.
     """
     size = settings.image_size_px
     kept = settings.lung_crop_fraction if settings.resize == "lung_crop" else 1.0
@@ -112,7 +112,7 @@ def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> DecodedImage:
         `wanted_px`.
 
     Raises:
-        tf.errors.InvalidArgumentError: When the bytes are no image.
+        tf.errors.InvalidArgumentError: When the bytes are not an image.
     """
     jpeg_sides_px = tf.cond(
         tf.io.is_jpeg(image_bytes),

@@ -59,7 +59,7 @@ def read_warm_up(saved_model_dir: Path) -> Iterator[predict_pb2.PredictRequest]:
 
     Raises:
         tf.errors.NotFoundError: There is no such file.
-        tf.errors.DataLossError: It is no TFRecord, or a damaged one.
+        tf.errors.DataLossError: It is not a TFRecord, or a damaged one.
         google.protobuf.message.DecodeError: A record is no `PredictionLog`.
     """
     path = saved_model_dir / ASSETS_EXTRA_DIR / WARM_UP_FILE

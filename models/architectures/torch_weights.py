@@ -79,7 +79,7 @@ def _read(file: BinaryIO) -> dict[str, np.ndarray]:
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(tensor, _Tensor) for name, tensor in tensors.items()
     ):
-        raise ValueError("it is no dictionary of tensors.")
+        raise ValueError("it is not a dictionary of tensors.")
     storages = {}
     for key in _Unpickler(file).load():
         kind, expected = unpickler.storages[key]
@@ -128,12 +128,12 @@ class _Unpickler(pickle.Unpickler):
             return lambda *arguments: _rebuild_tensor(*arguments)
         if module == "torch" and name in _DTYPES:
             return name
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no tensor.")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not a tensor.")
 
     def persistent_load(self, identifier: Any) -> tuple[str, str]:
         what, kind, key, _location, num_elements, view = identifier
         if what != "storage" or view is not None or kind not in _DTYPES:
-            raise pickle.UnpicklingError("it refers to something that is no storage.")
+            raise pickle.UnpicklingError("it refers to something that is not a storage.")
         self.storages[key] = (kind, num_elements)
         return key, kind
 
