@@ -168,7 +168,7 @@ def compare(
         not math.isfinite(value) for answer in probe.answers for value in answer.probabilities
     )
     if not_finite:
-        reasons.append(f"{not_finite} probabilities are no finite numbers")
+        reasons.append(f"{not_finite} probabilities are not finite numbers")
     # Like with like: what was asked alone with what was asked alone.
     differences = _differences(probe, trainer.alone, trainer.together)
     largest = max(differences, key=lambda each: each[0], default=None)
@@ -277,7 +277,7 @@ def _wrong_familiarity(probe: ProbeAnswers, trainer: TrainerAnswers) -> list[str
         for image, value in zip(answer.images, answer.familiarities, strict=True)
         if probe.pixels[image] in trainer.familiarity
     ]
-    # Not a number is no difference that is small enough.
+    # A difference that is not a number is too large.
     too_large = [each for each in differences if not each[0] <= bound]
     if too_large:
         reasons.append(

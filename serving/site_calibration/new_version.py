@@ -34,7 +34,7 @@ def write_version(base_dir: Path, new_dir: Path, provenance: Provenance) -> None
         provenance: Of the new version.
 
     Raises:
-        InputError: The model's threshold is no variable, or only one of the model and
+        InputError: The model's threshold is not a variable, or only one of the model and
             `provenance` has a band.
     """
     model = tf.saved_model.load(str(plain_path(base_dir)))
