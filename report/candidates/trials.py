@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 
 RESULTS_FILE = "tuner_results.json"  # TFX's Tuner names it so, in its output `tuner_results`
-_OF_TRIAL = ("trial_id", "score")  # its keys that are no hyperparameters
+_OF_TRIAL = ("trial_id", "score")  # its keys that are not hyperparameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ def read_trials(folder: Path) -> list[Trial]:
 
     Raises:
         OSError: It holds no results.
-        ValueError: They are no list of trials.
+        ValueError: They are not a list of trials.
     """
     path = folder / RESULTS_FILE
     entries = json.loads(path.read_text(encoding="utf-8"))

@@ -69,7 +69,7 @@ def make_thumbnail(encoded: bytes) -> npt.NDArray[np.uint8]:
         uint8 [h, w], neither larger than `MAX_SIDE_PX` nor than the image.
 
     Raises:
-        ValueError: The bytes are no complete JPEG or PNG.
+        ValueError: The bytes are not a complete JPEG or PNG.
     """
     image = decode_grey(encoded, MAX_SIDE_PX)
     image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)

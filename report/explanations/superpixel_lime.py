@@ -35,7 +35,7 @@ class LimeExplanation:
         mask: bool [s, s], the up to five superpixels that speak most for the answer, each by more
             than `smallest`.
         fit: R² of the stand-in on the changed images, weighted by nearness; at most 1. A low one
-            says that the log-odds are no sum of superpixels.
+            says that the log-odds are not a sum of superpixels.
     """
 
     weights: np.ndarray
