@@ -105,7 +105,7 @@ class VersioningExecutor(tfx_pusher.Executor):
             != 1
         ]
         for key in refusing:
-            _LOGGER.info("The model has not the %s", key.replace("_", " "))
+            _LOGGER.info("The model lacks the %s", key.replace("_", " "))
         return not refusing
 
 
