@@ -299,7 +299,7 @@ def parse_summary(text: str, place: str) -> Summary:
         place: Where it comes from, for messages.
 
     Raises:
-        InputError: It is no summary, or of another schema version.
+        InputError: It is not a summary, or of another schema version.
     """
     try:
         fields = json.loads(text)

@@ -21,7 +21,7 @@ def pod_root() -> Path:
 
 
 def to_local(uri: str) -> str:
-    """Return the path of the launcher's copy; what is no object's URI comes back as it is."""
+    """Return the path of the launcher's copy; what is not an object's URI is returned as it is."""
     for scheme, folder in _FOLDERS.items():
         if uri.startswith(scheme):
             return str(pod_root() / folder / uri.removeprefix(scheme))
@@ -29,7 +29,7 @@ def to_local(uri: str) -> str:
 
 
 def to_remote(path: str) -> str:
-    """Return the URI that a launcher's copy stands for; another text comes back as it is."""
+    """Return the URI that a launcher's copy stands for; other text is returned as it is."""
     for scheme, folder in _FOLDERS.items():
         prefix = f"{pod_root() / folder}/"
         if path.startswith(prefix):

@@ -80,7 +80,7 @@ def run_parameters(settings: PipelineSettings) -> list[RunParameter]:
             MAX_MINUTES,
             DOUBLE,
             settings.tuner.max_minutes or 0.0,
-            "No trial of a search begins after this time; 0 is no limit",
+            "No trial of a search begins after this time; 0 sets no limit",
         ),
         *_gate_parameters(settings.gate),
     ]

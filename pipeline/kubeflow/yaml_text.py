@@ -12,7 +12,7 @@ _WORD = re.compile(r"[A-Za-z/][A-Za-z_./-]*")
 
 
 def to_yaml(document: Mapping[str, Any]) -> str:
-    """Return a document as YAML in which every text that is no plain word is quoted.
+    """Return a document as YAML in which every text but a plain word is quoted.
 
     PyYAML leaves 1234567e8 without quotes, and Go's reader then reads a number. Code versions
     are hexadecimal digits.
@@ -23,7 +23,7 @@ def to_yaml(document: Mapping[str, Any]) -> str:
 
 
 class _QuotingDumper(yaml.SafeDumper):
-    """Quotes every text that is no plain word, and writes no anchors."""
+    """Quotes every text but a plain word, and writes no anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -1,6 +1,6 @@
 """What a run's tasks are doing, read from the Argo workflow that runs them.
 
-KFP's own `task_details` are no source: their ids are random, cached tasks and errors are missing,
+KFP's own `task_details` cannot be used: their ids are random, cached tasks and errors are missing,
 and they freeze when Argo compresses its nodes. Argo names each node by its path, with the number
 of the attempt in parentheses, e.g. `workflow.root.tfx-dag.Trainer-x.executor(1)`. For a task
 `Trainer-x` there is a node of that name, a node `Trainer-x-driver` before it, and below it
