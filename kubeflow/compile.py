@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-# This folder is no package: one named `kubeflow` may be installed.
+# This folder is not a package: one named `kubeflow` may be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contract.command_line import EXIT_DONE, run_command

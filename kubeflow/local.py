@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-# This folder is no package: one named `kubeflow` may be installed.
+# This folder is not a package: one named `kubeflow` may be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contract.command_line import EXIT_BROKEN, EXIT_DONE, EXIT_REFUSED, run_command
