@@ -4,7 +4,7 @@
         --records validation=output/records/validation adults=output-adults/records/test
 
 Records are judged as they are, the first ones also with what a sender may do wrong: rotated by 90,
-180 and 270 degrees, and inverted. They are compared with what is no chest X-ray: photographs and
+180 and 270 degrees, and inverted. They are compared with pictures of other things: photographs and
 drawings of scikit-image, pydicom's samples of other parts of the body, drawn pages of text, noise.
 Labels are not read, and nothing is chosen by the outcome.
 

@@ -20,7 +20,7 @@ def read_overhead(summary_file: Path) -> OverheadFigures:
         summary_file: `OUTPUT/summary.json`.
 
     Raises:
-        InputError: It cannot be read, or is no summary.
+        InputError: It cannot be read, or is not a summary.
     """
     summary = read_summary(summary_file)
     if not summary.timings_s:

@@ -132,7 +132,7 @@ class Rounds:
             num_requests: Of each round.
 
         Raises:
-            RuntimeError: An answer was no success.
+            RuntimeError: A request failed.
         """
         asked = [images[number % len(images)] for number in range(num_requests)]
         loads: list[Load] = []

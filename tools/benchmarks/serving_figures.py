@@ -77,7 +77,7 @@ class LoadFigures(Record):
         num_images: Of each round.
         ours_s: Seconds of the clients, one per pair.
         bare_s: Seconds of the direct calls, in the same order.
-        ours_processor_s: Of the server's process alone: clients are no part of it.
+        ours_processor_s: Of the server's process alone, without the clients.
         bare_processor_s: Of the process that calls directly.
         p50_s: Median wait for an answer, in each round.
         p99_s: What 99 of 100 answers came within.

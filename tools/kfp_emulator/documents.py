@@ -67,7 +67,7 @@ def read_documents(pipeline_file: Path) -> Documents:
     """Read a compiled pipeline.
 
     Raises:
-        InputError: The file is missing or too large, is no YAML, has another schema version or
+        InputError: The file is missing or too large, is not YAML, has another schema version or
             fields that KFP refuses.
     """
     try:

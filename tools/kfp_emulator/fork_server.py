@@ -48,7 +48,7 @@ def serve(modules: Sequence[str]) -> None:
         modules: What is imported before.
     """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    # What the libraries print is no answer.
+    # What the libraries print must not be taken for an answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for module in modules:
         importlib.import_module(module)

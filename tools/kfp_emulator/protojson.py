@@ -22,7 +22,7 @@ def parse_json(text: str, message: Any) -> Any:
     """Fill `message` from JSON and return it.
 
     Raises:
-        ValueError: The text is no JSON (NaN is none), has a key twice or a field that the
+        ValueError: The text is not JSON (NaN is not), has a key twice or a field that the
             message does not know.
     """
     document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)

@@ -66,9 +66,9 @@ class RunResult:
 
     Attributes:
         run_id: Names the run's folder below `<home>/runs`.
-        state: FAILED where a task failed that is no exit handler; Argo does not let the
+        state: FAILED where a task other than an exit handler failed; Argo does not let the
             failure of an exit handler change the state.
-        tasks: Results of all tasks that are no DAGs, by name.
+        tasks: Results of all tasks but DAGs, by name.
         wall_s: Seconds from start to end.
     """
 

@@ -74,7 +74,7 @@ def _refused(documents: Documents) -> Iterator[str]:
         if not _ARGO_NAME.fullmatch(dag_name):
             yield f"components.{dag_name}: {_argo_name(dag_name)}"
         if all(is_exit_task(task) for task in component.dag.tasks.values()):
-            yield f"{dag_name}: expected a task that is no exit handler, got none"
+            yield f"{dag_name}: expected a task that is not an exit handler, got none"
         for task_name, task in sorted(component.dag.tasks.items()):
             place = f"{dag_name}.dag.tasks.{task_name}"
             if not _ARGO_NAME.fullmatch(task_name):

@@ -21,7 +21,7 @@ from tools.kfp_emulator.run_context import Outcome, RunContext, Scope
 
 
 class TaskRun:
-    """Runs one task that is no DAG."""
+    """Runs one task that is not a DAG."""
 
     def __init__(self, name: str, task: Any, component: Any, run: RunContext) -> None:
         """Take the task's name, its `PipelineTaskSpec`, its `ComponentSpec` and the run."""
