@@ -150,7 +150,7 @@ def test_a_folder_that_tfx_reads_as_a_pattern_is_warned_of(tmp_path, drawn, capf
 
 def test_what_breaks_is_told_with_the_log(tmp_path, drawn, capfd):
     arguments = ["--data", str(drawn), "--output", str(tmp_path / "records")]
-    # A runner that Beam does not have is no fault that the settings could find.
+    # The settings cannot know which runners Beam has.
     code = convert.main([*arguments, "--set", "beam.pipeline_args=[--runner=NoSuchRunner]"])
     assert code == EXIT_BROKEN
     told = capfd.readouterr().err

@@ -85,7 +85,7 @@ def test_the_study_sees_every_candidate_and_nothing_follows_from_it(tmp_path):
     assert "StudyTable" not in nodes_of(build(tmp_path, **TWO))
     nodes = nodes_of(build(tmp_path, **TWO, study={"enabled": True}))
     trainers = {"Trainer-compact-resnet", "Trainer-cnn-deep"}
-    # Of all that is trained: the ensemble is made of the others, and is no row.
+    # Of all that is trained: the ensemble is made of the others, and has no row.
     assert set(nodes["StudyTable"].upstream_nodes) == {"ImportExampleGen", "Transform", *trainers}
     assert not [name for name in nodes if "StudyTable" in ancestors(nodes, name)]
     assert set(nodes["Selector"].upstream_nodes) == {*trainers, "Ensemble"}

@@ -87,7 +87,7 @@ def test_tensors_are_views_of_their_storages(path, storage):
 def test_nothing_is_called_that_is_no_tensor(path, storage, tmp_path):
     mark = tmp_path / "mark"
     call = Global(os.system.__module__, "system", (f"touch {mark}",))
-    with pytest.raises(InputError, match=r"asks for posix\.system, which is no tensor"):
+    with pytest.raises(InputError, match=r"asks for posix\.system, which is not a tensor"):
         read_torch_weights(write(path, {"good": tensor(storage), "bad": call}, [storage]))
     assert not mark.exists()
     # Python's own unpickler calls it.
@@ -142,7 +142,7 @@ def test_other_files_are_refused_with_the_reason(path, storage):
     with pytest.raises(InputError, match=r"big-endian"):
         read_torch_weights(write(path, {}, little_endian=False))
     for content in ([tensor(storage)], {"a": 1}, {1: tensor(storage)}):
-        with pytest.raises(InputError, match=r"no dictionary of tensors"):
+        with pytest.raises(InputError, match=r"not a dictionary of tensors"):
             read_torch_weights(write(path, content, [storage]))
 
 

@@ -24,7 +24,7 @@ from pipeline.pipeline import Places, create_pipeline
 from tools.kfp_emulator.documents import read_documents
 from tools.kfp_emulator.rules import check_compiled
 
-KFP_ONLY = {"Verdict"}  # beside the exit handler, which is no part of the DAG
+KFP_ONLY = {"Verdict"}  # beside the exit handler, which is not part of the DAG
 CONFIGS = ("default", "study", "quick")
 NOT_CACHED = {"ImportExampleGen", "Baseline", "ModelGate", "ServabilityCheck", "Pusher", "Verdict"}
 Json = dict[str, Any]

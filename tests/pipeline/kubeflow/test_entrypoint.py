@@ -174,7 +174,7 @@ def test_the_executor_gets_types_numbers_and_beams_arguments(pod: Pod) -> None:
     pod.run("Copy", *beam, answer="42", set_runs_dir=str(pod.root / "runs"), set_run_id=RUN_ID)
     assert _facts(pod) == {
         "source": [Model.TYPE_NAME, 3],
-        # What is for the entrypoint is no property of the node.
+        # What is for the entrypoint is not a property of the node.
         "properties": {"answer": "42"},
         "beam": list(beam),
     }

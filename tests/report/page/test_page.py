@@ -76,7 +76,7 @@ def test_every_text_is_escaped_wherever_it_stands():
 def test_turned_and_invisible_characters_are_shown_as_such():
     page = page_of(Text("scan\u202egnp.exe \x00\x1b[31m"), Text("\u05e9\u05dc\u05d5\u05dd"))
     assert "scan\ufffdgnp.exe \ufffd\ufffd[31m" in page
-    assert "\u05e9\u05dc\u05d5\u05dd" in page  # Hebrew letters are no trick
+    assert "\u05e9\u05dc\u05d5\u05dd" in page  # Hebrew letters are harmless
 
 
 def test_nothing_is_fetched_and_no_script_may_run():

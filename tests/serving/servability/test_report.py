@@ -105,7 +105,7 @@ def test_what_was_asked_together_is_held_against_the_same_batch() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_what_is_no_number_is_a_veto(value: float) -> None:
     report = judge(answer({0: 0.2}), answer({1: value}))
-    assert report.reasons == ("1 probabilities are no finite numbers",)
+    assert report.reasons == ("1 probabilities are not finite numbers",)
     assert report.largest_difference == 0.0
 
 

@@ -204,7 +204,7 @@ KINDS: tuple[Callable[[random.Random], Request], ...] = (
 
 
 def draw_bytes(dice: random.Random) -> bytes:
-    """Return what goes over a connection and is no good HTTP."""
+    """Return bytes for a connection that are not valid HTTP."""
     good = b"POST %s HTTP/1.1\r\nHost: a\r\n" % PREDICT.encode()
     return dice.choice(
         (

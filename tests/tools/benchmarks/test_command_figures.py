@@ -19,7 +19,7 @@ def compilation(median_s: float, size_kib: float) -> CompilationFigures:
     return CompilationFigures(
         config="study",
         num_candidates=17,
-        # The slowest is no reason to miss a target.
+        # The slowest does not decide about the target.
         seconds=seconds(1.0, median_s, 99.0),
         size_kib=size_kib,
     )

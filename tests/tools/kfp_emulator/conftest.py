@@ -159,7 +159,7 @@ class PipelineYaml:
         if self.platform is not None:
             documents.append({"platforms": {"kubernetes": self.platform}})
         file = self._folder / name
-        # Aliases would be as good, but are no compiler's way.
+        # Aliases would do as well, but no compiler writes them.
         dumper = type("Plain", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
         file.write_text(yaml.dump_all(documents, Dumper=dumper, sort_keys=True))
         return file

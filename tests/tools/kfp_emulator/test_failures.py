@@ -135,7 +135,7 @@ def test_an_exit_handler_comes_last_and_its_failure_changes_no_state(
     assert result.tasks["Bye"].state == "FAILED"
     assert result.tasks["Bye"].error == "exit code 1: REFUSED"
     assert result.tasks["Bye"].started_s >= result.tasks["Work"].ended_s
-    assert result.state == "SUCCEEDED"  # Argo: the hook is no target of the DAG
+    assert result.state == "SUCCEEDED"  # Argo: the hook is not a target of the DAG
 
 
 def test_a_home_serves_one_run_at_a_time(tiny: Any, cluster: Cluster) -> None:
