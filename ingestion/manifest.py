@@ -58,7 +58,7 @@ def read_table(path: Path) -> Table:
     Values are separated by commas, semicolons or tabs, whichever the header has.
 
     Raises:
-        InputError: It cannot be read, is no such file, or names a column twice.
+        InputError: It cannot be read, is not such a file, or names a column twice.
     """
     try:
         data = path.read_bytes()
@@ -150,7 +150,7 @@ def read_manifest(manifest: Path) -> Source:
     its reason, when it is to be read.
 
     Raises:
-        InputError: The file is no such CSV; the message names line and value.
+        InputError: The file is not such a CSV; the message names line and value.
     """
     table = read_table(manifest)
     _check_columns(table)

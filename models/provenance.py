@@ -143,7 +143,7 @@ class Provenance(BaseModel):
         """Read what `write` wrote.
 
         Raises:
-            InputError: There is no such file, or it is no such record.
+            InputError: There is no such file, or it is not such a record.
         """
         try:
             return cls.model_validate_json(path.read_bytes())

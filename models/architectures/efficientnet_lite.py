@@ -100,7 +100,7 @@ def load_torch_file(network: keras.Model, path: Path) -> None:
         path: A `.pth` file of the same network, with its top.
 
     Raises:
-        InputError: The file is no such file, or of another network.
+        InputError: The file is not such a file, or of another network.
     """
     tensors = read_torch_weights(path)
     layers = [layer for layer in network.layers if layer.weights]
