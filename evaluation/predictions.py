@@ -17,7 +17,7 @@ class Predictions:
 
     Attributes:
         plain: float32 [n], in [0, 1].
-        stressed: float32 [n] by the name of each stress; empty where none was asked for.
+        stressed: float32 [n] by the name of each stress; empty where none was requested.
         log_distances: float32 [n], how unusual each image is (`Predictor.answer`); None where
             nobody asked.
     """

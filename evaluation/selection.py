@@ -67,7 +67,7 @@ class Selection(BaseModel):
     Attributes:
         selected: Name of the chosen candidate.
         reason: Why, in one sentence.
-        target_sensitivity: What the operating points were asked for.
+        target_sensitivity: What the operating points had to reach.
         candidates: All of them, the best first.
         paired: The best single candidate beside the ensemble; None without an ensemble, or where
             only one of the two reaches the target.

@@ -118,7 +118,7 @@ class SessionModel:
         ]
 
     def close(self) -> None:
-        """Release what the model holds; it cannot be asked afterwards."""
+        """Release what the model holds; it cannot be used afterwards."""
         self._session.close()
 
     def _callable(self, definition: Any) -> Any:

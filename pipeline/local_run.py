@@ -24,7 +24,7 @@ def run_locally(
     console: Console,
     log_file: Path,
 ) -> Summary:
-    """Run everything and write `summary.json`, `report/`, and `study/` where it is asked for.
+    """Run everything and write `summary.json`, `report/`, and `study/` where the settings say so.
 
     Args:
         settings: The configuration.

@@ -28,7 +28,7 @@ def connection_config(
         sqlite_file: The SQLite file; its folder is made. Unused for MySQL.
 
     Raises:
-        InputError: MySQL is asked for, and its password variable is not set, or the server
+        InputError: MySQL is configured, and its password variable is not set, or the server
             cannot be used with these settings.
     """
     if settings.backend == "sqlite":

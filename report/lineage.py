@@ -26,7 +26,7 @@ _PACKAGES = (
 )
 _LOGGER = logging.getLogger(__name__)
 _CODE = ("models.preprocessing", "models.tune", "models.train", "models.ensemble")
-# Fields of `Sources` with a folder each, for where no metadata store can be asked.
+# Fields of `Sources` with a folder each, for where there is no metadata store to read.
 _FOLDERS = (
     *("examples", "schema", "statistics", "anomalies", "data_audit", "transform_graph"),
     *("model", "model_run", "baseline", "evaluation", "blessing"),
@@ -91,7 +91,7 @@ class Lineage(Record):
 
 
 def trace_lineage(sources: Sources) -> Lineage:
-    """Trace the selected model back, as far as the metadata store can be asked."""
+    """Trace the selected model back, as far as the metadata store can be read."""
     stored_run, problem = _ask_store(sources)
     return Lineage(
         data_fingerprint=sources.card.fingerprint if sources.card else None,

@@ -27,7 +27,7 @@ def run_tfx_executor(
 ) -> Json:
     """Run an executor, and before it the driver of a file-based ExampleGen.
 
-    TFX compiles that driver as a hook that runs before the cache is asked; KFP knows no such
+    TFX compiles that driver as a hook that runs before the cache is consulted; KFP knows no such
     hook. Without the driver the node has no span, and its examples no fingerprint.
 
     Args:

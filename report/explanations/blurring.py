@@ -23,7 +23,7 @@ class BlurredAnswers:
 
     Attributes:
         kind: `Hits`, for one.
-        num_images: How many there are on the test split; n of them were asked for.
+        num_images: How many there are on the test split; n of them were judged.
         log_odds: float64 [n], of pneumonia.
         blurred_log_odds: float64 [n], the same of the blurred copies.
         threshold_log_odds: At or above it an image is called pneumonia.

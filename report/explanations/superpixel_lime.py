@@ -63,7 +63,7 @@ def explain_by_lime(
         log_odds: The network, with all that comes before and after it.
         image: uint8 [s, s, 1].
         regions: int64 [s, s], its superpixels.
-        num_samples: Changed images that the network is asked for.
+        num_samples: Changed images that the network judges.
         seed: Of which superpixels are greyed out.
         is_pneumonia: The answer that the mask is for.
     """

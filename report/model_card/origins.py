@@ -51,7 +51,7 @@ def find_origin(
 ) -> DataOrigin:
     """Say whose the images are.
 
-    The set that Kaggle was asked for is known. Elsewhere the file names of the public set are
+    A set downloaded from Kaggle is known. Elsewhere the file names of the public set are
     peculiar enough to recognise it, and the answer says that it rests on them.
 
     Args:

@@ -108,7 +108,7 @@ class Client:
         """Judge images one batch after the other, and yield an outcome for each, in their order.
 
         An image that cannot be used, or that the server refuses, does not touch the others. Once
-        the server cannot be asked, the images that remain are not read any more.
+        the server cannot be used, the images that remain are not read any more.
 
         Args:
             images: As in `predict`; read as needed, so they may be more than fit into memory.
@@ -143,7 +143,7 @@ class Client:
         client may have been the reason: it is hardly beside this one again.
 
         Raises:
-            ServerUnavailableError: The server cannot be asked any more.
+            ServerUnavailableError: The server cannot be used any more.
         """
         if isinstance(outcome, Prediction):
             return outcome

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from contract import features
 
 # `image`: it cannot be used as it is; `refused`: the server would not judge it; `server`: the
-# server could not be asked.
+# server could not be used.
 FailureKind = Literal["image", "refused", "server"]
 ReferReason = Literal["unfamiliar_image", "uncertain_score"]
 UNFAMILIAR_IMAGE: ReferReason = "unfamiliar_image"
@@ -94,4 +94,4 @@ class RefusedRequestError(Exception):
 
 
 class ServerUnavailableError(Exception):
-    """The server cannot be asked, now or at all: asking for other images would not help."""
+    """The server cannot be used, now or at all: sending other images would not help."""

@@ -71,7 +71,7 @@ class Requester:
 
         Raises:
             RefusedRequestError: The server will not judge them.
-            ServerUnavailableError: It cannot be asked, or is not of TensorFlow Serving's kind.
+            ServerUnavailableError: It does not answer, or is not of TensorFlow Serving's kind.
         """
         retrying = self._retry.retrying(lambda error: self._on_wait(f"{self._url} {error}"))
         try:

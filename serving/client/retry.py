@@ -1,4 +1,4 @@
-"""When a busy server is asked again."""
+"""When a request to a busy server is repeated."""
 
 from __future__ import annotations
 

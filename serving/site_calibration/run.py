@@ -36,7 +36,7 @@ _NUM_CHECKED = 16  # images that the new version is compared on
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is asked for.
+    """How a model is calibrated for a site.
 
     Attributes:
         model_dir: A SavedModel's folder, or one of numbered versions, of which the newest counts.
@@ -96,7 +96,7 @@ class SiteReport(BaseModel):
 
     Attributes:
         verdict: "changed": there is a new threshold; "kept" and "refused": there is none.
-        model_dir: The model that was asked.
+        model_dir: The model that was used.
         model_version: Its version.
         served_threshold: Its threshold: another than the frozen one where it was already
             calibrated for a site.
@@ -141,7 +141,7 @@ def calibrate_for_site(
     """Calibrate a model's threshold for a site, and push it as the next version.
 
     Args:
-        request: What is asked for.
+        request: What to do.
         settings: The sections `site_calibration`, `gate` and `data` count.
         progress: Wraps the images while they are scored.
 

@@ -95,7 +95,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measure_all(options: argparse.Namespace, console: Console) -> list[Measurement]:
-    """Measure what is asked for, one benchmark after the other.
+    """Run the chosen benchmarks, one after the other.
 
     Raises:
         InputError: The data or the summary cannot be used.

@@ -125,7 +125,7 @@ class Rounds:
         """Let clients ask for images, and call the model directly for as many, in turn.
 
         Args:
-            images: What is asked about, again from the start where it ends.
+            images: The images to send, again from the start where they end.
             bodies: The same as requests.
             side_px: Of the images.
             num_clients: At the same time, and images of a direct call.

@@ -28,7 +28,7 @@ class Target:
     """What a request is about.
 
     Attributes:
-        action: What is asked for.
+        action: What to do.
         name: The model.
         version: Its version; None for the label's, else for the newest.
         label: Its version's label.
