@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
 import shutil
 import threading
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import apache_beam as beam
@@ -36,6 +38,8 @@ from ingestion.splits import assign_splits
 from ingestion.walking import is_leftover
 
 _REASONS_NAMED = 5
+_WORK = "work"
+_REMOVALS = 5  # of a folder that somebody still writes into
 
 STAGE = "Converting images"
 _UNIT = "image"
@@ -95,25 +99,30 @@ def convert(
     if finished is not None:
         return finished
     plans = plan_shards(source.images, assign_splits(source.images, settings), settings.num_shards)
-    partial = prepare_partial(output_dir)
-    for folder in (*features.SPLITS, PLANS, REPORTS):
-        (partial / folder).mkdir()
-    _write_shards(plans, partial, settings.max_image_pixels, beam_pipeline_args)
-    images, rejected = _read_reports(plans, partial)
-    _check_rejected(rejected, len(source.images), settings.max_rejected_fraction)
-    duplicates = find_duplicates(images, settings.cross_split_duplicates)
-    if duplicates.dropped:
-        # Rare, so the shards in question are simply written again.
-        plans, changed = without(plans, frozenset(duplicates.dropped))
-        _write_shards(changed, partial, settings.max_image_pixels, beam_pipeline_args)
-        images, rejected = _read_reports(plans, partial)
-    _check_splits(images, filled_splits)
-    files = {plan.name: (partial / plan.name).stat().st_size for plan in plans}
-    card = make_card(source, settings, fingerprint, images, rejected, duplicates, files)
-    for folder in (PLANS, REPORTS):
-        shutil.rmtree(partial / folder)
-    write_card(card, partial)
-    publish(partial, output_dir)
+    try:
+        work_dir = prepare_work(output_dir)
+        first = work_dir / "first"
+        _write_shards(plans, first, settings.max_image_pixels, beam_pipeline_args)
+        places = {plan.name: first for plan in plans}
+        images, rejected = _read_reports(plans, places)
+        _check_rejected(rejected, len(source.images), settings.max_rejected_fraction)
+        duplicates = find_duplicates(images, settings.cross_split_duplicates)
+        if duplicates.dropped:
+            # Rare, so the shards in question are simply written again; elsewhere, since a worker
+            # that was thought lost may still be at work on the first ones.
+            plans, changed = without(plans, frozenset(duplicates.dropped))
+            second = work_dir / "second"
+            _write_shards(changed, second, settings.max_image_pixels, beam_pipeline_args)
+            places |= {plan.name: second for plan in changed}
+            images, rejected = _read_reports(plans, places)
+        _check_splits(images, filled_splits)
+        complete = _collect(places, work_dir / "complete")
+        files = {plan.name: (complete / plan.name).stat().st_size for plan in plans}
+        card = make_card(source, settings, fingerprint, images, rejected, duplicates, files)
+        write_card(card, complete)
+        publish(complete, output_dir)
+    finally:
+        remove_leftovers(output_dir)
     return card
 
 
@@ -137,6 +146,8 @@ class _WriteShard(beam.DoFn):
 def _write_shards(
     plans: Sequence[ShardPlan], folder: Path, max_image_pixels: int, args: Sequence[str]
 ) -> None:
+    for each in (*features.SPLITS, PLANS, REPORTS):
+        (folder / each).mkdir(parents=True)
     total = sum(len(plan.images) for plan in plans)
     if not total:
         return
@@ -157,15 +168,33 @@ def _write_shards(
 
 
 def _read_reports(
-    plans: Sequence[ShardPlan], folder: Path
+    plans: Sequence[ShardPlan], places: Mapping[str, Path]
 ) -> tuple[list[ImageFacts], list[Rejection]]:
     images: list[ImageFacts] = []
     rejected: list[Rejection] = []
     for plan in plans:
-        report = ShardReport.model_validate_json((folder / plan.report_name).read_bytes())
+        path = places[plan.name] / plan.report_name
+        report = ShardReport.model_validate_json(path.read_bytes())
         images += report.images
         rejected += report.rejected
     return images, sorted(rejected, key=lambda rejection: rejection.image_id)
+
+
+def _collect(places: Mapping[str, Path], complete: Path) -> Path:
+    """Move the shards into a folder that holds nothing else, and return it.
+
+    Workers that were killed, or lost from sight, leave parts of shards beside the whole ones, and
+    may go on doing so. What is in them are patients' images.
+
+    Args:
+        places: The folder that each shard is in, by the shard's name.
+        complete: The folder to make.
+    """
+    for split in features.SPLITS:
+        (complete / split).mkdir(parents=True)
+    for name, folder in places.items():
+        os.replace(folder / name, complete / name)
+    return complete
 
 
 def _check_rejected(
@@ -207,40 +236,70 @@ def finished_card(output_dir: Path, fingerprint: str) -> DatasetCard | None:
         path = output_dir / name
         if not path.is_file() or path.stat().st_size != num_bytes:
             return None
+    known = {output_dir / name for name in card.files}
+    for split in features.SPLITS:
+        if set((output_dir / split).glob("*")) - known:
+            return None
     return card
 
 
-def prepare_partial(output_dir: Path) -> Path:
+def prepare_work(output_dir: Path) -> Path:
     """Make an empty folder beside `output_dir` to write into, and return it.
 
-    What an interrupted conversion left there is thrown away.
+    It has a name that no folder had before: workers of an interrupted conversion that a cluster
+    still runs cannot write into it. What that conversion left is thrown away.
 
     Raises:
         InputError: The place cannot be written, or `output_dir` holds files of somebody else.
     """
-    partial = _beside(output_dir, "partial")
+    work_dir = _beside(output_dir, f"{_WORK}-{uuid.uuid4().hex}")
     try:
         if output_dir.exists():
             _check_ours(output_dir)
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
+        remove_leftovers(output_dir)
+        work_dir.mkdir(parents=True)
     except OSError as error:
         raise InputError(
             f"expected a folder that can be written, got {output_dir}: "
             f"{error.strerror or error}; choose another output folder, or fix its permissions"
         ) from error
-    return partial
+    return work_dir
 
 
-def publish(partial: Path, output_dir: Path) -> None:
-    """Put a complete `partial` into the place of `output_dir`."""
+def remove_leftovers(output_dir: Path) -> None:
+    """Remove what conversions into `output_dir` have left beside it, which holds images.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    for word in (f"{_WORK}-*", "partial"):  # the second one by earlier versions
+        for folder in output_dir.parent.glob(f".{glob.escape(output_dir.name)}.{word}"):
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    for attempt in range(_REMOVALS):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:  # A worker's own file, renamed meanwhile.
+            if not folder.exists():
+                return
+        except OSError as error:
+            # A worker that goes on after its job has ended has put something there meanwhile.
+            if error.errno != errno.ENOTEMPTY or attempt == _REMOVALS - 1:
+                raise
+        else:
+            return
+
+
+def publish(complete: Path, output_dir: Path) -> None:
+    """Put a complete folder into the place of `output_dir`."""
     old = _beside(output_dir, "old")
     if old.exists():
         shutil.rmtree(old)
     if output_dir.exists():
         os.replace(output_dir, old)
-    os.replace(partial, output_dir)
+    os.replace(complete, output_dir)
     if old.exists():
         shutil.rmtree(old)
 

@@ -7,6 +7,7 @@ order of records depends on how many workers there are.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -156,14 +157,26 @@ def write_shard(
                 yield image_to_example(image, decoded)
             on_image()
 
-    attempt = f".{uuid.uuid4().hex}.attempt"
-    records = folder / plan.name
-    write_gzip_records(records.with_name(records.name + attempt), examples())
-    os.replace(records.with_name(records.name + attempt), records)
-    report = folder / plan.report_name
-    text = ShardReport(images=tuple(found), rejected=tuple(rejected)).model_dump_json()
-    report.with_name(report.name + attempt).write_text(text, encoding="utf-8")
-    os.replace(report.with_name(report.name + attempt), report)
+    with _appearing(folder / plan.name) as attempt:
+        write_gzip_records(attempt, examples())
+    with _appearing(folder / plan.report_name) as attempt:
+        text = ShardReport(images=tuple(found), rejected=tuple(rejected)).model_dump_json()
+        attempt.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """Give another path to write to, whose file then appears under `path`, or not at all.
+
+    A process that is killed leaves the other file: `ingestion.conversion` never publishes one.
+    """
+    attempt = path.with_name(f"{path.name}.{uuid.uuid4().hex}.attempt")
+    try:
+        yield attempt
+        os.replace(attempt, path)
+    except BaseException:
+        attempt.unlink(missing_ok=True)
+        raise
 
 
 def _facts(image: SourceImage, decoded: DecodedImage, split: str) -> ImageFacts:

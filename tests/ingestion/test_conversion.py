@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 
 import apache_beam as beam
@@ -17,9 +21,18 @@ from PIL import Image
 from contract.errors import InputError
 from contract.progress import LOGGER_NAME
 from contract.settings import BeamSettings, DataSettings
-from ingestion.conversion import ProgressCounter, convert, count_one, prepare_partial, publish
+from ingestion.conversion import (
+    ProgressCounter,
+    convert,
+    count_one,
+    prepare_work,
+    publish,
+    remove_leftovers,
+)
 from ingestion.folder import read_folder
+from ingestion.images import read_image
 from ingestion.open_source import open_source
+from ingestion.shards import write_shard
 from ingestion.tfrecord_file import decode_example, encode_example, read_records, write_gzip_records
 
 _BEAM = BeamSettings().pipeline_args
@@ -338,29 +351,120 @@ def test_real_x_rays_convert_without_loss(shared_data, tmp_path):
 def test_complete_folder_takes_the_place_of_an_older_one(tmp_path):
     output = tmp_path / "out"
     for content in ("old", "new"):
-        partial = prepare_partial(output)
-        (partial / "dataset_card.json").write_text(content)
-        publish(partial, output)
+        complete = prepare_work(output) / "complete"
+        complete.mkdir()
+        (complete / "dataset_card.json").write_text(content)
+        publish(complete, output)
+        remove_leftovers(output)
     assert (output / "dataset_card.json").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_leftovers_of_an_interrupted_conversion_are_thrown_away(tmp_path):
-    (prepare_partial(tmp_path / "out") / "half").write_text("x")
-    assert list(prepare_partial(tmp_path / "out").iterdir()) == []
+    (prepare_work(tmp_path / "out") / "half").write_text("x")
+    (tmp_path / ".out.partial").mkdir()  # of an earlier version
+    other = prepare_work(tmp_path / "other")
+    work_dir = prepare_work(tmp_path / "out")
+    assert list(work_dir.iterdir()) == []
+    assert set(tmp_path.iterdir()) == {work_dir, other}
+
+
+def test_a_killed_conversion_leaves_nothing_that_is_published(folder, tmp_path):
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from contract.settings import BeamSettings, DataSettings\n"
+        "from ingestion import conversion, shards\n"
+        "from ingestion.folder import read_folder\n"
+        "read, seen = shards.read_image, []\n"
+        "def read_some(*arguments):\n"
+        "    if len(seen) == 5:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    seen.append(1)\n"
+        "    return read(*arguments)\n"
+        "shards.read_image = read_some\n"
+        "source = read_folder(Path(sys.argv[1]))\n"
+        "settings, args = DataSettings(num_shards=2), BeamSettings().pipeline_args\n"
+        "conversion.convert(source, settings, Path(sys.argv[2]), args)\n"
+    )
+    command = [sys.executable, "-c", script, str(folder), str(tmp_path / "out")]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob("*.attempt"))) == 1
+    assert not (tmp_path / "out").exists()
+
+    _convert(folder, tmp_path / "out")
+
+    assert list(tmp_path.rglob("*.attempt")) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out"}
+    _convert(folder, tmp_path / "other")
+    assert _files(tmp_path / "out") == _files(tmp_path / "other")
+
+
+def test_what_a_lost_worker_leaves_beside_its_shard_is_not_published(folder, tmp_path, monkeypatch):
+    def write_with_a_lost_worker(plan, work_dir, *arguments, **options):
+        write_shard(plan, work_dir, *arguments, **options)
+        stray = work_dir / f"{plan.name}.0123.attempt"
+        stray.write_bytes((work_dir / plan.name).read_bytes()[:-9])
+
+    _convert(folder, tmp_path / "expected")
+    monkeypatch.setattr("ingestion.conversion.write_shard", write_with_a_lost_worker)
+    _convert(folder, tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "out", "expected"}
+    names = [
+        sorted(str(path.relative_to(top)) for path in top.rglob("*"))
+        for top in (tmp_path / "out", tmp_path / "expected")
+    ]
+    assert names[0] == names[1]
+
+
+def test_a_conversion_that_fails_leaves_no_images(folder, tmp_path, monkeypatch):
+    def fail(path, max_image_pixels):
+        if path.name == "person1_virus_6.jpeg":
+            raise RuntimeError("a mistake in the code")
+        return read_image(path, max_image_pixels)
+
+    (folder / "train/PNEUMONIA/person1_virus_6.jpeg").write_bytes(b"x")
+    monkeypatch.setattr("ingestion.shards.read_image", fail)
+    with pytest.raises(RuntimeError, match="a mistake in the code"):
+        _convert(folder, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_folder_with_a_file_too_many_is_converted_anew(folder, tmp_path):
+    _convert(folder, tmp_path / "out")
+    before = sorted((tmp_path / "out").rglob("*"))
+    (tmp_path / "out/train/part-00000-of-00002.tfrecord.gz.0123.attempt").write_bytes(b"x")
+    _convert(folder, tmp_path / "out")
+    assert sorted((tmp_path / "out").rglob("*")) == before
+
+
+def test_a_folder_that_is_written_into_meanwhile_is_removed(tmp_path, monkeypatch):
+    work_dir = prepare_work(tmp_path / "out")
+    remove = shutil.rmtree
+    left = [1, 2]
+
+    def remove_too_early(path):
+        if left:
+            left.pop()
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        remove(path)
+
+    monkeypatch.setattr("ingestion.conversion.shutil.rmtree", remove_too_early)
+    remove_leftovers(tmp_path / "out")
+    assert not work_dir.exists()
 
 
 def test_files_of_somebody_else_are_never_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(InputError, match="expected an empty folder or an earlier conversion"):
-        prepare_partial(tmp_path)
+        prepare_work(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "precious"
 
 
 def test_a_folder_that_a_system_left_something_in_is_empty(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/.DS_Store").write_bytes(b"x")
-    assert prepare_partial(tmp_path / "out").is_dir()
+    assert prepare_work(tmp_path / "out").is_dir()
 
 
 @pytest.mark.parametrize("name", ["file", "file/below"])
@@ -369,7 +473,7 @@ def test_place_that_cannot_be_written_is_refused(tmp_path, name):
     with pytest.raises(
         InputError, match=r"expected a folder that can be written, got .*file.*choose"
     ):
-        prepare_partial(tmp_path / name)
+        prepare_work(tmp_path / name)
 
 
 def test_folder_without_permission_is_refused(tmp_path, monkeypatch):
@@ -378,7 +482,7 @@ def test_folder_without_permission_is_refused(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.mkdir", refuse)
     with pytest.raises(InputError, match="Permission denied; choose another output folder"):
-        prepare_partial(tmp_path / "out")
+        prepare_work(tmp_path / "out")
 
 
 @pytest.fixture
