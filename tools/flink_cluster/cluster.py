@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 JOB_MANAGER, JOB_SERVER = "jobmanager", "jobserver"
 TASK_MANAGERS = ("taskmanager1", "taskmanager2")
 SLOTS = 2  # of each TaskManager: so many Python workers at a time
-AGENT = "flink-cluster.jar"  # keeps Beam's servers on the loopback address
+AGENT = "flink-cluster.jar"  # what java/ is for
 WORKER = "worker"  # the program that a TaskManager starts Python workers by
 _START_S = 180.0  # on a busy machine
 _POLL_S = 0.25
@@ -238,10 +238,6 @@ def _write_files(run: Path, ports: Ports) -> None:
         "taskmanager.load-balance.mode": "SLOTS",
         "taskmanager.network.sort-shuffle.min-buffers": 64,
         "io.tmp.dirs": str(run / "tmp"),
-        # Every job brings the job server's 155 MB once more; an hour of them fills a disk.
-        "blob.service.cleanup.interval": 60,  # seconds
-        # Beam's classes are on the class path of all of them; jobs bring the same ones.
-        "classloader.resolve-order": "parent-first",
         "pekko.startup-timeout": "120 s",
         "pekko.ask.timeout": "60 s",
         "heartbeat.timeout": 60000,
