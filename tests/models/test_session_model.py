@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -28,7 +29,9 @@ _ASKED = {
 _BACKBONES = [name for name in ARCHITECTURES if is_pretrained(name)]
 
 
-def predictor_of(architecture: str, seed: int = 5, **training) -> Predictor:
+def predictor_of(
+    architecture: str, seed: int = 5, *, has_optimizer: bool = True, **training
+) -> Predictor:
     keras.utils.set_random_seed(seed)
     side_px = max(SIZE, ARCHITECTURES[architecture].smallest_px)
     candidate = CandidateSettings(
@@ -37,10 +40,11 @@ def predictor_of(architecture: str, seed: int = 5, **training) -> Predictor:
         training=TrainingSettings(**training),
     )
     network = build_network(candidate, side_px)
-    # As after training: the optimizer has variables, and so have the metrics.
-    network.compile("adamw", "binary_crossentropy", metrics=["accuracy"])
-    images = np.random.default_rng(seed).random((4, side_px, side_px, 3), np.float32)
-    network.fit(images, np.array([[0.0], [1.0]] * 2), verbose=0)
+    if has_optimizer:
+        # As after training: the optimizer has variables, and so have the metrics.
+        network.compile("adamw", "binary_crossentropy", metrics=["accuracy"])
+        images = np.random.default_rng(seed).random((4, side_px, side_px, 3), np.float32)
+        network.fit(images, np.array([[0.0], [1.0]] * 2), verbose=0)
     return Predictor(network, candidate)
 
 
@@ -71,24 +75,25 @@ def check(predictor: Predictor | EnsemblePredictor, tiny_set, folder: Path) -> N
     model.close()
 
 
-@pytest.mark.parametrize("architecture", [name for name in ARCHITECTURES if name not in _BACKBONES])
-def test_every_network_answers_in_the_session(architecture, tiny_set, tmp_path):
-    check(predictor_of(architecture), tiny_set, tmp_path / "model")
+def check_all(architectures: Sequence[str], tiny_set, folder: Path, **options) -> None:
+    """Check networks in one export, as members of one mean: an export takes seconds."""
+    members = [predictor_of(name, seed, **options) for seed, name in enumerate(architectures)]
+    check(EnsemblePredictor(members), tiny_set, folder)
 
 
-@pytest.mark.parametrize("architecture", _BACKBONES)
-def test_a_network_on_a_backbone_answers_in_the_session(
-    architecture, tiny_applications, tiny_set, tmp_path
-):
-    check(predictor_of(architecture), tiny_set, tmp_path / "model")
+def test_every_network_answers_in_the_session(tiny_set, tmp_path):
+    check_all([name for name in ARCHITECTURES if name not in _BACKBONES], tiny_set, tmp_path / "m")
+
+
+def test_networks_on_a_backbone_answer_in_the_session(tiny_applications, tiny_set, tmp_path):
+    check_all(_BACKBONES, tiny_set, tmp_path / "m")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "architecture", ["efficientnet_v2_b0", "convnext_tiny", "efficientnet_lite0"]
-)
-def test_real_backbones_answer_in_the_session(architecture, tiny_set, tmp_path):
-    check(predictor_of(architecture), tiny_set, tmp_path / "model")
+def test_real_backbones_answer_in_the_session(tiny_set, tmp_path):
+    names = ["efficientnet_v2_b0", "convnext_tiny", "efficientnet_lite0"]
+    # Without a step of training, whose gradients take most of the time to trace.
+    check_all(names, tiny_set, tmp_path / "m", has_optimizer=False)
 
 
 def test_a_backbone_that_was_trained_as_a_whole_is_exported_as_in_inference(
@@ -111,11 +116,6 @@ def test_a_backbone_that_was_trained_as_a_whole_is_exported_as_in_inference(
     assert alone[features.PROBABILITY][0] == pytest.approx(
         together[features.PROBABILITY][0], abs=1e-5
     )
-
-
-def test_an_ensemble_answers_in_the_session(tiny_set, tmp_path):
-    members = [predictor_of("cnn_deep", seed=1), predictor_of("compact_resnet", seed=2)]
-    check(EnsemblePredictor(members), tiny_set, tmp_path / "model")
 
 
 def test_a_network_trained_on_several_devices_answers_in_the_session(tiny_set, tmp_path):
