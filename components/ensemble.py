@@ -19,10 +19,10 @@ from evaluation.training_report import CASES_FILE, PREDICTIONS_FILE, REPORT_FILE
 from models.digests import weights_digest
 from models.ensemble import build_ensemble
 from models.export import OperatingRule, ServedModel, export_model
-from models.input_data import load_split
 from models.judgement import cases_of
 from models.provenance import PROVENANCE_FILE, Provenance, describe_origin
 from models.reference_scores import ReferenceScores
+from models.streamed_split import open_stream
 
 EXAMPLES, TRANSFORM_GRAPH = "examples", "transform_graph"
 SETTINGS = "settings"  # an EnsembleRun as JSON
@@ -41,7 +41,8 @@ class Executor(base_executor.BaseExecutor):
         """Write the ensemble as a Trainer writes its candidate."""
         run = EnsembleRun.model_validate_json(exec_properties[SETTINGS])
         validation_uri = artifact_utils.get_split_uri(input_dict[EXAMPLES], features.VALIDATION)
-        validation = load_split([str(Path(validation_uri) / "*")], run.image_size_px)
+        # Members' predictions are at hand: of the images, no more than facts are needed.
+        validation = open_stream([str(Path(validation_uri) / "*")], run.image_size_px)
         candidate_dirs = folders_of(input_dict, MODEL_RUN)
         predictor, report, predictions = build_ensemble(candidate_dirs, validation, run)
         members = {
@@ -66,7 +67,7 @@ class Executor(base_executor.BaseExecutor):
         )
         export_model(served, model_dir, origin)
         ReferenceScores.from_predictions(
-            validation.labels, predictions.calibrated(report.calibration).plain
+            validation.facts.labels, predictions.calibrated(report.calibration).plain
         ).write(model_dir)
         model_run_dir = Path(artifact_utils.get_single_uri(output_dict[MODEL_RUN]))
         predictions.write(model_run_dir / PREDICTIONS_FILE)

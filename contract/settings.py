@@ -149,6 +149,16 @@ class TrainingSettings(Settings):
     label_smoothing: float = Field(0.0, ge=0.0, lt=0.5)
     ema_momentum: float = Field(0.0, ge=0.0, lt=1.0)  # of averaged weights; 0 averages nothing
     mixed_precision: bool = True  # only where a GPU has it
+    # Where Tuner and Trainer keep the images: `memory`; `none` reads Transform's records again in
+    # every epoch; `disk` reads an unpacked copy in the temporary folder. `auto` is `memory` where
+    # both splits fit `memory_fraction`, else `disk` where there is room for it, else `none`.
+    # docs/scale.md has the figures.
+    cache: Literal["auto", "memory", "disk", "none"] = "auto"
+    memory_fraction: OpenFraction = 0.5  # of the memory that is free when a node starts
+    shuffle: bool = True  # false: in the order of the records, to compare ways of training
+    # That `none` and `disk` draw from. A split that fits is shuffled as in memory, in the same
+    # order; 8192 images of 128 px are 134 MB.
+    shuffle_buffer_images: int = Field(8192, ge=2)
     augmentation: AugmentationSettings = AugmentationSettings()
     # Of pretrained networks. `frozen` trains the head, and what `fine_tuning` names after it;
     # `whole` trains all layers together, batch normalisation included.
@@ -601,6 +611,7 @@ class StudyRun(Settings):
 
 
 CUSTOM_CONFIG_KEY = "settings"  # of Transform (TransformSettings), Tuner and Trainer (CandidateRun)
+STATISTICS_KEY = "statistics"  # beside it, of Tuner and Trainer: StatisticsGen's output folder
 
 
 class ServabilityRun(Settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -40,6 +41,7 @@ class TrainingReport(BaseModel):
         num_gpus: Visible to TensorFlow.
         num_replicas: Devices that shared each step.
         training_s: Wall-clock time of the fit, s.
+        cache: Where the images were kept; what `training.cache: auto` came to.
         threshold: The operating point, in [0, 1].
         target_sensitivity: What the operating point was asked for.
         reaches_target: Whether the recall's lower 95% bound on validation is at least that.
@@ -71,6 +73,7 @@ class TrainingReport(BaseModel):
     num_gpus: int
     num_replicas: int
     training_s: float
+    cache: Literal["memory", "disk", "none"] = "memory"
     threshold: float
     target_sensitivity: float
     reaches_target: bool

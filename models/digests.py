@@ -6,36 +6,47 @@ import hashlib
 
 import numpy as np
 
-from models.input_data import SplitData
+from models.input_data import Split, SplitData
 from models.predictor import EnsemblePredictor, Predictor
 
 
-def split_digest(data: SplitData) -> str:
-    """Return a digest of all that training and judging read of a split.
+class SplitDigest:
+    """A digest of all that training and judging read of a split, taken part by part.
 
     Neither the order of records nor how they are cut into files counts: Beam gives both anew.
-
-    Args:
-        data: The whole split, as `load_split` reads it.
-
-    Returns:
-        SHA-256 in hexadecimal digits, of the sorted digests of the records.
     """
-    columns = (
-        data.labels,
-        data.subtypes,
-        data.size_groups,
-        data.sharpness_groups,
-        data.patient_ids,
-        data.image_ids,
-    )
-    records = sorted(
-        hashlib.sha256(
-            "\0".join(map(str, (*image.shape, *described))).encode() + b"\0" + image.tobytes()
-        ).digest()
-        for image, *described in zip(data.images, *columns, strict=True)
-    )
-    return hashlib.sha256(b"".join(records)).hexdigest()
+
+    def __init__(self) -> None:
+        self._records = bytearray()  # 32 bytes each
+
+    def add(self, part: SplitData) -> None:
+        """Add a part's records, as Transform left them."""
+        columns = (
+            part.labels,
+            part.subtypes,
+            part.size_groups,
+            part.sharpness_groups,
+            part.patient_ids,
+            part.image_ids,
+        )
+        for image, *described in zip(part.images, *columns, strict=True):
+            text = "\0".join(map(str, (*image.shape, *described)))
+            self._records += hashlib.sha256(text.encode() + b"\0" + image.tobytes()).digest()
+
+    def hexdigest(self) -> str:
+        """Return SHA-256 in hexadecimal digits, of the sorted digests of the records."""
+        size = hashlib.sha256().digest_size
+        records = np.frombuffer(self._records, dtype=f"S{size}")
+        # NumPy leaves out zeros at the end of such a value, and counts them where it compares.
+        return hashlib.sha256(np.sort(records).tobytes()).hexdigest()
+
+
+def split_digest(data: Split) -> str:
+    """Return the `SplitDigest` of a whole split, in hexadecimal digits."""
+    digest = SplitDigest()
+    for part in data.chunks():
+        digest.add(part)
+    return digest.hexdigest()
 
 
 def weights_digest(predictor: Predictor | EnsemblePredictor) -> str:

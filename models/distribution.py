@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import tensorflow as tf
+
+from models.input_data import WHOLE, Shard
 
 # NVIDIA's tensor cores, which make half precision faster, came with compute capability 7.0.
 _TENSOR_CORES_SINCE = (7, 0)
@@ -19,9 +23,14 @@ _LOGGER = logging.getLogger(__name__)
 def create_strategy(devices: Sequence[str] | None = None) -> tf.distribute.Strategy:
     """Return the strategy over all visible GPUs, or the plain one where there is one or none.
 
+    Where TensorFlow's variable `TF_CONFIG` names several workers, it is the one over all of them
+    and their GPUs. It must then be the first that a process asks of TensorFlow.
+
     Args:
         devices: Names to mirror over instead, such as two logical CPUs in a test.
     """
+    if len(_workers()) > 1:
+        return _multi_worker_strategy()
     chosen = list(devices or [device.name for device in tf.config.list_logical_devices("GPU")])
     _LOGGER.info("Training on %d GPU(s): %s", num_gpus(), chosen or "none, the CPU instead")
     if len(chosen) < 2:
@@ -38,6 +47,61 @@ def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.MirroredStrate
     network has another shape.
     """
     return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.cache
+def _multi_worker_strategy() -> tf.distribute.MultiWorkerMirroredStrategy:
+    """Join the other workers; a process can do so once."""
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    _LOGGER.info(
+        "Training on %d workers, %d replicas", len(_workers()), strategy.num_replicas_in_sync
+    )
+    return strategy
+
+
+def _workers() -> list[str]:
+    """Return the addresses of all processes that train together, the chief's first."""
+    cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+    return [*cluster.get("chief", []), *cluster.get("worker", [])]
+
+
+def spans_processes(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether other processes take part in each step."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether this process is the one that writes what comes out."""
+    if not spans_processes(strategy):
+        return True
+    resolver = strategy.cluster_resolver
+    has_chief = "chief" in resolver.cluster_spec().jobs
+    return resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
+
+
+def distribute(
+    strategy: tf.distribute.Strategy,
+    create: Callable[[int, Shard], tf.data.Dataset],
+    batch_size: int,
+    num_replicas: int,
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Return what this process takes of a data set.
+
+    Args:
+        strategy: Devices that share a step.
+        create: From the number of records in a batch, and which records, to the data set.
+        batch_size: Records of each replica.
+        num_replicas: Replicas of this process, where it is alone.
+    """
+    if not spans_processes(strategy):
+        return create(batch_size * num_replicas, WHOLE)
+    # Dealt here, before images are augmented: TensorFlow's own way would have each process prepare
+    # the images of all.
+    return strategy.distribute_datasets_from_function(
+        lambda context: create(
+            batch_size, Shard(context.num_input_pipelines, context.input_pipeline_id)
+        )
+    )
 
 
 def num_gpus() -> int:

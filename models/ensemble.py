@@ -11,7 +11,7 @@ from contract.settings import EnsembleRun
 from evaluation.predictions import Predictions
 from evaluation.selection import select
 from evaluation.training_report import PREDICTIONS_FILE, REPORT_FILE, TrainingReport
-from models.input_data import SplitData
+from models.input_data import Split
 from models.judgement import judge_predictions
 from models.predictor import EnsemblePredictor
 from models.trained import load_candidate
@@ -20,7 +20,7 @@ ENSEMBLE = "ensemble"  # the candidate's name and architecture
 
 
 def build_ensemble(
-    model_run_dirs: Mapping[str, Path], validation: SplitData, run: EnsembleRun
+    model_run_dirs: Mapping[str, Path], validation: Split, run: EnsembleRun
 ) -> tuple[EnsemblePredictor, TrainingReport, Predictions]:
     """Put the best candidates together and judge them as one.
 

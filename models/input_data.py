@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
-from sklearn.utils.class_weight import compute_class_weight
 
 from contract import features
-from contract.settings import CandidateSettings
+from contract.settings import CandidateSettings, TrainingSettings
 from models.augmentation import add_bands, mix_pairs, move, vary_photometry
 from models.network_input import crop_and_resize, to_network_input
 from models.preprocessing import decode_transformed
 
+COMPRESSION = "GZIP"  # of Transform's files
 _FEATURE_SPEC = {
     features.TRANSFORMED_IMAGE: tf.io.FixedLenFeature([], tf.string),
     features.TRANSFORMED_LABEL: tf.io.FixedLenFeature([], tf.int64),
@@ -22,9 +25,85 @@ _FEATURE_SPEC = {
 }
 
 
+CHUNK_IMAGES = 256  # that are read, judged or hashed at a time
+
+
+class Shard(NamedTuple):
+    """Which records a process takes where several train together: every `num_processes`-th.
+
+    They are dealt after the shuffle, so that the processes' batches of a step are together the
+    batch that one process would have taken.
+    """
+
+    num_processes: int = 1
+    process: int = 0
+
+
+WHOLE = Shard()
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitFacts:
+    """What is known of each image of a split, beside its pixels.
+
+    Attributes:
+        labels: int64 [n], 0 or 1.
+        subtypes: [n] names of `features.SUBTYPES`.
+        size_groups: [n] names of `features.SIZE_GROUPS`.
+        sharpness_groups: [n] names of `features.SHARPNESS_GROUPS`.
+        patient_ids: [n]; a patient can have several images.
+        image_ids: [n]; where each image came from, relative to the source.
+        mean_greys: float64 [n], in [0, 255].
+    """
+
+    labels: np.ndarray
+    subtypes: list[str]
+    size_groups: list[str]
+    sharpness_groups: list[str]
+    patient_ids: list[str]
+    image_ids: list[str]
+    mean_greys: np.ndarray
+
+
+class Split(Protocol):
+    """One split, in memory (`SplitData`) or on disk (`models.streamed_split.StreamedSplit`)."""
+
+    @property
+    def class_counts(self) -> tuple[int, int]:
+        """Number of normal images, and of those with pneumonia."""
+        ...
+
+    @property
+    def facts(self) -> SplitFacts:
+        """What is known of the images, in the records' order."""
+        ...
+
+    def chunks(self) -> Iterator[SplitData]:
+        """Yield the records in their order, at most `CHUNK_IMAGES` at a time."""
+        ...
+
+    def sample_chunks(self) -> Iterator[SplitData]:
+        """Yield as many records as statistics of the pixels' features need."""
+        ...
+
+    def view(self, candidate: CandidateSettings) -> Split:
+        """Return the split as the candidate's network sees it: cropped, and of its size."""
+        ...
+
+    def epoch_batches(
+        self, batch_size: int, seed: int, training: TrainingSettings, shard: Shard = WHOLE
+    ) -> tf.data.Dataset:
+        """Return batches in a new order for every epoch: uint8 [b, s, s, 1] and float32 [b, 1]."""
+        ...
+
+    def ordered_batches(self, batch_size: int, shard: Shard = WHOLE) -> tf.data.Dataset:
+        """Return batches in the records' order: uint8 [b, s, s, 1] and float32 [b, 1]."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class SplitData:
-    """One split in memory, at a byte a pixel.
+    """One split, or a part of one, in memory, at a byte a pixel.
 
     Attributes:
         images: uint8 [n, image_size_px, image_size_px, 1].
@@ -44,6 +123,87 @@ class SplitData:
     patient_ids: list[str]
     image_ids: list[str]
 
+    @property
+    def class_counts(self) -> tuple[int, int]:
+        """Number of normal images, and of those with pneumonia."""
+        normal, pneumonia = np.bincount(self.labels, minlength=2).tolist()
+        return normal, pneumonia
+
+    @cached_property
+    def facts(self) -> SplitFacts:
+        """What is known of the images."""
+        return SplitFacts(
+            **{name: getattr(self, name) for name in _COLUMNS},
+            mean_greys=mean_greys(self.images),
+        )
+
+    def chunks(self) -> Iterator[SplitData]:
+        """Yield the records in their order, `CHUNK_IMAGES` at a time; nothing is copied."""
+        for start in range(0, len(self.labels), CHUNK_IMAGES):
+            part = slice(start, start + CHUNK_IMAGES)
+            yield SplitData(self.images[part], *(getattr(self, name)[part] for name in _COLUMNS))
+
+    def sample_chunks(self) -> Iterator[SplitData]:
+        """Yield all records: they are in memory anyway."""
+        return self.chunks()
+
+    def view(self, candidate: CandidateSettings) -> SplitData:
+        """Return the split as the candidate's network sees it; itself where that is the same."""
+        if is_whole(candidate, self.images.shape[1]):
+            return self
+        batches = [
+            crop_and_resize(tf.constant(chunk.images), candidate).numpy() for chunk in self.chunks()
+        ]
+        return dataclasses.replace(self, images=np.concatenate(batches))
+
+    def epoch_batches(
+        self, batch_size: int, seed: int, training: TrainingSettings, shard: Shard = WHOLE
+    ) -> tf.data.Dataset:
+        """Return batches in a new order for every epoch; see `Split`."""
+        images = tf.constant(self.images)
+        labels = tf.constant(self.labels.astype(np.float32)[:, np.newaxis])
+        return (
+            dealt(_epoch_order(self.labels, training, seed), shard)
+            .batch(batch_size)
+            .map(
+                lambda indices: (tf.gather(images, indices), tf.gather(labels, indices)),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+        )
+
+    def ordered_batches(self, batch_size: int, shard: Shard = WHOLE) -> tf.data.Dataset:
+        """Return batches in the records' order; see `Split`."""
+        labels = self.labels.astype(np.float32)[:, np.newaxis]
+        records = tf.data.Dataset.from_tensor_slices((self.images, labels))
+        return dealt(records, shard).batch(batch_size)
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(SplitData) if field.name != "images")
+
+
+def join_facts(parts: Sequence[SplitFacts]) -> SplitFacts:
+    """Return the facts of several parts of a split, one after the other."""
+    return SplitFacts(
+        labels=np.concatenate([part.labels for part in parts]),
+        mean_greys=np.concatenate([part.mean_greys for part in parts]),
+        **{
+            name: list(itertools.chain.from_iterable(getattr(part, name) for part in parts))
+            for name in _COLUMNS
+            if name != "labels"
+        },
+    )
+
+
+def mean_greys(images: np.ndarray) -> np.ndarray:
+    """Return the mean grey level of each image, float64 [n], of uint8 [n, side, side, 1]."""
+    return np.asarray(images.mean(axis=(1, 2, 3), dtype=np.float64))
+
+
+def is_whole(candidate: CandidateSettings, image_size_px: int) -> bool:
+    """Return whether a candidate's network sees images as Transform leaves them."""
+    kept_px = max(1, round(image_size_px * candidate.crop_fraction))
+    return kept_px == image_size_px == (candidate.image_size_px or image_size_px)
+
 
 def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
     """Read all transformed records of a split.
@@ -58,7 +218,36 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
     Raises:
         ValueError: When no record matches.
     """
-    files = sorted(path for pattern in file_patterns for path in tf.io.gfile.glob(pattern))
+    files = find_files(file_patterns)
+    chunks = list(read_chunks(files, image_size_px))
+    if not chunks:
+        raise ValueError(
+            f"Expected transformed records under {list(file_patterns)}, got none: "
+            "the split is empty."
+        )
+    return SplitData(
+        np.concatenate([chunk.images for chunk in chunks]),
+        np.concatenate([chunk.labels for chunk in chunks]),
+        *(
+            list(itertools.chain.from_iterable(getattr(chunk, name) for chunk in chunks))
+            for name in _COLUMNS
+            if name != "labels"
+        ),
+    )
+
+
+def find_files(file_patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the files that globs match, sorted by their names."""
+    return tuple(sorted(path for pattern in file_patterns for path in tf.io.gfile.glob(pattern)))
+
+
+def read_chunks(files: Sequence[str], image_size_px: int) -> Iterator[SplitData]:
+    """Yield transformed records, at most `CHUNK_IMAGES` at a time.
+
+    Args:
+        files: Gzipped TFRecord files; their order is the records'.
+        image_size_px: The side that Transform was set to.
+    """
 
     def parse(records: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parsed = tf.io.parse_example(records, _FEATURE_SPEC)
@@ -68,63 +257,54 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
             *(parsed[name] for name in features.TRANSFORMED_TEXTS),
         )
 
+    if not files:
+        return
     batches = (
-        tf.data.TFRecordDataset(files, compression_type="GZIP")
-        .batch(256)
+        tf.data.TFRecordDataset(list(files), compression_type=COMPRESSION)
+        .batch(CHUNK_IMAGES)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .as_numpy_iterator()
     )
-    columns = list(zip(*batches, strict=True))
-    if not columns:
-        raise ValueError(
-            f"Expected transformed records under {list(file_patterns)}, got none: "
-            "the split is empty."
+    for images, labels, *texts in batches:
+        # In the order of `TRANSFORMED_TEXTS`. Names of files need not be UTF-8.
+        yield SplitData(
+            images,
+            labels,
+            *([value.decode(errors="replace") for value in column] for column in texts),
         )
-    images, labels, *texts = (np.concatenate(column) for column in columns)
-    # In the order of `TRANSFORMED_TEXTS`. Names of files need not be UTF-8.
-    return SplitData(
-        images, labels, *([value.decode(errors="replace") for value in column] for column in texts)
-    )
-
-
-def candidate_view(data: SplitData, candidate: CandidateSettings) -> SplitData:
-    """Return the split as the candidate's network sees it: cropped, and of its size."""
-    batches = [
-        crop_and_resize(tf.constant(data.images[start : start + 256]), candidate).numpy()
-        for start in range(0, len(data.images), 256)
-    ]
-    return dataclasses.replace(data, images=np.concatenate(batches))
 
 
 def training_batches(
-    data: SplitData, batch_size: int, seed: int, candidate: CandidateSettings
+    data: Split, batch_size: int, seed: int, candidate: CandidateSettings, shard: Shard = WHOLE
 ) -> tf.data.Dataset:
     """Shuffle, batch and augment, anew in every epoch.
 
     Args:
-        data: The training split, from `candidate_view`.
+        data: The training split, from `Split.view`.
         batch_size: Images per batch; the last batch of an epoch may be smaller.
         seed: The order and the augmentation follow from it.
         candidate: Gives augmentation, balance and normalisation.
+        shard: Which records to take.
 
     Returns:
         A dataset of images, labels and weights: float32 [b, s, s, 3] in [0, 1], float32
         [b, 1] and float32 [b, 1]; one pass is an epoch.
     """
     settings = candidate.training.augmentation
-    weigh = _weigher(data.labels, candidate.training.balance)
-    images = tf.constant(data.images)
-    labels = tf.constant(data.labels.astype(np.float32)[:, np.newaxis])
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+    weigh = _weigher(data.class_counts, candidate.training.balance)
+    own_seed = seed + shard.process  # several processes augment differently
+    seeds = tf.data.Dataset.random(seed=own_seed, rerandomize_each_iteration=True).batch(2)
+    order = data.epoch_batches(batch_size, seed, candidate.training, shard)
 
     def prepare(
-        indices: tf.Tensor, batch_seed: tf.Tensor
+        batch: tuple[tf.Tensor, tf.Tensor], batch_seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        images, truth = batch
         # One channel is augmented, not three equal ones.
-        pixels = tf.cast(tf.gather(images, indices), tf.float32)
-        truth = tf.gather(labels, indices)
+        pixels = tf.cast(images, tf.float32)
         if settings.enabled:
             own_seeds = tf.unstack(tf.random.split(batch_seed, 4))
+            # One channel is augmented, not three equal ones.
             pixels = vary_photometry(move(pixels, own_seeds[0], settings), own_seeds[1], settings)
             # Last, as by an export: bands are black whatever the exposure was.
             pixels = add_bands(pixels, own_seeds[3], settings.bands)
@@ -134,16 +314,19 @@ def training_batches(
             inputs = to_network_input(pixels, candidate.normalisation)
         return inputs, truth, weigh(truth)
 
-    order = _epoch_order(data.labels, candidate.training.balance, seed)
     return (
-        tf.data.Dataset.zip((order.batch(batch_size), seeds))
+        tf.data.Dataset.zip((order, seeds))
         .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
 def feature_batches(
-    backbone_features: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, balance: str
+    backbone_features: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int,
+    seed: int,
+    training: TrainingSettings,
 ) -> tf.data.Dataset:
     """Shuffle and batch what a frozen backbone saw; elements as in `training_batches`.
 
@@ -152,76 +335,114 @@ def feature_batches(
         labels: int64 [n].
         batch_size: Records per batch.
         seed: The order follows from it.
-        balance: See `TrainingSettings.balance`.
+        training: Gives `balance` and `shuffle`.
     """
     inputs = tf.constant(backbone_features)
     truths = tf.constant(labels.astype(np.float32)[:, np.newaxis])
-    weigh = _weigher(labels, balance)
+    normal, pneumonia = np.bincount(labels, minlength=2).tolist()
+    weigh = _weigher((normal, pneumonia), training.balance)
 
     def gather(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         truth = tf.gather(truths, indices)
         return tf.gather(inputs, indices), truth, weigh(truth)
 
-    order = _epoch_order(labels, balance, seed)
+    order = _epoch_order(labels, training, seed)
     return order.batch(batch_size).map(gather).prefetch(tf.data.AUTOTUNE)
 
 
-def _weigher(labels: np.ndarray, balance: str) -> Callable[[tf.Tensor], tf.Tensor]:
+def _weigher(class_counts: tuple[int, int], balance: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return the function from labels, mixed ones too, to the weights of their records."""
-    weights = class_weights(labels) if balance == "class_weights" else np.ones(2, np.float32)
+    weights = class_weights(class_counts) if balance == "class_weights" else np.ones(2, np.float32)
     return lambda truth: weights[0] + truth * (weights[1] - weights[0])
 
 
-def class_weights(labels: np.ndarray) -> np.ndarray:
+def class_weights(class_counts: tuple[int, int]) -> np.ndarray:
     """Weigh the classes so that both count alike: n / (2 n_class), mean weight 1.
 
+    The weights that scikit-learn's `compute_class_weight` calls balanced; it takes labels only.
+
     Args:
-        labels: int64 [n], 0 or 1.
+        class_counts: Number of normal images, and of those with pneumonia.
 
     Returns:
         float32 [2], the weight of each label.
 
     Raises:
-        ValueError: When one of the classes is missing.
+        ValueError: One of the classes is missing.
     """
-    counts = np.bincount(labels, minlength=2)
-    if np.any(counts == 0):
+    check_both_classes(class_counts)
+    return np.array([sum(class_counts) / (2 * count) for count in class_counts], np.float32)
+
+
+def check_both_classes(class_counts: tuple[int, int]) -> None:
+    """Refuse a training split without one of the classes.
+
+    Raises:
+        ValueError: One of the counts is 0.
+    """
+    if 0 in class_counts:
         raise ValueError(
-            f"Expected both classes in the training split, got {counts[0]} normal and "
-            f"{counts[1]} pneumonia: add images of the missing class."
+            f"Expected both classes in the training split, got {class_counts[0]} normal and "
+            f"{class_counts[1]} pneumonia: add images of the missing class."
         )
-    weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
-    return np.asarray(weights, np.float32)
 
 
-def _epoch_order(labels: np.ndarray, balance: str, seed: int) -> tf.data.Dataset:
+def _epoch_order(labels: np.ndarray, training: TrainingSettings, seed: int) -> tf.data.Dataset:
     """Return record indices in a new random order for every epoch.
 
-    With oversampling both classes come equally often, in as many records as the larger
-    class has twice: the larger one is shown once, the smaller one is repeated.
+    The index is shuffled, not the images: a full, exact shuffle for 8 bytes a record.
     """
-
-    def shuffled(indices: np.ndarray) -> tf.data.Dataset:
-        # The index is shuffled, not the images: a full, exact shuffle for 8 bytes a record.
-        return tf.data.Dataset.from_tensor_slices(indices).shuffle(
-            len(indices), seed=seed, reshuffle_each_iteration=True
-        )
-
-    if balance != "oversampling":
-        return shuffled(np.arange(len(labels)))
+    if training.balance != "oversampling":
+        return shuffled(tf.data.Dataset.range(len(labels)), len(labels), training, seed)
     both = [np.flatnonzero(labels == label) for label in (0, 1)]
-    num_each = max(len(indices) for indices in both)
-    drawn = [shuffled(indices).repeat().take(num_each) for indices in both]
-    # Alternating: every batch is balanced, and of random members of each class.
-    return tf.data.Dataset.zip(tuple(drawn)).map(lambda *pair: tf.stack(pair)).unbatch()
+    check_both_classes((len(both[0]), len(both[1])))
+    return alternate(
+        [
+            shuffled(tf.data.Dataset.from_tensor_slices(indices), len(indices), training, seed)
+            for indices in both
+        ],
+        max(map(len, both)),
+    )
 
 
-def evaluation_batches(data: SplitData, batch_size: int, normalisation: str) -> tf.data.Dataset:
+def shuffled(
+    records: tf.data.Dataset, buffer_size: int, training: TrainingSettings, seed: int
+) -> tf.data.Dataset:
+    """Shuffle records anew in every epoch, where the settings say so."""
+    if not training.shuffle:
+        return records
+    return records.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
+
+
+def alternate(classes: Sequence[tf.data.Dataset], num_each: int) -> tf.data.Dataset:
+    """Oversample: take records of both classes in turn, so that they come equally often.
+
+    The larger class is shown once, the smaller one is repeated. Every batch is balanced, and of
+    random members of each class.
+
+    Args:
+        classes: The records of each class; none of them is empty.
+        num_each: Number of records of the larger class.
+    """
+    drawn = [records.repeat().take(num_each) for records in classes]
+    order = tf.data.Dataset.choose_from_datasets(
+        drawn, tf.data.Dataset.range(len(drawn)).repeat(num_each)
+    )
+    # Keras takes the end of a data set of unknown length for an accident.
+    return order.apply(tf.data.experimental.assert_cardinality(len(drawn) * num_each))
+
+
+def dealt(records: tf.data.Dataset, shard: Shard) -> tf.data.Dataset:
+    """Return the records of one shard."""
+    return records if shard.num_processes == 1 else records.shard(*shard)
+
+
+def evaluation_batches(
+    data: Split, batch_size: int, normalisation: str, shard: Shard = WHOLE
+) -> tf.data.Dataset:
     """Batch a split in its own order, unchanged: images and labels."""
-    labels = data.labels.astype(np.float32)[:, np.newaxis]
     return (
-        tf.data.Dataset.from_tensor_slices((data.images, labels))
-        .batch(batch_size)
+        data.ordered_batches(batch_size, shard)
         .map(lambda images, truth: (to_network_input(images, normalisation), truth))
         .prefetch(tf.data.AUTOTUNE)
     )

@@ -26,7 +26,7 @@ from evaluation.pseudo_sites import exposure_cuts, exposure_groups, pseudo_site_
 from evaluation.referral import Referral, judge_referral
 from evaluation.site_holdout import PseudoSite, Sites, judge_sites
 from evaluation.slice_metrics import OVERALL, SliceMetrics, slice_metrics_from_predictions
-from models.input_data import SplitData
+from models.input_data import Split, mean_greys
 from models.predictor import (
     EnsemblePredictor,
     Predictor,
@@ -70,42 +70,47 @@ class Judgement:
         }
 
 
-def cases_of(validation: SplitData) -> ValidationCases:
+def cases_of(validation: Split) -> ValidationCases:
     """Return whom predictions on the split are about, in its order."""
+    facts = validation.facts
     return ValidationCases(
-        labels=validation.labels,
-        patient_ids=np.asarray(validation.patient_ids, dtype=str),
-        image_ids=np.asarray(validation.image_ids, dtype=str),
+        labels=facts.labels,
+        patient_ids=np.asarray(facts.patient_ids, dtype=str),
+        image_ids=np.asarray(facts.image_ids, dtype=str),
     )
 
 
 def predict_validation(
-    predictor: Predictor | EnsemblePredictor, validation: SplitData, stress: bool = True
+    predictor: Predictor | EnsemblePredictor, validation: Split, stress: bool = True
 ) -> Predictions:
-    """Predict the validation images.
+    """Predict the validation images, in one pass; degraded copies of a chunk of them at a time.
 
     Args:
         predictor: The model; how unusual the images are is predicted where it knows that.
         validation: The split.
         stress: Predict them under every stress, too.
     """
-    distances = None
-    if predictor.knows_familiar:
-        plain, distances = predict_answers(predictor, validation.images)
-    else:
-        plain = predict_probabilities(predictor, validation.images)
+    plain: list[np.ndarray] = []
+    distances: list[np.ndarray] = []
+    stressed: dict[str, list[np.ndarray]] = {name: [] for name in (STRESSES if stress else ())}
+    for chunk in validation.chunks():
+        if predictor.knows_familiar:
+            probabilities, log_distances = predict_answers(predictor, chunk.images)
+            distances.append(log_distances)
+        else:
+            probabilities = predict_probabilities(predictor, chunk.images)
+        plain.append(probabilities)
+        for name, answers in stressed.items():
+            answers.append(predict_probabilities(predictor, stressed_images(chunk.images, name)))
     return Predictions(
-        plain,
-        {
-            name: predict_probabilities(predictor, stressed_images(validation.images, name))
-            for name in (STRESSES if stress else ())
-        },
-        distances,
+        np.concatenate(plain),
+        {name: np.concatenate(answers) for name, answers in stressed.items()},
+        np.concatenate(distances) if distances else None,
     )
 
 
 def area_on_plain_and_stressed(
-    predictor: Predictor, validation: SplitData, stress: bool = True
+    predictor: Predictor, validation: Split, stress: bool = True
 ) -> float:
     """Return the mean of the AUC on plain images and of the mean AUC over the stresses.
 
@@ -115,36 +120,36 @@ def area_on_plain_and_stressed(
         stress: Without it the AUC on plain images is all.
     """
     predictions = predict_validation(predictor, validation, stress)
-    plain = float(roc_auc_score(validation.labels, predictions.plain))
-    stressed = [
-        roc_auc_score(validation.labels, answers) for answers in predictions.stressed.values()
-    ]
+    labels = validation.facts.labels
+    plain = float(roc_auc_score(labels, predictions.plain))
+    stressed = [roc_auc_score(labels, answers) for answers in predictions.stressed.values()]
     return (plain + float(np.mean(stressed))) / 2.0 if stressed else plain
 
 
 def measure_exposure_cuts(images: np.ndarray) -> tuple[float, float]:
     """Return the tertiles of the mean grey level, in [0, 255], of uint8 [n, side, side, 1]."""
-    return exposure_cuts(_mean_greys(images))
+    return exposure_cuts(mean_greys(images))
 
 
-def sites_of(split: SplitData, cuts: tuple[float, float]) -> Sites:
+def sites_of(split: Split, cuts: tuple[float, float]) -> Sites:
     """Return each image's pseudo-site, [n], by scheme.
 
     Args:
         split: The images.
         cuts: Of the exposure groups, from `measure_exposure_cuts` of the training split.
     """
+    facts = split.facts
     return {
-        FILE_NAME: [pseudo_site_of(image_id) for image_id in split.image_ids],
-        SHARPNESS: split.sharpness_groups,
-        EXPOSURE: exposure_groups(_mean_greys(split.images), cuts),
-        SIZE: split.size_groups,
+        FILE_NAME: [pseudo_site_of(image_id) for image_id in facts.image_ids],
+        SHARPNESS: facts.sharpness_groups,
+        EXPOSURE: exposure_groups(facts.mean_greys, cuts),
+        SIZE: facts.size_groups,
     }
 
 
 def judge_predictions(
     predictions: Predictions,
-    validation: SplitData,
+    validation: Split,
     settings: OperatingPointSettings,
     seed: int,
     cuts: tuple[float, float],
@@ -158,16 +163,17 @@ def judge_predictions(
         seed: Of the folds that judge the calibration.
         cuts: Of the exposure groups, from `measure_exposure_cuts` of the training split.
     """
-    labels = validation.labels
+    facts = validation.facts
+    labels = facts.labels
     calibration = fit_calibration(labels, predictions.plain)
     held_out = out_of_fold_probabilities(labels, predictions.plain, seed)
     calibrated = predictions.calibrated(calibration)
     sites = sites_of(validation, cuts)
     point = _choose(labels, calibrated, sites, settings)
     slices = {
-        features.SUBTYPE: validation.subtypes,
-        features.SIZE_GROUP: validation.size_groups,
-        features.SHARPNESS_GROUP: validation.sharpness_groups,
+        features.SUBTYPE: facts.subtypes,
+        features.SIZE_GROUP: facts.size_groups,
+        features.SHARPNESS_GROUP: facts.sharpness_groups,
     }
 
     def choose_without(members: npt.NDArray[np.bool_]) -> float | None:
@@ -213,7 +219,3 @@ def _choose(
         {scheme: np.asarray(groups)[chosen].tolist() for scheme, groups in sites.items()},
         settings.min_site_sensitivity if settings.shift == "pseudo_sites" else 0.0,
     )
-
-
-def _mean_greys(images: np.ndarray) -> np.ndarray:
-    return images.mean(axis=(1, 2, 3), dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -157,19 +157,19 @@ def _calibrate(probability: tf.Tensor, calibration: Calibration) -> tf.Tensor:
 
 
 def familiar_images(
-    network: keras.Model, candidate: CandidateSettings, images: np.ndarray
+    network: keras.Model, candidate: CandidateSettings, images: Iterable[np.ndarray]
 ) -> FamiliarImages:
     """Estimate the distribution of the features of training images.
 
     Args:
         network: Trained.
         candidate: As for `Predictor`.
-        images: uint8 [n, side, side, 1], as Transform made them.
+        images: Parts of them, uint8 [n, side, side, 1] each, as Transform made them.
     """
-    predictor = Predictor(
-        network, candidate
-    )  # a `tf.function` does not keep what it is a method of
-    return FamiliarImages.fit(_in_batches(predictor.features, images))
+    # Named, as a `tf.function` does not keep what it is a method of.
+    predictor = Predictor(network, candidate)
+    seen = [_in_batches(predictor.features, part) for part in images]
+    return FamiliarImages.fit(np.concatenate(seen))
 
 
 def predict_answers(

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras_tuner
+import numpy as np
+import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from contract import features
 from contract.settings import CUSTOM_CONFIG_KEY, CandidateRun
+from evaluation.pseudo_sites import exposure_cuts
 from evaluation.training_report import (
     CASES_FILE,
     FAMILIAR_FILE,
@@ -21,16 +26,12 @@ from evaluation.training_report import (
     TENSORBOARD_DIR,
     TrainingReport,
 )
-from models.digests import split_digest, weights_digest
-from models.distribution import create_strategy, num_gpus
+from models.digests import SplitDigest, split_digest, weights_digest
+from models.distribution import create_strategy, is_chief, num_gpus
 from models.export import OperatingRule, ServedModel, export_model
-from models.input_data import load_split
-from models.judgement import (
-    cases_of,
-    judge_predictions,
-    measure_exposure_cuts,
-    predict_validation,
-)
+from models.image_cache import Splits, open_splits
+from models.input_data import Split, mean_greys
+from models.judgement import cases_of, judge_predictions, predict_validation
 from models.predictor import Predictor, familiar_images
 from models.provenance import PROVENANCE_FILE, describe_origin
 from models.reference_scores import ReferenceScores
@@ -44,15 +45,29 @@ def run_fn(fn_args: FnArgs) -> None:
     Args:
         fn_args: Files, directories and hyperparameters as TFX hands them over; the
             candidate's `CandidateRun` is JSON in `custom_config`.
+
+    Of several processes that train together (see `models.distribution.create_strategy`) the chief
+    alone writes anything.
     """
     run = CandidateRun.model_validate_json(fn_args.custom_config[CUSTOM_CONFIG_KEY])
     chosen = _chosen_values(fn_args)
     run = apply_hyperparameters(run, chosen)
-    train = load_split(fn_args.train_files, run.image_size_px)
-    validation = load_split(fn_args.eval_files, run.image_size_px)
-    model_run_dir = Path(fn_args.model_run_dir)
     strategy = create_strategy()
+    with contextlib.closing(open_splits(run, fn_args)) as splits:
+        _train(run, chosen, splits, strategy, fn_args)
 
+
+def _train(
+    run: CandidateRun,
+    chosen: Mapping[str, Value],
+    splits: Splits,
+    strategy: tf.distribute.Strategy,
+    fn_args: FnArgs,
+) -> None:
+    """Do what `run_fn` does, with splits that are open."""
+    train, validation = splits.train, splits.validation
+    model_run_dir = Path(fn_args.model_run_dir)
+    surveyed = survey(train)
     started_s = time.monotonic()
     trained = train_network(
         run,
@@ -60,11 +75,15 @@ def run_fn(fn_args: FnArgs) -> None:
         validation,
         strategy,
         stage=f"Training {run.name}",
-        log_dir=model_run_dir / TENSORBOARD_DIR,
+        log_dir=model_run_dir / TENSORBOARD_DIR if is_chief(strategy) else None,
     )
     training_s = time.monotonic() - started_s
+    if not is_chief(strategy):
+        return
 
-    familiar = familiar_images(trained.network, run.candidate, train.images)
+    familiar = familiar_images(
+        trained.network, run.candidate, (part.images for part in train.sample_chunks())
+    )
     predictions = predict_validation(
         Predictor(trained.network, run.candidate, familiar=familiar),
         validation,
@@ -75,7 +94,7 @@ def run_fn(fn_args: FnArgs) -> None:
         validation,
         run.operating_point,
         run.seed,
-        measure_exposure_cuts(train.images),
+        exposure_cuts(surveyed.mean_greys),
     )
     predictor = Predictor(trained.network, run.candidate, judgement.calibration, familiar)
     report = TrainingReport(
@@ -92,12 +111,13 @@ def run_fn(fn_args: FnArgs) -> None:
         num_gpus=num_gpus(),
         num_replicas=strategy.num_replicas_in_sync,
         training_s=training_s,
+        cache=splits.cache,
         **judgement.for_report(),
     )
     origin = describe_origin(
         report,
         data_sha256={
-            features.TRAIN: split_digest(train),
+            features.TRAIN: surveyed.digest,
             features.VALIDATION: split_digest(validation),
         },
         weights_sha256=weights_digest(predictor),
@@ -111,7 +131,7 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     export_model(served, Path(fn_args.serving_model_dir), origin)
     ReferenceScores.from_predictions(
-        validation.labels, predictions.calibrated(judgement.calibration).plain
+        validation.facts.labels, predictions.calibrated(judgement.calibration).plain
     ).write(Path(fn_args.serving_model_dir))
     model_run_dir.mkdir(parents=True, exist_ok=True)
     trained.network.save(model_run_dir / NETWORK_FILE)
@@ -122,8 +142,43 @@ def run_fn(fn_args: FnArgs) -> None:
     origin.write(model_run_dir / PROVENANCE_FILE)
 
 
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What is asked of the training split beside its images.
+
+    Attributes:
+        digest: See `SplitDigest`.
+        mean_greys: float64 [n], in [0, 255].
+    """
+
+    digest: str
+    mean_greys: np.ndarray
+
+
+def survey(train: Split) -> Survey:
+    """Look at all records once.
+
+    Raises:
+        ValueError: There are not as many of each class as the split's counts say.
+    """
+    digest = SplitDigest()
+    greys: list[np.ndarray] = []
+    counts = (0, 0)
+    for part in train.chunks():
+        digest.add(part)
+        greys.append(mean_greys(part.images))
+        counts = (counts[0] + part.class_counts[0], counts[1] + part.class_counts[1])
+    if counts != train.class_counts:
+        raise ValueError(
+            f"Expected {train.class_counts} images of the two classes in the training split, got "
+            f"{counts}: the statistics are of other records; run StatisticsGen and "
+            "Transform on the same ones."
+        )
+    return Survey(digest.hexdigest(), np.concatenate(greys))
+
+
 def _chosen_values(fn_args: FnArgs) -> Mapping[str, Value]:
-    """Return what the search chose; Hyperband's own entries are no hyperparameters."""
+    """Return what the search chose; Hyperband's own entries are not hyperparameters."""
     if not fn_args.hyperparameters:
         return {}
     found = keras_tuner.HyperParameters.from_config(fn_args.hyperparameters).values

@@ -13,11 +13,12 @@ import tensorflow as tf
 from contract.settings import CandidateRun
 from models.architectures import build_network
 from models.architectures.fine_tuning import frozen_backbone, unfreeze_upper_layers
-from models.distribution import precision_policy
+from models.distribution import distribute, precision_policy, spans_processes
 from models.frozen_features import backbone_features, has_frozen_backbone, head_of
 from models.input_data import (
+    Shard,
+    Split,
     SplitData,
-    candidate_view,
     evaluation_batches,
     feature_batches,
     training_batches,
@@ -60,8 +61,8 @@ class Trained:
 
 def train_network(
     run: CandidateRun,
-    train: SplitData,
-    validation: SplitData,
+    train: Split,
+    validation: Split,
     strategy: tf.distribute.Strategy,
     *,
     stage: str,
@@ -70,10 +71,10 @@ def train_network(
 ) -> Trained:
     """Build a candidate's network and train it through all its stages.
 
-    A frozen backbone whose images never change is run once over them, and the head is
-    trained on what it saw. Where fine-tuning of upper layers is configured it follows, with
-    its own learning rate, after the head has converged. Where all of the backbone is trained,
-    the head may come first, for `head_epochs`.
+    A frozen backbone whose images never change, and are in memory, is run once over them, and
+    the head is trained on what it saw. Where fine-tuning of upper layers is configured it
+    follows, with its own learning rate, after the head has converged. Where all of the backbone
+    is trained, the head may come first, for `head_epochs`.
 
     Args:
         run: The candidate, with the hyperparameters to use put in.
@@ -90,8 +91,8 @@ def train_network(
             to fine-tune.
     """
     settings = run.candidate.training
-    train = candidate_view(train, run.candidate)
-    validation = candidate_view(validation, run.candidate)
+    train = train.view(run.candidate)
+    validation = validation.view(run.candidate)
     network = compile_network(run, strategy)
     history: History = {}
     if settings.head_epochs > 0:
@@ -141,16 +142,26 @@ def _joined(before: History, after: History) -> History:
 
 def _fit_stage(
     network: keras.Model,
-    train: SplitData,
-    validation: SplitData,
+    train: Split,
+    validation: Split,
     run: CandidateRun,
     strategy: tf.distribute.Strategy,
     stage: str,
     epochs: int | None,
     log_dir: Path | None,
 ) -> History:
-    """Train what is trainable of a network, by the shortest way."""
-    if has_frozen_backbone(network) and not run.candidate.training.augmentation.enabled:
+    """Train what is trainable of a network, by the shortest way.
+
+    Features of a frozen backbone are kept in memory, so that splits that are not are trained on
+    image by image, the backbone included; so do several processes.
+    """
+    if (
+        not spans_processes(strategy)
+        and has_frozen_backbone(network)
+        and not run.candidate.training.augmentation.enabled
+        and isinstance(train, SplitData)
+        and isinstance(validation, SplitData)
+    ):
         return _fit_head(network, train, validation, run, strategy, stage, epochs, log_dir)
     return fit_network(
         network,
@@ -183,8 +194,8 @@ def compile_network(run: CandidateRun, strategy: tf.distribute.Strategy) -> kera
 
 def fit_network(
     network: keras.Model,
-    train: SplitData,
-    validation: SplitData,
+    train: Split,
+    validation: Split,
     run: CandidateRun,
     *,
     stage: str,
@@ -196,7 +207,7 @@ def fit_network(
 
     Args:
         network: Compiled, from `compile_network`.
-        train: Training split, from `candidate_view`; augmented afresh in every epoch.
+        train: Training split, from `Split.view`; augmented afresh in every epoch.
         validation: Validation split, likewise; judged unchanged after every epoch.
         run: Training settings and seed.
         stage: What progress reports call this.
@@ -209,10 +220,20 @@ def fit_network(
         `restore_best_weights` is off.
     """
     settings = run.candidate.training
-    batch_size = settings.batch_size * num_replicas
+
+    def create_training(batch_size: int, shard: Shard) -> tf.data.Dataset:
+        return training_batches(train, batch_size, run.seed, run.candidate, shard)
+
+    def create_judging(batch_size: int, shard: Shard) -> tf.data.Dataset:
+        return evaluation_batches(validation, batch_size, run.candidate.normalisation, shard)
+
+    training, judging = (
+        distribute(network.distribute_strategy, create, settings.batch_size, num_replicas)
+        for create in (create_training, create_judging)
+    )
     fitted = network.fit(
-        training_batches(train, batch_size, run.seed, run.candidate),
-        validation_data=evaluation_batches(validation, batch_size, run.candidate.normalisation),
+        training,
+        validation_data=judging,
         epochs=epochs or settings.epochs,
         callbacks=training_callbacks(settings, stage, epochs or settings.epochs, log_dir),
         shuffle=False,  # the dataset does that
@@ -246,7 +267,7 @@ def _fit_head(
     with strategy.scope():
         compile_for_training(head, settings)
     fitted = head.fit(
-        feature_batches(train_features, train.labels, batch_size, run.seed, settings.balance),
+        feature_batches(train_features, train.labels, batch_size, run.seed, settings),
         validation_data=(validation_features, validation.labels[:, None].astype("float32")),
         epochs=epochs or settings.epochs,
         callbacks=training_callbacks(settings, stage, epochs or settings.epochs, log_dir),

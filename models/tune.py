@@ -18,7 +18,7 @@ from tfx.components.tuner.component import TunerFnResult
 from contract.progress import report_progress
 from contract.settings import CUSTOM_CONFIG_KEY, CandidateRun
 from models.distribution import create_strategy
-from models.input_data import SplitData, load_split
+from models.image_cache import Splits, open_splits
 from models.judgement import area_on_plain_and_stressed
 from models.predictor import Predictor
 from models.search_spaces import Value, apply_hyperparameters, declare_space
@@ -42,8 +42,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         The tuner, and the arguments that TFX calls its `search` with.
     """
     run = CandidateRun.model_validate_json(fn_args.custom_config[CUSTOM_CONFIG_KEY])
-    train = load_split(fn_args.train_files, run.image_size_px)
-    validation = load_split(fn_args.eval_files, run.image_size_px)
+    splits = open_splits(run, fn_args)
     if run.trials_dir:
         # A search that was interrupted goes on here, if nothing that it depends on has changed.
         key = search_key(run, [*fn_args.train_files, *fn_args.eval_files])
@@ -52,7 +51,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
         directory = Path(fn_args.working_dir)
     return TunerFnResult(
         tuner=create_tuner(run, directory),
-        fit_kwargs={"train": train, "validation": validation},
+        fit_kwargs={"splits": splits},
     )
 
 
@@ -160,8 +159,7 @@ class _CandidateHyperModel(keras_tuner.HyperModel):
         hp: keras_tuner.HyperParameters,
         model: None,
         *,
-        train: SplitData,
-        validation: SplitData,
+        splits: Splits,
         **_: Any,
     ) -> dict[str, float]:
         number = len(self._oracle.trials)
@@ -170,14 +168,16 @@ class _CandidateHyperModel(keras_tuner.HyperModel):
         stage = f"Tuning {run.name}"
         trained = train_network(
             run,
-            train,
-            validation,
+            splits.train,
+            splits.validation,
             create_strategy(),
             stage=f"{stage}, trial {number}",
             epochs=int(values.get(_HYPERBAND_EPOCHS) or run.tuner.epochs_per_trial),
         )
         area = area_on_plain_and_stressed(
-            Predictor(trained.network, run.candidate), validation, run.operating_point.stress
+            Predictor(trained.network, run.candidate),
+            splits.validation,
+            run.operating_point.stress,
         )
         total = max(run.tuner.max_trials, number)
         report_progress(stage, number, total, "trial", {OBJECTIVE: area})

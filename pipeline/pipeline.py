@@ -38,6 +38,7 @@ from components.report import TUNER_RESULTS, create_report
 from components.selector import create_selector
 from components.servability_check import create_servability_check
 from components.study_table import create_study_table
+from components.training import Trainer, Tuner
 from contract import features
 from contract.code_version import code_version
 from contract.errors import InputError
@@ -232,7 +233,8 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
     nodes: list[BaseNode] = []
     trained: dict[str, Candidate] = {}
     searches: dict[str, BaseChannel] = {}
-    search_version, training_version = code_version("models.tune"), code_version("models.train")
+    search_version = code_version("models.tune", "components.training")
+    training_version = code_version("models.train", "components.training")
     for name, candidate in settings.candidates.items():
         run = CandidateRun(
             name=name,
@@ -247,13 +249,14 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
         shared = {
             "examples": data.transformed_examples,
             "transform_graph": data.transform_graph,
+            "statistics": data.statistics,
             "train_args": trainer_pb2.TrainArgs(splits=[features.TRAIN]),
             "eval_args": trainer_pb2.EvalArgs(splits=[features.VALIDATION]),
         }
         hyperparameters = None
         if candidate.tune:
             search = run.model_copy(update={"code_version": search_version})
-            tuner = tfx_components.Tuner(
+            tuner = Tuner(
                 tuner_fn="models.tune.tuner_fn",
                 custom_config={CUSTOM_CONFIG_KEY: search.model_dump_json()},
                 **shared,
@@ -261,7 +264,7 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
             nodes.append(_with_version(tuner.with_id(tuner_id(name)), search_version))
             hyperparameters = tuner.outputs["best_hyperparameters"]
             searches[name] = tuner.outputs[TUNER_RESULTS]
-        trainer = tfx_components.Trainer(
+        trainer = Trainer(
             run_fn="models.train.run_fn",
             hyperparameters=hyperparameters,
             custom_config={CUSTOM_CONFIG_KEY: run.model_dump_json()},

@@ -41,7 +41,7 @@ def model_runs(validation, tmp_path_factory):
         keras.utils.set_random_seed(index)
         candidate = CandidateSettings(architecture=architecture, normalisation="standardise")
         network = build_network(candidate, SIZE)
-        familiar = familiar_images(network, candidate, validation.images)
+        familiar = familiar_images(network, candidate, [validation.images])
         predictor = Predictor(network, candidate, familiar=familiar)
         predictions = predict_validation(predictor, validation)
         cuts = measure_exposure_cuts(validation.images)

@@ -2,10 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 
 from contract.settings import AugmentationSettings, CandidateSettings, TrainingSettings
 from models.input_data import (
-    candidate_view,
     class_weights,
     evaluation_batches,
     feature_batches,
@@ -75,12 +75,15 @@ def test_augmentation_differs_from_epoch_to_epoch_and_repeats_with_its_seed(tiny
 
 
 def test_class_weights_make_both_classes_count_alike():
-    np.testing.assert_allclose(class_weights(np.array([0, 1, 1, 1])), [2.0, 2 / 3], rtol=1e-6)
+    np.testing.assert_allclose(class_weights((1, 3)), [2.0, 2 / 3], rtol=1e-6)
+    labels = np.repeat([0, 1], [1343, 3883])
+    expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=labels)
+    np.testing.assert_array_equal(class_weights((1343, 3883)), expected.astype(np.float32))
 
 
 def test_class_weights_need_both_classes():
     with pytest.raises(ValueError, match="0 normal and 2 pneumonia"):
-        class_weights(np.array([1, 1]))
+        class_weights((0, 2))
 
 
 @pytest.mark.parametrize("balance", ["class_weights", "oversampling", "none"])
@@ -113,7 +116,7 @@ def test_a_mixed_label_weighs_as_its_parts(tiny_set):
 def test_features_are_batched_as_images_are():
     labels = np.array([0, 1, 1, 1])
     seen = np.arange(4, dtype=np.float32)[:, np.newaxis]
-    batches = list(feature_batches(seen, labels, 3, seed=1, balance="class_weights"))
+    batches = list(feature_batches(seen, labels, 3, seed=1, training=TrainingSettings()))
     inputs, truths, weights = (
         np.concatenate([part.numpy() for part in column])[:, 0]
         for column in zip(*batches, strict=True)
@@ -126,11 +129,12 @@ def test_features_are_batched_as_images_are():
 
 def test_a_candidate_sees_its_own_crop_and_size(tiny_set):
     data = load_split([tiny_set.transformed_pattern], SIZE)
-    cropped = candidate_view(data, CandidateSettings(crop_fraction=0.5, image_size_px=16))
+    cropped = data.view(CandidateSettings(crop_fraction=0.5, image_size_px=16))
     np.testing.assert_array_equal(cropped.images, data.images[:, 8:24, 8:24])
-    smaller = candidate_view(data, CandidateSettings(image_size_px=16))
+    smaller = data.view(CandidateSettings(image_size_px=16))
     assert smaller.images.shape == (len(data.labels), 16, 16, 1)
     assert smaller.images.dtype == np.uint8
+    assert data.view(CandidateSettings(image_size_px=SIZE)) is data
     np.testing.assert_allclose(
         smaller.images.mean((1, 2, 3)), data.images.mean((1, 2, 3)), atol=2.0
     )

@@ -89,7 +89,7 @@ def ToyTrainer(  # noqa: N802
     network.save(folder / NETWORK_FILE)
     split = artifact_utils.get_split_uri([transformed_examples], features.VALIDATION)
     validation = load_split([f"{split}/*"], SIZE)
-    familiar = familiar_images(network, candidate, validation.images)
+    familiar = familiar_images(network, candidate, [validation.images])
     familiar.write(folder / FAMILIAR_FILE)
     trained = Predictor(network, candidate, familiar=familiar)
     predictions = predict_validation(trained, validation, stress=False)
@@ -231,7 +231,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, records_dir: Path) -> Project:
-    """The stages share one folder, and run in the order in which they stand."""
+    """The stages share one folder, and run in the order of this file."""
     return Project(tmp_path_factory.mktemp("served_push"), records_dir)
 
 

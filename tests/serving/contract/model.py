@@ -160,7 +160,7 @@ def export_contract_model(
         network,
         candidate,
         Calibration(slope=0.7, intercept=0.2),
-        familiar=familiar_images(network, candidate, known),
+        familiar=familiar_images(network, candidate, [known]),
     )
     model = ContractModel(predictor, transform_output, SIZE_PX, RULE)
     tf.saved_model.save(

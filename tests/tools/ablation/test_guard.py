@@ -51,7 +51,7 @@ def _export(folder: Path, graph: tft.TFTransformOutput, images: list[bytes]) -> 
     candidate = CandidateSettings(architecture="ann_small", normalisation="none")
     network = build_network(candidate, SIZE_PX)
     predictor = Predictor(
-        network, candidate, familiar=familiar_images(network, candidate, pixels[:200])
+        network, candidate, familiar=familiar_images(network, candidate, [pixels[:200]])
     )
     rule = OperatingRule(
         threshold=0.5,
