@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow_transform as tft
 from tfx.dsl.components.base import base_component, base_executor
 from tfx.types import Artifact, BaseChannel, artifact_utils
@@ -45,7 +46,8 @@ def judge_candidate(model_run: Path, split: JudgedSplit) -> StudyRow:
     """
     trained = load_candidate(model_run)
     predictor = Predictor(trained.network, trained.candidate)  # as the study did: not calibrated
-    return make_row(trained.report, split.labels, predict_probabilities(predictor, split.images))
+    answers = [predict_probabilities(predictor, images) for images in split.read_images()]
+    return make_row(trained.report, split.labels, np.concatenate(answers))
 
 
 def write_study(

@@ -11,7 +11,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 CONFIDENCE_PERCENTILES = (2.5, 97.5)  # of a two-sided 95% interval
-_CHUNK = 1000  # resamples at once: some 10 MB of weights for 1,000 images
+# At once: 1,000 resamples of up to 2,000 images, of more images fewer. That is 16 MB of weights.
+_MAX_CHUNK, _MAX_WEIGHTS = 1000, 2_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +44,9 @@ class Resampler:
         shares = np.full(num_patients, 1.0 / num_patients)
         generator = np.random.default_rng(self.seed)
         is_positive = self.labels == 1
-        for start in range(0, self.num_samples, _CHUNK):
-            size = min(_CHUNK, self.num_samples - start)
+        chunk = max(1, min(_MAX_CHUNK, _MAX_WEIGHTS // self.labels.size))
+        for start in range(0, self.num_samples, chunk):
+            size = min(chunk, self.num_samples - start)
             drawn = generator.multinomial(num_patients, shares, size=size)[:, self.patients]
             has_both = drawn[:, is_positive].any(axis=1) & drawn[:, ~is_positive].any(axis=1)
             yield drawn[has_both].astype(np.float64)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import math
 from collections.abc import Collection
 from pathlib import Path
 
@@ -72,23 +74,23 @@ def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions
     # Kept: a signature is of no use after its model is gone.
     model = tf.saved_model.load(str(saved_model))
     signature = model.signatures[features.EXAMPLES_SIGNATURE]
-    serialized: list[bytes] = []
+    num_records = sum(1 for _ in read_folder(records))
+    if num_records == 0:
+        raise ValueError(f"expected records under {records}, got none")
     texts: dict[str, list[str]] = {name: [] for name in _TEXTS}
     numbers: dict[str, list[int]] = {name: [] for name in _NUMBERS}
-    for record in read_folder(records):
-        serialized.append(record.serialized)
-        for name in _TEXTS:
-            texts[name].append(record.text(name))
-        for name in _NUMBERS:
-            numbers[name].append(record.number(name))
-    if not serialized:
-        raise ValueError(f"expected records under {records}, got none")
     answers = []
-    starts = range(0, len(serialized), _BATCH_SIZE)
-    for number, start in enumerate(starts, start=1):
-        batch = tf.constant(serialized[start : start + _BATCH_SIZE])
-        answers.append(signature(**{features.EXAMPLES_INPUT: batch}))
-        report_progress(stage, number, len(starts), "batch", {})
+    remaining = read_folder(records)
+    # A batch of encoded images is in memory at a time.
+    while batch := list(itertools.islice(remaining, _BATCH_SIZE)):
+        for record in batch:
+            for name in _TEXTS:
+                texts[name].append(record.text(name))
+            for name in _NUMBERS:
+                numbers[name].append(record.number(name))
+        serialized = tf.constant([record.serialized for record in batch])
+        answers.append(signature(**{features.EXAMPLES_INPUT: serialized}))
+        report_progress(stage, len(answers), math.ceil(num_records / _BATCH_SIZE), "batch", {})
     probabilities = np.concatenate([answer[features.PROBABILITY].numpy() for answer in answers])
     decisions = np.concatenate([answer[features.CALLED_PNEUMONIA].numpy() for answer in answers])
     outputs = answers[0].keys()

@@ -14,7 +14,7 @@ from evaluation.predictions import Predictions
 from evaluation.training_report import PREDICTIONS_FILE, REPORT_FILE, TrainingReport
 from ingestion.tfrecord_file import read_folder
 from models.familiarity import familiarity
-from models.input_data import load_split
+from models.input_data import find_files, read_chunks
 from models.trained import load_predictor
 from serving.servability.report import TrainerAnswers
 
@@ -68,27 +68,35 @@ def trainer_answers(
         ValueError: The split is not the one that the candidate was judged on.
     """
     report = TrainingReport.read(model_run / REPORT_FILE)
-    images = load_split([f"{transformed}/*"], image_size_px).images
+    asked_for = set(wanted)
+    found: dict[str, tuple[int, np.ndarray]] = {}  # of each, its row and its pixels
+    num_images = 0
+    for chunk in read_chunks(find_files([f"{transformed}/*"]), image_size_px):
+        for row, image in enumerate(chunk.images, start=num_images):
+            digest = hashlib.sha256(image.tobytes()).hexdigest()
+            if digest in asked_for:
+                found[digest] = row, image.copy()  # no part of a chunk that would be kept with it
+        num_images += len(chunk.labels)
     predictions = Predictions.read(model_run / PREDICTIONS_FILE).calibrated(report.calibration)
     written = predictions.plain
     limit = report.referral.settings.max_unfamiliar_fraction
     distances = predictions.log_distances if limit > 0.0 else None
-    if len(written) != len(images):
+    if len(written) != num_images:
         raise ValueError(
             f"expected the {len(written)} validation images that the candidate was judged on in "
-            f"{transformed}, got {len(images)}"
+            f"{transformed}, got {num_images}"
         )
-    found = {hashlib.sha256(image.tobytes()).hexdigest(): row for row, image in enumerate(images)}
     known = [digest for digest in wanted if digest in found]
-    rows = {digest: found[digest] for digest in known}
+    rows = {digest: found[digest][0] for digest in known}
+    pixels = {digest: found[digest][1][np.newaxis] for digest in known}
     alone, together, share = np.zeros(0), np.zeros(0), np.ones(len(known))
     if rows:
         with tf.device("/CPU:0"):
             predictor = load_predictor(model_run, member_runs)
             alone = np.concatenate(
-                [predictor(tf.constant(images[[row]])).numpy() for row in rows.values()]
+                [predictor(tf.constant(image)).numpy() for image in pixels.values()]
             )
-            asked = tf.constant(images[[found[each] for each in known]])
+            asked = tf.constant(np.concatenate([pixels[digest] for digest in known]))
             together = predictor(asked).numpy()
             if distances is not None:
                 measured = tf.constant(np.sort(distances))

@@ -21,7 +21,7 @@ def split():
     rng = np.random.default_rng(4)
     labels = np.arange(12) % 2
     images = rng.integers(0, 256, (12, SIZE, SIZE, 1)).astype(np.uint8)
-    return JudgedSplit(images, labels, ["test"] * 12)
+    return JudgedSplit(labels, ["test"] * 12, lambda: iter([images[:8], images[8:]]))
 
 
 @pytest.fixture
@@ -45,7 +45,8 @@ def test_every_candidate_is_judged_by_its_own_network(model_runs, split, tmp_pat
     assert [row.name for row in table.rows] == ["ann_small", "cnn_baseline"]
     for row in table.rows:
         network = keras.models.load_model(model_runs[row.name] / NETWORK_FILE)
-        answers = predict_probabilities(Predictor(network, row.candidate), split.images)
+        images = np.concatenate(list(split.read_images()))
+        answers = predict_probabilities(Predictor(network, row.candidate), images)
         called = answers >= 0.5
         assert row.as_study.tp == np.sum(called & (split.labels == 1))
         assert row.as_study.fp == np.sum(called & (split.labels == 0))

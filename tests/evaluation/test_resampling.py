@@ -9,7 +9,7 @@ from evaluation.resampling import create_resampler, weighted_areas
 
 def test_chunks_do_not_change_what_is_drawn(monkeypatch):
     whole = list(create_resampler([0, 1, 1, 0], [*"abcd"], 50, 4).weights())
-    monkeypatch.setattr("evaluation.resampling._CHUNK", 7)
+    monkeypatch.setattr("evaluation.resampling._MAX_WEIGHTS", 4 * 7)
     parts = list(create_resampler([0, 1, 1, 0], [*"abcd"], 50, 4).weights())
     assert len(parts) == 8
     np.testing.assert_array_equal(np.concatenate(parts), np.concatenate(whole))

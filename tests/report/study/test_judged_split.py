@@ -54,13 +54,16 @@ def test_images_labels_and_source_splits_keep_together(tmp_path):
     ]
     write_gzip_records(tmp_path / "part-00000-of-00001.tfrecord.gz", records)
     split = read_test_split(str(tmp_path), TransformOutput(), SIZE)
-    assert split.images.shape == (NUM_RECORDS, SIZE, SIZE, 1)
-    assert split.images.dtype == np.uint8
+    chunks = list(split.read_images())
+    assert [len(chunk) for chunk in chunks] == [64, NUM_RECORDS - 64]
+    images = np.concatenate(chunks)
+    assert images.shape == (NUM_RECORDS, SIZE, SIZE, 1)
+    assert images.dtype == np.uint8
     assert split.labels.tolist() == [number % 2 for number in range(NUM_RECORDS)]
     assert split.source_splits[:4] == ["", "test", "test", ""]
     for number in (0, 65):
         expected = decode_and_resize(tf.constant(encoded[number]), SETTINGS).numpy()
-        assert np.array_equal(split.images[number], expected)
+        assert np.array_equal(images[number], expected)
 
 
 def test_an_empty_split_is_an_error(tmp_path):
