@@ -136,8 +136,10 @@ def convert_source(
     from ingestion.synthetic import write_synthetic_set
     from pipeline.console import RunConsole
     from pipeline.folder_lock import locked_folder
+    from pipeline.job_server import check_job_servers, explained_job_servers
     from pipeline.node_events import listen
 
+    check_job_servers([settings.beam.pipeline_args])
     with (
         locked_folder(options.output, replaced=True),
         RunConsole(console, [], log_file) as run_console,
@@ -154,7 +156,10 @@ def convert_source(
         records_dir: Path = options.output.absolute()
         if options.in_folder_named_by_content:
             records_dir /= fingerprint_source(source, settings.data)[:_NAME_DIGITS]
-        with run_console.step("Convert"):
+        with (
+            run_console.step("Convert"),
+            explained_job_servers([settings.beam.pipeline_args]),
+        ):
             card = convert(
                 source,
                 settings.data,

@@ -75,7 +75,10 @@ def _run(
         from ingestion.external import convert_external
         from ingestion.open_source import open_source
         from ingestion.synthetic import write_synthetic_set
+        from pipeline.job_server import arguments_of, check_job_servers, explained_job_servers
 
+        beam_arguments = arguments_of(settings.beam)
+        check_job_servers(beam_arguments)
         if data is None:
             with run_console.step("Draw synthetic X-rays"):
                 source_path = str(
@@ -85,13 +88,16 @@ def _run(
             source_path = data
         with run_console.step("Open source"):
             source = open_source(source_path, work_dir, settings.data)
-        with run_console.step("Convert"):
+        with run_console.step("Convert"), explained_job_servers(beam_arguments):
             card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
         external = {}
         for name, each in settings.external.items():
             folder = work_dir / "external" / name
             # Before hours of training: a source that cannot be used ends the run now.
-            with run_console.step(f"Convert {name}"):
+            with (
+                run_console.step(f"Convert {name}"),
+                explained_job_servers(beam_arguments),
+            ):
                 external_card = convert_external(
                     name,
                     each.source,
@@ -125,7 +131,7 @@ def _run(
                 synthetic=card.synthetic,
             )
             run_console.expect([node.id for node in dag.components])
-        with explained(settings.metadata):
+        with explained(settings.metadata), explained_job_servers(beam_arguments):
             LocalDagRunner().run(dag)
         timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
     study = fetch_study(settings, connection, output_dir) if settings.study.enabled else None

@@ -81,6 +81,7 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
         InputError: What KFP handed over does not fit the node.
     """
     # Imported here: they bring TensorFlow and TFX, which `--help` and errors need not wait for.
+    from pipeline.job_server import explained_job_servers
     from pipeline.kubeflow.executor_input import for_tfx, make_output_folders, outputs_of_kfp
     from pipeline.kubeflow.local_copies import local_copies, with_locations
     from pipeline.kubeflow.run_folder import KEPT_FILES, keep_verdict
@@ -95,7 +96,10 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
     executor_input = for_tfx(handed_over, inputs_spec)
     make_output_folders(executor_input)
     inputs, outputs = _folders(executor_input["inputs"]), _folders(executor_input["outputs"])
-    with local_copies(executor_input["inputs"]["parameterValues"]) as moved:
+    with (
+        local_copies(executor_input["inputs"]["parameterValues"]) as moved,
+        explained_job_servers([beam_arguments]),
+    ):
         executor_output = run_tfx_executor(
             options.executor_class_path, executor_input, inputs_spec, beam_arguments
         )
