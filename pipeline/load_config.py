@@ -5,6 +5,9 @@ key. Mappings with free names, such as `candidates`, are given as a whole: a fil
 it says which candidates there are, and each entry starts from that candidate's
 defaults; `--set candidates.NAME.key=value` changes or adds one and keeps the rest.
 `kubeflow.node_resources` alone adds to the nodes that the defaults name.
+
+Several files are merged in their order. `base: NAME_OR_FILE` in a file names the one that it
+changes where none is given before it: `flink`, which is about places alone, goes with any other.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ CONFIGS_FOLDER = (
     _INSTALLED_CONFIGS if _INSTALLED_CONFIGS.is_dir() else _INSTALLED_CONFIGS.parents[1] / "configs"
 )
 CANDIDATES = "candidates"
+BASE = "base"
 # A new value of these replaces the old one, instead of being merged into it.
 _GIVEN_WHOLE = (
     (CANDIDATES,),
@@ -53,12 +57,15 @@ class _Draft:
 
 
 def load_settings(
-    config: str | None, overrides: Sequence[str] = (), configs_folder: Path = CONFIGS_FOLDER
+    config: str | Sequence[str] | None,
+    overrides: Sequence[str] = (),
+    configs_folder: Path = CONFIGS_FOLDER,
 ) -> PipelineSettings:
     """Load the settings of a run.
 
     Args:
-        config: A name, for `configs_folder/NAME.yaml`, or a YAML file; None is the defaults.
+        config: A name, for `configs_folder/NAME.yaml`, or a YAML file, or several of them, each
+            of which changes those before it; None is the defaults.
         overrides: Texts `key=value`, with dotted keys and YAML values; the last one wins.
         configs_folder: Folder of the named configurations.
 
@@ -70,9 +77,9 @@ def load_settings(
             the values is named at once.
     """
     draft = _Draft(PipelineSettings().model_dump(), {}, [])
-    if config is not None:
-        path = find_config(config, configs_folder)
-        changes = _read_document(path)
+    for path, changes in _read_all(
+        [config] if isinstance(config, str) else config or [], configs_folder
+    ):
         _clear_what_is_given_whole(draft.tree, (), changes)
         _merge(draft, draft.tree, changes, (), str(path))
     for override in overrides:
@@ -141,6 +148,32 @@ def parse_override(override: str) -> tuple[tuple[str, ...], Any]:
             f"--set '{key.strip()}=\"\"'."
         )
     return keys, value
+
+
+def _read_all(configs: Sequence[str], configs_folder: Path) -> list[tuple[Path, Tree]]:
+    """Return what each file changes, before the first one those that it is based on."""
+    documents = []
+    for config in configs:
+        path = find_config(config, configs_folder)
+        documents.append((path, _read_document(path)))
+    while documents and BASE in documents[0][1]:
+        first, changes = documents[0]
+        base = changes.pop(BASE)
+        if not isinstance(base, str):
+            raise InputError(
+                f"{first}: expected a name or a file as `{BASE}`, got {show(base)}. "
+                f"How to fix: write it like `{BASE}: default`, or leave it out."
+            )
+        path = find_config(base, configs_folder)
+        if path in [each for each, _ in documents]:
+            raise InputError(
+                f"{first}: expected another file as `{BASE}`, got {base!r}, which is based on this "
+                f"one. How to fix: leave out one `{BASE}`."
+            )
+        documents.insert(0, (path, _read_document(path)))
+    for _, changes in documents:
+        changes.pop(BASE, None)
+    return documents
 
 
 def _read_document(path: Path) -> Tree:

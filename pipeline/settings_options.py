@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from contract.errors import InputError
 from contract.settings import NAME_PATTERN
@@ -17,7 +18,7 @@ def add_settings_options(
     """Add `--config` and `--set`, which `pipeline.load_config.load_settings` takes.
 
     Args:
-        parser: Gets `config`, a text or None, and `overrides`, a list of texts.
+        parser: Gets `config`, a text, a list of them or None, and `overrides`, a list of texts.
         default: The configuration without `--config`.
         default_told: The same in words, for `--help`.
         set_help: What `--help` says of `--set` behind "settings by dotted name, ".
@@ -25,8 +26,10 @@ def add_settings_options(
     parser.add_argument(
         "--config",
         metavar="NAME_OR_FILE",
+        action=_InOrder,
         default=default,
-        help=f"a file, or the name of one under configs/ (default: {default_told})",
+        help="a file, or the name of one under configs/; may be repeated, each changes those "
+        f"before it (default: {default_told})",
     )
     parser.add_argument(
         "--set",
@@ -37,6 +40,20 @@ def add_settings_options(
         default=[],
         help=f"settings by dotted name, {set_help}",
     )
+
+
+class _InOrder(argparse.Action):
+    """Collect all values of an option; the first one replaces the default."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, [*(before if isinstance(before, list) else []), values])
 
 
 def add_external_option(parser: argparse.ArgumentParser, *, source_help: str) -> None:

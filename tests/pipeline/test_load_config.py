@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -76,6 +77,51 @@ def test_every_named_configuration_loads() -> None:
     assert {"default", "quick"} <= set(names)
     for name in names:
         load_settings(name)
+
+
+def test_files_are_merged_in_their_order(write_config: Any, tmp_path: Path) -> None:
+    first = write_config("seed: 4\ndata: {num_shards: 7}\ncandidates: {own: {}, other: {}}\n")
+    second = tmp_path / "second.yaml"
+    second.write_text("seed: 5\ncandidates: {third: {}}\n", encoding="utf-8")
+    settings = load_settings([first, str(second)], ["data.split_salt=x"])
+    assert (settings.seed, settings.data.num_shards, settings.data.split_salt) == (5, 7, "x")
+    assert set(settings.candidates) == {"third"}
+    assert load_settings([str(second), first]).seed == 4
+    assert load_settings([]) == DEFAULTS
+
+
+def test_a_base_is_changed_where_no_other_file_is_given(write_config: Any, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("seed: 4\n", encoding="utf-8")
+    (tmp_path / "middle.yaml").write_text("base: base\nname: middle\n", encoding="utf-8")
+    config = write_config("base: middle\ndata: {num_shards: 7}\n")
+    alone = load_settings(config, configs_folder=tmp_path)
+    assert (alone.seed, alone.name, alone.data.num_shards) == (4, "middle", 7)
+    (tmp_path / "other.yaml").write_text("seed: 8\n", encoding="utf-8")
+    after = load_settings(["other", config], configs_folder=tmp_path)
+    assert (after.seed, after.name, after.data.num_shards) == (8, DEFAULTS.name, 7)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("3", "expected a name or a file as `base`, got 3"),
+        ("nothing", "expected a YAML file or one of the names "),
+        ("run", "expected another file as `base`, got 'run', which is based on this one"),
+    ],
+)
+def test_a_base_that_cannot_be_used_is_refused(
+    write_config: Any, tmp_path: Path, base: str, message: str
+) -> None:
+    config = write_config(f"base: {base}\n")
+    with pytest.raises(InputError, match=re.escape(message)):
+        load_settings(config, configs_folder=tmp_path)
+
+
+def test_flink_changes_places_alone() -> None:
+    for configs, without in (("flink", "default"), (["quick", "flink"], "quick")):
+        settings = load_settings(configs)
+        assert settings.beam != DEFAULTS.beam
+        assert settings.model_copy(update={"beam": DEFAULTS.beam}) == load_settings(without)
 
 
 def test_quick_is_small_and_keeps_the_rest() -> None:
@@ -289,7 +335,7 @@ def test_overrides_without_a_usable_value_are_refused() -> None:
 @pytest.mark.parametrize("config", ["quik", "no/such.yaml", "such.yaml", "", "configs"])
 def test_an_unknown_configuration_lists_the_names(config: str) -> None:
     message = refusal(config)
-    expected = "one of the names default, quick, study, synthetic"
+    expected = "one of the names default, flink, quick, study, synthetic"
     assert f"{expected}, got {config!r}, which is neither" in message
     assert ("did you mean 'quick'?" in message) == (config == "quik")
 

@@ -1,4 +1,4 @@
-"""`--external NAME=SOURCE`: from the command line to settings."""
+"""`--config` and `--external`: from the command line to settings."""
 
 import argparse
 
@@ -6,7 +6,11 @@ import pytest
 
 from contract.errors import InputError
 from pipeline.load_config import load_settings
-from pipeline.settings_options import add_external_option, external_overrides
+from pipeline.settings_options import (
+    add_external_option,
+    add_settings_options,
+    external_overrides,
+)
 
 
 def parse(*arguments):
@@ -69,3 +73,13 @@ def test_bounds_are_asked_of_sets_that_are_there():
     )
     bounds = settings.gate.external["other"]
     assert (bounds.min_recall, bounds.min_specificity, bounds.min_auc) == (None, 0.5, None)
+
+
+@pytest.mark.parametrize("default", [None, "quick"])
+def test_configurations_are_kept_in_their_order_and_replace_the_default(default):
+    parser = argparse.ArgumentParser()
+    add_settings_options(parser, default=default, default_told="quick", set_help="")
+    assert parser.parse_args([]).config == default
+    arguments = ["--config", "study", "--set", "seed=1", "--config", "flink"]
+    assert parser.parse_args(arguments).config == ["study", "flink"]
+    assert parser.parse_args(["--config", "study"]).config == ["study"]
