@@ -44,17 +44,26 @@ def crop_and_resize(images: tf.Tensor, candidate: CandidateSettings) -> tf.Tenso
     return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
 
 
-def to_network_input(images: tf.Tensor, normalisation: str) -> tf.Tensor:
+def to_network_input(images: tf.Tensor, normalisation: str, *, compiled: bool = False) -> tf.Tensor:
     """Normalise grey pixels and repeat them over the three channels that networks expect.
 
     Args:
         images: uint8 or float32 [n, side, side, 1], in [0, 255].
         normalisation: See `models.normalisation.normalise`.
+        compiled: Have XLA compile it: for training alone, as an export has plain operations.
 
     Returns:
         float32 [n, side, side, 3], in [0, 1].
     """
-    return tf.repeat(normalise(tf.cast(images, tf.float32), normalisation), 3, axis=-1)
+    greys = normalise(tf.cast(images, tf.float32), normalisation, compiled=compiled)
+    return _compiled_repeat(greys) if compiled else _repeat(greys)
+
+
+def _repeat(images: tf.Tensor) -> tf.Tensor:
+    return tf.repeat(images, 3, axis=-1)
+
+
+_compiled_repeat = tf.function(_repeat, jit_compile=True, autograph=False)
 
 
 def views(images: tf.Tensor, num_views: int) -> list[tf.Tensor]:

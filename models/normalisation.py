@@ -1,7 +1,12 @@
-"""Per-image normalisation of grey values, in the training graph and in the exported one."""
+"""Per-image normalisation of grey values, in the training graph and in the exported one.
+
+The exported graph has TensorFlow's plain operations, which every server knows. The same functions
+compiled by XLA, for what is normalised anew in every epoch of training, take half the time.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -15,7 +20,7 @@ _CLAHE_TILES = 8  # per side; Zuiderveld 1994 uses 8x8
 _CLAHE_CLIP = 2.0  # largest count of a level, in multiples of a flat histogram's
 
 
-def normalise(images: tf.Tensor, method: str) -> tf.Tensor:
+def normalise(images: tf.Tensor, method: str, *, compiled: bool = False) -> tf.Tensor:
     """Bring each image's grey values to a common range or distribution.
 
     Args:
@@ -23,6 +28,7 @@ def normalise(images: tf.Tensor, method: str) -> tf.Tensor:
         method: `none`; `standardise`: mean .5, standard deviation .2, clipped; `stretch`:
             the 1st and the 99th percentile to 0 and 1, clipped; `equalise`: a flat histogram;
             `clahe`: the same in 8x8 tiles with limited contrast (Zuiderveld 1994).
+        compiled: Have XLA compile `clahe`; its values then differ by rounding, under 1e-6.
 
     Returns:
         float32 of the shape of `images`, in [0, 1].
@@ -32,6 +38,8 @@ def normalise(images: tf.Tensor, method: str) -> tf.Tensor:
     """
     if method not in _METHODS:
         raise ValueError(f"Expected a normalisation of {sorted(_METHODS)}, got {method!r}.")
+    if method == "clahe" and compiled:
+        return _clahe(images, _compiled_tiles, _compiled_blend)
     return _METHODS[method](images)
 
 
@@ -68,40 +76,70 @@ def _equalise(images: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.gather(table, flat, batch_dims=1), shape)
 
 
-def _clahe(images: tf.Tensor) -> tf.Tensor:
-    levels = _levels(images)
-    num_images, side_px = tf.shape(levels)[0], images.shape[1]
-    tile_px = side_px // _CLAHE_TILES
+def _tiles(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the levels of images, and the same tile by tile.
+
+    Args:
+        images: float32 [n, side, side, 1], of a static side.
+
+    Returns:
+        int32 [n, side, side] and int32 [n * 64, pixels of a tile].
+    """
+    levels = _levels(images)[..., 0]
+    tile_px = images.shape[1] // _CLAHE_TILES
     used_px = tile_px * _CLAHE_TILES  # a rest at the edge takes its neighbour's table
     tiles = tf.reshape(
-        levels[:, :used_px, :used_px, 0],
-        [num_images, _CLAHE_TILES, tile_px, _CLAHE_TILES, tile_px],
+        levels[:, :used_px, :used_px], [-1, _CLAHE_TILES, tile_px, _CLAHE_TILES, tile_px]
     )
-    tiles = tf.reshape(tf.transpose(tiles, [0, 1, 3, 2, 4]), [-1, tile_px * tile_px])
-    counts = _histogram(tiles)
-    limit = _CLAHE_CLIP * tile_px * tile_px / _NUM_LEVELS
-    clipped = tf.minimum(counts, limit)
+    return levels, tf.reshape(tf.transpose(tiles, [0, 1, 3, 2, 4]), [-1, tile_px * tile_px])
+
+
+def _blend(levels: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """Look every pixel up in the tables of the four tiles whose centres surround it.
+
+    Args:
+        levels: int32 [n, side, side], of a static side.
+        counts: float32 [n * 64, 256], of the levels in each tile.
+
+    Returns:
+        float32 [n, side, side, 1], in [0, 1].
+    """
+    side_px = levels.shape[1]
+    tile_px = side_px // _CLAHE_TILES
+    clipped = tf.minimum(counts, _CLAHE_CLIP * tile_px * tile_px / _NUM_LEVELS)
     # What was cut off is spread evenly, so that every table still ends at 1.
     clipped += tf.reduce_sum(counts - clipped, axis=1, keepdims=True) / _NUM_LEVELS
-    tables = tf.reshape(_cumulative(clipped), [num_images, _CLAHE_TILES**2 * _NUM_LEVELS])
-    # Each pixel blends the tables of the four tiles whose centres surround it.
+    tables = tf.reshape(_cumulative(clipped), [-1])
     position = (tf.range(side_px, dtype=tf.float32) + 0.5) / tile_px - 0.5
     position = tf.clip_by_value(position, 0.0, _CLAHE_TILES - 1.0)
     lower = tf.cast(tf.floor(position), tf.int32)
     upper = tf.minimum(lower + 1, _CLAHE_TILES - 1)
     part = position - tf.cast(lower, tf.float32)
+    first_tile = tf.range(tf.shape(levels)[0])[:, tf.newaxis, tf.newaxis] * _CLAHE_TILES**2
 
     def looked_up(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
         tile = rows[:, tf.newaxis] * _CLAHE_TILES + columns[tf.newaxis, :]
-        index = tile[tf.newaxis] * _NUM_LEVELS + levels[..., 0]
-        found = tf.gather(tables, tf.reshape(index, [num_images, -1]), batch_dims=1)
-        return tf.reshape(found, tf.shape(levels)[:3])
+        return tf.gather(tables, (first_tile + tile) * _NUM_LEVELS + levels)
 
     across = part[tf.newaxis, tf.newaxis, :]
     top = (1.0 - across) * looked_up(lower, lower) + across * looked_up(lower, upper)
     bottom = (1.0 - across) * looked_up(upper, lower) + across * looked_up(upper, upper)
     down = part[tf.newaxis, :, tf.newaxis]
     return ((1.0 - down) * top + down * bottom)[..., tf.newaxis]
+
+
+_compiled_tiles = tf.function(_tiles, jit_compile=True, autograph=False)
+_compiled_blend = tf.function(_blend, jit_compile=True, autograph=False)
+
+
+def _clahe(
+    images: tf.Tensor,
+    to_tiles: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] = _tiles,
+    blend: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = _blend,
+) -> tf.Tensor:
+    levels, tiles = to_tiles(images)
+    # Between the two parts, as XLA takes longer to count than TensorFlow.
+    return blend(levels, _histogram(tiles))
 
 
 def _levels(images: tf.Tensor) -> tf.Tensor:
@@ -115,8 +153,15 @@ def _histogram(levels: tf.Tensor) -> tf.Tensor:
 
 
 def _cumulative(counts: tf.Tensor) -> tf.Tensor:
-    """Turn counts into a table of new levels in [0, 1]."""
-    return tf.cumsum(counts, axis=1) / tf.reduce_sum(counts, axis=1, keepdims=True)
+    """Turn counts into tables of new levels in [0, 1]: float32 [n, 256], both."""
+    # Sums within sixteen levels, and sums of sixteens: products with two triangular matrices take
+    # a third of the time of `tf.cumsum`.
+    root = math.isqrt(_NUM_LEVELS)
+    ones_above = tf.linalg.band_part(tf.ones([root, root]), 0, -1)  # the diagonal included
+    within = tf.reshape(tf.matmul(tf.reshape(counts, [-1, root]), ones_above), [-1, root, root])
+    before = tf.matmul(within[:, :, -1], ones_above - tf.eye(root))
+    sums = tf.reshape(within + before[:, :, tf.newaxis], [-1, _NUM_LEVELS])
+    return sums / sums[:, -1:]
 
 
 _METHODS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {

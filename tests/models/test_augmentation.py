@@ -228,6 +228,74 @@ def test_the_same_change_inside_a_dataset():
     np.testing.assert_allclose(mapped, eager, atol=1e-2)
 
 
+def waves(count: int, side: int = 64) -> np.ndarray:
+    """Images without chance in them: uint8 [count, side, side, 1]."""
+    number, row, column = np.ogrid[:count, :side, :side]
+    down = 70 * np.sin((0.08 + 0.02 * number) * row + number)
+    across = 50 * np.cos((0.2 - 0.03 * number) * column)
+    return np.round(128 + down + across).astype(np.uint8)[..., np.newaxis]
+
+
+def augmented(pixels: np.ndarray, settings: AugmentationSettings) -> np.ndarray:
+    varied = vary_photometry(move(tf.constant(pixels), SEED, settings), SEED + 1, settings)
+    return add_bands(varied, SEED + 2, settings.bands).numpy()[..., 0]
+
+
+def test_a_seed_gives_the_images_that_it_gave_before_xla_compiled_them():
+    # By one TensorFlow operation a step, with ImageProjectiveTransformV3 for what is moved.
+    settings = AugmentationSettings(noise=0.0, erasing=0.5, bands=0.6)
+    expected = [
+        [[203.5, 133.36, 153.87, 0], [255, 175.28, 220.1, 0],
+         [236.23, 116.02, 179.45, 0], [147.05, 25.53, 118.28, 0]],
+        [[201.6, 144.75, 227.28, 155.1], [108.83, 98.43, 179.55, 103.89],
+         [26.45, 49, 91.03, 8.32], [92.11, 141.26, 130.05, 62.32]],
+        [[173.33, 114.03, 160.65, 101.74], [100.34, 26.76, 94.21, 67.17],
+         [145.75, 100.63, 161.98, 157.88], [182.27, 111.16, 136.96, 121.03]],
+        [[179.49, 140.26, 142.33, 205.53], [197.64, 129.16, 118.77, 165.85],
+         [226.51, 184.16, 204.83, 249.51], [140.51, 74.1, 117.31, 167]],
+        [[183.61, 127.69, 62.98, 62.78], [249.64, 210.94, 180.34, 201.51],
+         [127.91, 65.86, 24, 70.56], [247.28, 193.79, 167.77, 194.15]],
+    ]  # fmt: skip
+    got = augmented(waves(5), settings)
+    np.testing.assert_allclose(got[:, 8::16, 8::16], expected, atol=0.02)
+
+
+def test_all_changes_together_keep_the_moments_that_they_had():
+    # Of the same operations with TensorFlow's own normal numbers.
+    got = augmented(waves(5).repeat(40, axis=0), AugmentationSettings())
+    moments = {
+        "mean": got.mean(),
+        "deviation": got.std(),
+        "difference of neighbours": np.abs(np.diff(got, axis=2)).mean(),
+        "black": (got < 1).mean(),
+        "white": (got > 254).mean(),
+        "deviation of the means": got.mean((1, 2)).std(),
+    }
+    expected = [118.50, 68.50, 8.23, 0.064, 0.025, 25.71]
+    np.testing.assert_allclose(list(moments.values()), expected, rtol=0.02)
+
+
+def test_noise_is_normal_and_its_own_for_every_pixel_and_image():
+    settings = AugmentationSettings(**{**OFF, "noise": 0.05})
+    noise = vary_photometry(tf.fill([64, 65, 65, 1], 127.5), SEED, settings).numpy() - 127.5
+    deviations = noise.std((1, 2, 3), keepdims=True)
+    assert deviations.max() < 1.03 * 0.05 * 255
+    # Uniform amounts.
+    assert 0.4 < deviations.mean() / (0.05 * 255) < 0.6
+    standard = (noise / deviations)[..., 0]
+    shares = [(np.abs(standard) < sigmas).mean() for sigmas in (0.5, 1, 2, 3)]
+    np.testing.assert_allclose(shares, [0.3829, 0.6827, 0.9545, 0.9973], atol=0.005)
+    np.testing.assert_allclose(standard.mean((1, 2)), 0.0, atol=5 / 65)
+    halves = standard.reshape(-1)[: standard.size // 2 * 2].reshape(2, -1)
+    for first, second in [
+        (standard[:, :, 1:], standard[:, :, :-1]),
+        (standard[:, 1:], standard[:, :-1]),
+        (standard[1:], standard[:-1]),
+        halves,  # of the same random words
+    ]:
+        assert abs(np.corrcoef(first.reshape(-1), second.reshape(-1))[0, 1]) < 0.01
+
+
 def test_pairs_are_mixed_with_their_labels():
     pixels = tf.reshape(tf.constant([0.0, 1.0] * 20), [40, 1, 1, 1])
     labels = tf.constant([[0.0], [1.0]] * 20)

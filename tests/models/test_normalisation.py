@@ -60,6 +60,37 @@ def test_clahe_raises_local_contrast_but_less_than_equalising_would():
     assert plain < limited < full
 
 
+@pytest.mark.parametrize("side", [64, 100])
+@pytest.mark.parametrize("method", METHODS)
+def test_compiled_for_training_it_is_the_same_but_for_rounding(method, side):
+    images = tf.constant(pictures(side=side))
+    np.testing.assert_allclose(
+        normalise(images, method, compiled=True), normalise(images, method), atol=1e-6
+    )
+
+
+def test_the_plain_form_has_no_operation_that_only_xla_knows():
+    plain = tf.function(lambda images: normalise(images, "clahe")).get_concrete_function(
+        tf.TensorSpec([None, 64, 64, 1])
+    )
+    definition = plain.graph.as_graph_def()
+    assert "_XlaMustCompile" not in str(definition)
+    assert not definition.library.function
+
+
+def test_clahe_gives_the_values_that_the_published_networks_saw():
+    row, column = np.ogrid[:64, :64]
+    waves = np.round(128 + 70 * np.sin(0.1 * row) + 50 * np.cos(0.2 * column))
+    got = normalise(tf.constant(waves[np.newaxis, ..., np.newaxis], tf.float32), "clahe").numpy()
+    expected = [
+        [0.6700832, 0.4963627, 0.6958972, 0.4911194],
+        [0.7854331, 0.5953178, 0.7695507, 0.6135241],
+        [0.5190781, 0.3202668, 0.5010986, 0.3369703],
+        [0.451978, 0.2299473, 0.4345703, 0.2612275],
+    ]
+    np.testing.assert_allclose(got[0, 4::16, 4::16, 0], expected, atol=1e-6)
+
+
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="normalisation of"):
         normalise(tf.zeros([1, 16, 16, 1]), "magic")
