@@ -29,7 +29,7 @@ serve: setup ## Serve the newest pushed model: make serve ARGS="--port 9000"
 	@$(PYTHON) -m serving $(ARGS)
 
 # As many processes as cores; the tests of one file share fixtures that take minutes.
-PYTEST = $(PYTHON) -m pytest -n auto --dist loadfile
+PYTEST = $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test: setup-dev ## Run the tests: make test ARGS="tests/models" picks
 	@$(PYTEST) $(ARGS)

@@ -16,6 +16,7 @@ from contract import __version__, features
 from contract.errors import InputError
 from contract.settings import (
     CUSTOM_CONFIG_KEY,
+    AugmentationSettings,
     CandidateRun,
     CandidateSettings,
     EnsembleRun,
@@ -42,7 +43,10 @@ def train(tiny_set, folder: Path, name: str, seed: int = 2) -> Path:
         seed=seed,
         image_size_px=SIZE,
         candidate=CandidateSettings(
-            architecture="cnn_baseline", training=TrainingSettings(epochs=1, batch_size=20)
+            architecture="cnn_baseline",
+            training=TrainingSettings(
+                epochs=1, batch_size=20, augmentation=AugmentationSettings(enabled=False)
+            ),
         ),
         tuner=TunerSettings(),
         operating_point=OPERATING_POINT,

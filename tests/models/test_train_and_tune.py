@@ -13,6 +13,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from contract import features
 from contract.settings import (
     CUSTOM_CONFIG_KEY,
+    AugmentationSettings,
     CandidateRun,
     CandidateSettings,
     OperatingPointSettings,
@@ -36,7 +37,10 @@ def run_of(algorithm="random", **tuner) -> CandidateRun:
         seed=2,
         image_size_px=SIZE,
         candidate=CandidateSettings(
-            architecture="cnn_deep", training=TrainingSettings(epochs=2, batch_size=8)
+            architecture="cnn_deep",
+            training=TrainingSettings(
+                epochs=2, batch_size=8, augmentation=AugmentationSettings(enabled=False)
+            ),
         ),
         tuner=TunerSettings(
             **{"algorithm": algorithm, "epochs_per_trial": 1, "space": SPACE, **tuner}
