@@ -1,6 +1,6 @@
 """The typed configuration tree.
 
-Every setting of a run stands here, with its default, its unit in its name and
+Every setting of a run is here, with its default, its unit in its name and
 its bounds. Only runners read YAML (see `pipeline.load_config`); everything
 else receives its part of this tree. Values are frozen, unknown keys are
 rejected.
@@ -37,7 +37,7 @@ class Settings(BaseModel):
 
 
 class SyntheticSettings(Settings):
-    """The drawn set that stands in where no data is given."""
+    """The drawn set that is used where no data is given."""
 
     num_images: int = Field(800, ge=24)
     pneumonia_fraction: OpenFraction = 0.6
@@ -67,8 +67,8 @@ class DataSettings(Settings):
     max_archive_bytes: int = Field(20_000_000_000, ge=1)  # unpacked, against zip bombs
     min_prevalence: Fraction = 0.05  # of pneumonia, per split
     max_prevalence: Fraction = 0.95
-    shortcut_warning_auc: Fraction = 0.75  # of a nuisance feature alone, from which on it is told
-    # Of all nuisance features together, at telling the images of two splits apart.
+    shortcut_warning_auc: Fraction = 0.75  # smallest that is reported, of one nuisance feature
+    # Smallest that is reported, of all nuisance features together, between images of two splits.
     split_warning_auc: Fraction = 0.65
     synthetic: SyntheticSettings = SyntheticSettings()
 
@@ -119,7 +119,7 @@ class AugmentationSettings(Settings):
     resample: float = Field(0.6, ge=0.0, lt=1.0)  # side lost and interpolated again, up to this
     noise: Fraction = 0.05  # standard deviation, up to this part of full scale
     erasing: Fraction = 0.0  # probability that a rectangle is blanked
-    bands: Fraction = 0.3  # probability that the picture stands between two black bands
+    bands: Fraction = 0.3  # probability that the picture is put between two black bands
     mixup_alpha: float = Field(0.0, ge=0.0, le=2.0)  # of the Beta distribution; 0 mixes nothing
 
 
@@ -351,7 +351,7 @@ class ServingSettings(Settings):
     infra_validation: Literal["none", "docker", "kubernetes"] = "none"
     infra_image: str = Field("tensorflow/serving", pattern=r"^[^\s:@]+(:[0-9]+/[^\s:@]+)?$")
     infra_tag: str = Field("2.19.1", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")
-    # Pushed versions; older ones are deleted after a push. One is no way back.
+    # Pushed versions; older ones are deleted after a push. With one there is no way back.
     keep_versions: int = Field(5, ge=2)
     # Never deleted, beside those that a `models.config` next to the folder names.
     pinned_versions: tuple[Annotated[int, Field(ge=1)], ...] = ()
@@ -490,7 +490,7 @@ class KubeflowSettings(Settings):
     # Whether a data folder never changes once it is there, as with folders named by content: only
     # then may reading it be answered from the cache.
     immutable_data: bool = False
-    webhook_variable: str = "PNEUMONIA_WEBHOOK_URL"  # variable with the address told of a run's end
+    webhook_variable: str = "PNEUMONIA_WEBHOOK_URL"  # variable with the address to notify
     resources: ResourceSettings = ResourceSettings()
     # By node id, or by its first word for all candidates: Trainer stands for Trainer-NAME. A node
     # with a GPU has `gpu`'s, and only an entry with its own id changes them.
