@@ -32,33 +32,48 @@ def rows(row_of):
     return [row_of("ann_deep"), row_of("xception", "xception", "none"), row_of("mine")]
 
 
+@pytest.fixture(scope="module")
+def drawn_pages():
+    """Pages that were drawn, by their rows: the figures take seconds."""
+    return {}
+
+
+@pytest.fixture
+def page(rows, drawn_pages):
+    """The page of `rows`."""
+    key = tuple(row.model_dump_json() for row in rows)
+    if key not in drawn_pages:
+        drawn_pages[key] = page_of(rows)
+    return drawn_pages[key]
+
+
 def page_of(rows, synthetic=False):
     return render_page(make_table(rows, LABELS, [""] * len(LABELS), synthetic))
 
 
-def test_nothing_is_fetched(rows):
-    page = Elements(page_of(rows))
-    tags = {tag for tag, _ in page.tags}
+def test_nothing_is_fetched(page):
+    elements = Elements(page)
+    tags = {tag for tag, _ in elements.tags}
     assert not tags & {"script", "link", "iframe", "object", "embed", "base", "form"}
-    for _, attributes in page.tags:
+    for _, attributes in elements.tags:
         for name in ("src", "href", "srcset", "poster", "action", "style"):
             value = attributes.get(name)
             assert value is None or value.startswith(("data:image/svg+xml;base64,", "#")), value
-    (style,) = re.findall(r"<style>(.*?)</style>", page_of(rows), re.DOTALL)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     assert "url(" not in style
     assert "@import" not in style
 
 
-def test_links_within_the_page_lead_somewhere(rows):
-    page = Elements(page_of(rows))
-    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    links = {attributes["href"][1:] for tag, attributes in page.tags if tag == "a"}
+def test_links_within_the_page_lead_somewhere(rows, page):
+    tags = Elements(page).tags
+    ids = {attributes["id"] for _, attributes in tags if "id" in attributes}
+    links = {attributes["href"][1:] for tag, attributes in tags if tag == "a"}
     assert len(links) == len(rows)
     assert links <= ids
 
 
-def test_every_figure_says_what_it_shows(rows):
-    alts = [attributes["alt"] for tag, attributes in Elements(page_of(rows)).tags if tag == "img"]
+def test_every_figure_says_what_it_shows(rows, page):
+    alts = [attributes["alt"] for tag, attributes in Elements(page).tags if tag == "img"]
     families = 2
     assert len(alts) == families + 4 * len(rows)
     assert len(set(alts)) == len(alts)
@@ -74,8 +89,7 @@ def test_names_are_escaped(row_of):
     assert EVIL in Elements(page).text
 
 
-def test_ours_stands_beside_the_published_figures_with_the_difference(rows):
-    page = page_of(rows)
+def test_ours_stands_beside_the_published_figures_with_the_difference(page):
     start = page.index("ann_deep</a>")
     cells = re.findall(r"<td[^>]*>(.*?)</td>", page[start : page.index("</tr>", start)])
     plain = [re.sub(r"<[^>]+>", " ", cell).split() for cell in cells]
@@ -88,12 +102,11 @@ def test_ours_stands_beside_the_published_figures_with_the_difference(rows):
     assert plain[9][0] == "0.917"
 
 
-def test_what_must_be_known_stands_above_the_table(rows):
-    page = page_of(rows)
+def test_what_must_be_known_stands_above_the_table(rows, page):
     assert page.index("NOT comparable") < page.index("<table")
     assert "SYNTHETIC DATA" not in page
     assert "random weights" in page
-    drawn = page_of(rows, synthetic=True)
+    drawn = page_of(rows[:1], synthetic=True)
     assert drawn.index("SYNTHETIC DATA") < drawn.index("<table")
     assert "clinically they mean nothing" in drawn
 
