@@ -69,6 +69,7 @@ def test_an_output_folder_that_cannot_be_written_is_told(capsys, tmp_path):
     assert "file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_missing_source_is_told(repository, tmp_path):
     result = run(
         "--data", str(tmp_path / "nowhere"), "--output", str(tmp_path / "o"), cwd=repository

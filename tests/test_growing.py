@@ -11,6 +11,8 @@ import pytest
 
 from tests.rooms import ROOMS
 
+pytestmark = pytest.mark.slow
+
 BUILD = """
 from contract.settings import CandidateSettings, PipelineSettings
 from models.architectures import build_network

@@ -37,6 +37,7 @@ def model_runs(make_report, tmp_path):
     return folders
 
 
+@pytest.mark.slow
 def test_every_candidate_is_judged_by_its_own_network(model_runs, split, tmp_path, caplog):
     with caplog.at_level(logging.INFO, LOGGER_NAME):
         write_study(model_runs, split, synthetic=False, folder=tmp_path / "out")

@@ -79,6 +79,7 @@ def test_it_is_a_notebook_without_outputs(notebook):
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
+@pytest.mark.slow
 def test_its_cells_make_tfmas_widgets_of_the_newest_evaluation(
     notebook, output, monkeypatch, capsys
 ):

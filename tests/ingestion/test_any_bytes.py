@@ -122,6 +122,7 @@ def _check_reason(text):
 _BUDGET = settings(max_examples=1_500, derandomize=True, database=None)
 
 
+@pytest.mark.slow
 @_BUDGET
 @given(_damaged() | st.binary(max_size=300))
 @example(_wrong_checksum())
@@ -142,6 +143,7 @@ def test_ingestion_accepts_what_tensorflow_reads_and_gives_a_reason_for_all_else
         Image.open(io.BytesIO(decoded.encoded)).load()
 
 
+@pytest.mark.slow
 @_BUDGET
 @given(_damaged() | st.binary(max_size=300))
 @example(_wrong_checksum())

@@ -245,6 +245,7 @@ def _damaged_zips(draw):
     return bytes(data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=400, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

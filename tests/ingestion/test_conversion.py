@@ -189,6 +189,7 @@ def test_finished_conversion_is_taken_as_it_is(folder, tmp_path):
     assert (tmp_path / "out/dataset_card.json").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["shard missing", "shard truncated", "card damaged"])
 def test_unfinished_or_damaged_conversion_is_not_taken(folder, tmp_path, damage):
     output = tmp_path / "out"
@@ -336,6 +337,7 @@ def test_card_in_the_folder_is_the_one_returned(folder, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_x_rays_convert_without_loss(shared_data, tmp_path):
     source = open_source(str(shared_data), tmp_path / "work", DataSettings())

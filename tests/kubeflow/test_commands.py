@@ -43,6 +43,7 @@ def call(repository: Path, folder: Path, script: str, *arguments: str):
     )
 
 
+@pytest.mark.slow
 def test_compiling_writes_both_documents_and_tells_what_comes_next(repository, tmp_path):
     result = call(
         repository,
@@ -103,6 +104,7 @@ def test_a_run_without_a_cluster_ends_with_a_pushed_model(repository, tmp_path):
     assert "no cluster is used" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -24,6 +24,8 @@ from models.input_data import load_split
 from models.judgement import judge_predictions, measure_exposure_cuts, predict_validation
 from models.predictor import Predictor, familiar_images, predict_probabilities
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 
 

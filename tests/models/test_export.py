@@ -14,6 +14,8 @@ from models.predictor import Predictor, familiar_images, predict_probabilities
 from models.provenance import Provenance, read_provenance
 from models.warmup import BATCH_SIZES, read_warm_up
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 
 

@@ -14,6 +14,8 @@ from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 SIGNATURES = {
     features.SERVING_SIGNATURE: features.IMAGE_BYTES,

@@ -17,6 +17,7 @@ def build(architecture):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture",
     ["cnn_baseline", "cnn_deep", "compact_resnet", "efficientnet_v2_b0", "efficientnet_lite0"],
@@ -32,6 +33,7 @@ def test_a_tapped_network_answers_as_before_and_gives_its_last_maps(architecture
     assert maps.shape == (2, *layer.output.shape[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["cnn_deep", "compact_resnet", "efficientnet_v2_b0"])
 def test_the_answer_follows_from_the_maps(architecture):
     network = build(architecture)

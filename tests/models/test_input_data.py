@@ -55,6 +55,7 @@ def test_every_epoch_shows_every_image_once_in_another_order(tiny_set):
         np.testing.assert_allclose(sorted(epoch.mean((1, 2, 3))), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_augmentation_differs_from_epoch_to_epoch_and_repeats_with_its_seed(tiny_set):
     data = load_split([tiny_set.transformed_pattern], SIZE)
 

@@ -31,6 +31,7 @@ def in_both_modes(function, *arguments):
     return eager
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resize", ["squash", "letterbox", "lung_crop"])
 @pytest.mark.parametrize("shape", [(37, 90), (90, 37, 3), (700, 500), (16, 16)])
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG"])
@@ -148,6 +149,7 @@ def decode_fully(image_bytes: bytes) -> np.ndarray:
     return tf.io.decode_image(image_bytes, channels=1, expand_animations=False).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "decoded"),
     [
@@ -187,6 +189,7 @@ def test_a_large_png_keeps_all_its_pixels():
     assert decoded.excess.numpy() == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(64, 64), (65, 200), (200, 65), (131, 150), (20, 33)])
 def test_what_is_not_made_smaller_is_resized_as_tensorflow_does(shape):
     pixels = draw_chest(*shape)[..., np.newaxis]
@@ -203,6 +206,7 @@ def test_what_is_not_made_smaller_is_resized_as_tensorflow_does(shape):
         np.testing.assert_array_equal(image, np.round(expected.numpy()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resize", ["squash", "letterbox", "lung_crop"])
 @pytest.mark.parametrize(("height", "width"), [(384, 389), (520, 560), (1031, 1070), (1539, 2063)])
 def test_a_jpeg_made_smaller_looks_as_the_whole_one(resize, height, width):

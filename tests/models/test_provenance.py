@@ -33,6 +33,8 @@ from models.reference_scores import ReferenceScores
 from models.session_model import SessionModel
 from models.train import run_fn
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 OPERATING_POINT = OperatingPointSettings(target_sensitivity=0.8, stress=False)
 

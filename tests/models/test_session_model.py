@@ -21,6 +21,8 @@ from models.session_model import SessionModel
 from models.warmup import read_warm_up
 from tests.models.export_faults import put_back_tracking_by_keras
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 _ASKED = {
     features.SERVING_SIGNATURE: features.IMAGE_BYTES,
@@ -89,7 +91,6 @@ def test_networks_on_a_backbone_answer_in_the_session(tiny_applications, tiny_se
     check_all(_BACKBONES, tiny_set, tmp_path / "m")
 
 
-@pytest.mark.slow
 def test_real_backbones_answer_in_the_session(tiny_set, tmp_path):
     names = ["efficientnet_v2_b0", "convnext_tiny", "efficientnet_lite0"]
     # Without a step of training, whose gradients take most of the time to trace.

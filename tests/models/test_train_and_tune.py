@@ -27,6 +27,8 @@ from models.train import run_fn
 from models.training import train_network
 from models.tune import OBJECTIVE, create_tuner, search_key, tuner_fn
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 SPACE = {"batch_size": (8, 20)}
 

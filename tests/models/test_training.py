@@ -23,6 +23,8 @@ from models.input_data import load_split
 from models.predictor import Predictor, predict_probabilities
 from models.training import Trained, compile_network, fit_network, train_network
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 STILL = AugmentationSettings(enabled=False)
 

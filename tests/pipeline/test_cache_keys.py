@@ -47,6 +47,7 @@ def edit(path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edited", "again"),
     [

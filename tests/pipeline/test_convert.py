@@ -36,6 +36,7 @@ def records_in(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_the_command_makes_records_and_prints_their_folder_last(tmp_path, repository, drawn):
     # From another folder, without the checkout's files beside it, as in the image.
     result = subprocess.run(

@@ -228,6 +228,7 @@ def test_any_default_can_be_written_out_and_set(data: st.DataObject) -> None:
     assert load_settings(None, overrides) == DEFAULTS
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 2**31 - 1),
     salt=st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"))),

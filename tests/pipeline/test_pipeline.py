@@ -130,6 +130,7 @@ def test_every_node_that_runs_our_code_carries_its_version(tmp_path):
         assert ("code_version" in parameters(node)) == (name not in CODELESS), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "changed"),
     [

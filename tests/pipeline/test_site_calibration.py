@@ -43,6 +43,8 @@ from tests.serving.site_calibration.simulation import (
     train,
 )
 
+pytestmark = pytest.mark.slow
+
 FAST = ["--set", "site_calibration.num_resamples=100", "site_calibration.batch_size=64"]
 
 

@@ -24,6 +24,8 @@ from serving.command_line import (
 from serving.settings import BatchSettings, Limits, ServerSettings
 from tests.serving.contract.images import b64, draw_image
 
+pytestmark = pytest.mark.slow
+
 BAD_ARGUMENTS = 2
 OK = 200
 NOT_READY = 503

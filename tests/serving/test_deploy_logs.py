@@ -15,6 +15,8 @@ import pytest
 
 from tests.serving.deploy_files import environment, manifests
 
+pytestmark = pytest.mark.slow
+
 NAME = "TF_CPP_MIN_LOG_LEVEL"
 (CONTAINER,) = manifests("kubernetes")["Deployment"]["spec"]["template"]["spec"]["containers"]
 SECRET = "PATIENT DOE^JANE"

@@ -67,6 +67,7 @@ def test_networks_have_the_originals_parameters(application):
     assert network.count_params() == PARAMETERS[application]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("application", "side_px"), ORIGINAL)
 def test_features_are_the_originals(application, side_px):
     network = build_pretrained(

@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from models.architectures.pretrained import NETWORKS, build_pretrained, preprocessing_of
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (32, 32, 3)
 
 

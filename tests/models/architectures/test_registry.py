@@ -41,6 +41,7 @@ def trained_parameters(network: keras.Model) -> int:
     return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", COUNTS)
 def test_networks_have_the_studys_parameters(architecture):
     network = build(architecture, 128)
@@ -85,6 +86,7 @@ def test_an_unknown_architecture_is_named():
         build_network(candidate, 128)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_the_output_is_computed_in_full_precision(architecture, tiny_applications):
     policy = keras.config.dtype_policy()
@@ -125,6 +127,7 @@ def test_a_whole_backbone_is_trained_with_all_its_norms():
     assert trained_parameters(frozen) == 1_281
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
 def test_dropout_and_l2_of_the_settings_reach_every_network(architecture, tiny_applications):
     network = build(architecture, 80, dropout=0.25, l2=0.01)

@@ -8,6 +8,8 @@ from contract.errors import InputError
 from models.architectures.pretrained import build_pretrained
 from models.architectures.weights import PACKAGES, check_weights, packaged_file
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (32, 32, 3)
 
 

@@ -66,6 +66,7 @@ def local_nodes(settings) -> Json:
     return {node.id: node for node in dag.components}
 
 
+@pytest.mark.slow
 def test_it_has_the_nodes_of_the_local_pipeline(tasks, local_nodes):
     assert set(tasks) - KFP_ONLY == set(local_nodes)
 
@@ -121,6 +122,7 @@ def test_the_emulators_strict_rules_accept_it(text, tmp_path):
     assert yaml.safe_load_all(text)
 
 
+@pytest.mark.slow
 def test_what_tfx_alone_compiles_is_refused(settings, tmp_path):
     """A control: without the post-processing KFP would not take it."""
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(

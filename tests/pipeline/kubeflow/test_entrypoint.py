@@ -293,6 +293,7 @@ def test_help_does_not_wait_for_tensorflow(repository: Path) -> None:
     assert "--json_serialized_invocation_args" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_task_does_not_wait_for_parts_of_tfx_that_it_does_not_run(repository: Path) -> None:
     program = (
         "import json, sys\n"

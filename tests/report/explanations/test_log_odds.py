@@ -35,6 +35,7 @@ def shift(network, logits):
     output[-1].set_weights([kernel, bias + logits])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "num_views"),
     [

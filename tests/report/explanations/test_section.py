@@ -24,6 +24,8 @@ from tests.models.conftest import IMAGE_SIZE_PX, TinySet, tiny_set  # noqa: F401
 from tests.report.made_reports import make_report
 from tests.report.made_sources import flatten, make_sources, texts_of
 
+pytestmark = pytest.mark.slow
+
 # Of the tiny set's first six images: two hits, a miss, a false alarm, two normal ones.
 LABELS = np.array([0, 1, 0, 1, 0, 1])
 PROBABILITIES = np.array([0.7, 0.9, 0.1, 0.2, 0.1, 0.8])

@@ -106,6 +106,7 @@ def test_the_pages_own_policy_stops_a_script_that_got_in(page_file):
     assert "Content Security Policy" in refusal
 
 
+@pytest.mark.slow
 def test_paper_shows_what_is_folded_and_the_banner_on_every_page(tmp_path):
     """Counts pages: the text of a PDF is glyph numbers, which say nothing without the fonts."""
     lines = tuple(Text(f"line {number}") for number in range(600))

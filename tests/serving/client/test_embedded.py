@@ -12,6 +12,8 @@ from serving.settings import ServerSettings
 from tests.serving.client.pictures import encode, encode_dicom
 from tests.serving.running import serve
 
+pytestmark = pytest.mark.slow
+
 ONCE = RetryPolicy(num_retries=0)
 
 

@@ -98,6 +98,7 @@ def waits_s(policy: RetryPolicy, *retry_after_s: float | None) -> list[float]:
     return waits
 
 
+@pytest.mark.slow
 def test_waits_double_up_to_a_limit_and_differ():
     policy = RetryPolicy(num_retries=2000, backoff_s=1.0)
     rounds = [waits_s(policy, *[None] * 2001) for _ in range(20)]

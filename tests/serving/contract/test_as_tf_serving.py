@@ -27,6 +27,7 @@ def ask(api, signature, members):
 
 
 # AddValueToTensor: a number is cast, and not compared with what became of it.
+@pytest.mark.slow
 @needs_contract_model
 @pytest.mark.parametrize("form", ["instances", "inputs"])
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def predictions(api):
     return response.json()["predictions"]
 
 
+@pytest.mark.slow
 def test_rows_are_objects_of_all_outputs(predictions):
     assert len(predictions) == len(IMAGES)
     for row in predictions:

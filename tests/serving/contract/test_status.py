@@ -5,6 +5,7 @@ import pytest
 from tests.serving.contract.conftest import MODEL, OUTPUTS, error_of
 
 
+@pytest.mark.slow
 def test_the_status_lists_versions_as_strings(api):
     response = api.get()
     assert response.status_code == 200

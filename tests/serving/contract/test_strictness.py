@@ -116,6 +116,7 @@ def test_meant_strictness(api, content, headers, status, part):
     assert api.post({"instances": [b64(draw_image(1))]}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_preflight_of_another_origin_is_meant_to_be_refused(push_dir):
     # Imported here: it brings TensorFlow.
     from tests.serving.running import serve

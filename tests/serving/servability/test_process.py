@@ -14,6 +14,8 @@ from contract import features
 from models.warmup import write_warm_up
 from serving.servability.process import NotServableError, ask_fresh_process
 
+pytestmark = pytest.mark.slow
+
 
 def record(image: bytes) -> bytes:
     of_bytes = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))

@@ -66,6 +66,7 @@ def example(image):
     return b64(encode_example({features.IMAGE_BYTES: image}))
 
 
+@pytest.mark.slow
 def test_a_client_can_see_what_the_network_saw(predict):
     images = [draw_image(seed, 64, kind) for seed, kind in ((1, "PNG"), (2, "JPEG"))]
     answer = predict(features.TRANSFORM_SIGNATURE, [example(image) for image in images])

@@ -6,11 +6,14 @@ import threading
 import time
 
 import httpx
+import pytest
 from PIL import Image
 
 from serving.settings import BatchSettings, Limits, ServerSettings
 from tests.serving.contract.images import b64, draw_image
 from tests.serving.running import serve
+
+pytestmark = pytest.mark.slow
 
 IMAGES = [draw_image(seed, file_format="JPEG") for seed in range(4)]
 BODY = json.dumps({"instances": [b64(IMAGES[0])]}).encode()

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from serving.settings import Limits, ServerSettings
 from tests.serving.contract.images import b64
@@ -23,6 +24,7 @@ LARGEST_GROWTH_MB = 30
 ALLOWED = {200, 400, 404, 413}
 
 
+@pytest.mark.slow
 def test_malformed_requests_leave_it_serving_and_its_memory_flat(push_dir):
     settings = ServerSettings(push_dir, limits=Limits(max_body_bytes=2**20))
     statuses = collections.defaultdict(collections.Counter)

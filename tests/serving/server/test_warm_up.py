@@ -15,6 +15,8 @@ from models.warmup import BATCH_SIZES, WARM_UP_FILE, read_warm_up, write_warm_up
 from serving.server.saved_model import SavedModel, load_and_warm_up
 from serving.server.versions import VersionPool
 
+pytestmark = pytest.mark.slow
+
 SIGNATURES = (features.SERVING_SIGNATURE, features.EXAMPLES_SIGNATURE)
 
 

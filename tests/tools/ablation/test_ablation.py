@@ -25,6 +25,7 @@ def arguments(drawn, output, *more):
     return ["--data", drawn, "--output", str(output), "--seeds", "0", "--epochs", "1", *more]
 
 
+@pytest.mark.slow
 def test_variants_are_measured_once_and_those_of_one_network_together(drawn, tmp_path, capfd):
     output = tmp_path / "output"
     begun = arguments(drawn, output, "--only", REFERENCE, "CLAHE")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 from PIL import Image
@@ -61,6 +62,7 @@ def _export(folder: Path, graph: tft.TFTransformOutput, images: list[bytes]) -> 
     export_model(ServedModel(predictor, graph, SIZE_PX, rule), folder)
 
 
+@pytest.mark.slow
 def test_familiar_images_are_kept_and_others_are_referred_or_shown(tmp_path, capsys):
     random = np.random.default_rng(0)
     drawn = [_draw(random) for _ in range(400)]

@@ -16,6 +16,7 @@ from tools.ablation import site_calibration
 FAST = ["--set", "site_calibration.num_resamples=100"]
 
 
+@pytest.mark.slow
 def test_simulated_sites_are_kept_aligned_or_refused_as_they_should(tmp_path, capsys):
     path = tmp_path / "rows.json"
     assert site_calibration.main(["--simulated", "--json", str(path), *FAST]) == 0

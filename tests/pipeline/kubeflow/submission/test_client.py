@@ -121,6 +121,7 @@ def test_a_version_name_that_is_taken_is_told(submit: Submit, fake: FakeKfp) -> 
     assert len(fake.stored["runs"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "words"),
     [
