@@ -23,7 +23,7 @@ from contract import features, nodes
 from evaluation.external import ExternalReport, ExternalSet
 from ingestion.dataset_card import read_card
 from ingestion.external import SPLIT
-from report.data.facts import read_facts
+from ingestion.tfrecord_file import read_folder
 from report.external.figures import make_external_set
 from report.served_predictions import predict_records
 
@@ -75,7 +75,7 @@ def read_pixel_hashes(records: Path) -> list[str]:
     Args:
         records: Folder of gzipped TFRecord files.
     """
-    return [facts.pixel_sha256 for facts in read_facts(records)]
+    return [record.text(features.PIXEL_SHA256) for record in read_folder(records)]
 
 
 class Executor(base_executor.BaseExecutor):

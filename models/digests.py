@@ -37,7 +37,7 @@ class SplitDigest:
         """Return SHA-256 in hexadecimal digits, of the sorted digests of the records."""
         size = hashlib.sha256().digest_size
         records = np.frombuffer(self._records, dtype=f"S{size}")
-        # Zeros at the end, which NumPy shows of no such value, are compared and hashed all the same.
+        # Zeros at the end, which NumPy does not show, are compared and hashed all the same.
         return hashlib.sha256(np.sort(records).tobytes()).hexdigest()
 
 

@@ -236,16 +236,7 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
     search_version = code_version("models.tune", "components.training")
     training_version = code_version("models.train", "components.training")
     for name, candidate in settings.candidates.items():
-        run = CandidateRun(
-            name=name,
-            seed=settings.seed,
-            image_size_px=settings.transform.image_size_px,
-            candidate=candidate,
-            tuner=settings.tuner,
-            operating_point=settings.operating_point,
-            trials_dir=places.trials_dir,
-            code_version=training_version,
-        )
+        run = candidate_run(settings, name, training_version, places.trials_dir)
         shared = {
             "examples": data.transformed_examples,
             "transform_graph": data.transform_graph,
@@ -291,6 +282,29 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
     selector = create_selector(competing, code_version("components.selector"))
     nodes.append(selector)
     return Candidates(nodes, trained, searches, competing, _candidate(selector))
+
+
+def candidate_run(
+    settings: PipelineSettings, name: str, version: str, trials_dir: str = ""
+) -> CandidateRun:
+    """Return what a candidate's Tuner and Trainer receive.
+
+    Args:
+        settings: The whole configuration.
+        name: One of its candidates.
+        version: Of the code that trains.
+        trials_dir: See `Places`.
+    """
+    return CandidateRun(
+        name=name,
+        seed=settings.seed,
+        image_size_px=settings.transform.image_size_px,
+        candidate=settings.candidates[name],
+        tuner=settings.tuner,
+        operating_point=settings.operating_point,
+        trials_dir=trials_dir,
+        code_version=version,
+    )
 
 
 def has_ensemble(settings: PipelineSettings) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -26,14 +28,14 @@ from apache_beam.transforms.environments import ExternalEnvironment
 
 import contract
 from contract.settings import KubeflowSettings, PipelineSettings
-from pipeline import convert
+from pipeline import convert, train_candidate
 from pipeline.kubeflow.platform_document import BOUNDARY_NODES
 from pipeline.kubeflow.run_parameters import run_parameters
 from pipeline.kubeflow.submission import options as submission_options
 from pipeline.load_config import load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "object-store.md", "flink.md")
+PAGES = ("README.md", "object-store.md", "flink.md", "training.md")
 README, *_ = TEXTS = [
     (REPOSITORY / "kubeflow" / page).read_text(encoding="utf-8") for page in PAGES
 ]
@@ -88,6 +90,7 @@ def test_every_script_that_is_named_is_there():
         "kubeflow/compile.py",
         "kubeflow/submit.py",
         "-m pipeline.convert",
+        "-m pipeline.train_candidate",
         "-m serving.rollback",
         "-m tools.kfp_emulator",
     }
@@ -302,3 +305,33 @@ def test_links_within_the_page_and_to_files_lead_somewhere():
 
 def test_the_page_is_short_enough_to_be_read():
     assert len(README.splitlines()) <= 400
+
+
+def test_the_workers_of_a_training_find_each_other_and_their_command_is_known():
+    documents = [yaml.safe_load(body) for language, body in BLOCKS if language == "yaml"]
+    (job,) = [each for each in documents if each.get("kind") == "Job"]
+    (service,) = [each for each in documents if each.get("kind") == "Service"]
+    (port,) = service["spec"]["ports"]
+    pod = job["spec"]["template"]["spec"]
+    assert pod["subdomain"] == service["metadata"]["name"]
+    assert service["spec"]["selector"] == {"job-name": job["metadata"]["name"]}
+    (container,) = pod["containers"]
+    assert container["image"] == KubeflowSettings().image
+    (script,) = container["args"]
+    export, command = script.split("exec ")
+    told = subprocess.run(
+        ["sh", "-c", f"{export}\nprintf %s \"$TF_CONFIG\""],
+        env={"JOB_COMPLETION_INDEX": "1"}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    config = json.loads(told)
+    assert config["task"] == {"type": "worker", "index": 1}
+    workers = config["cluster"]["worker"]
+    assert len(workers) == job["spec"]["completions"] == job["spec"]["parallelism"]
+    name, subdomain = job["metadata"]["name"], pod["subdomain"]
+    assert workers == [
+        f"{name}-{index}.{subdomain}:{port['port']}" for index in range(len(workers))
+    ]
+    words = shlex.split(command.replace("\\\n", " "))
+    assert words[:3] == ["python", "-m", "pipeline.train_candidate"]
+    options = train_candidate.parse_arguments(words[3:])
+    assert options.candidate in load_settings(options.config, options.overrides).candidates
