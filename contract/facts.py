@@ -14,7 +14,9 @@ class _Facts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ImageFacts(_Facts):
+# Not a model of pydantic's: a run may hold millions, of which each would be four times the size.
+@dataclasses.dataclass(frozen=True, slots=True)
+class ImageFacts:
     """A converted image: the record without its bytes. Sizes are in px."""
 
     image_id: str

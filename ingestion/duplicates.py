@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -38,7 +38,7 @@ class DuplicateReport(BaseModel):
 
 
 def find_duplicates(
-    images: Iterable[ImageFacts], cross_split_duplicates: Literal["fail", "drop_from_train"]
+    images: Sequence[ImageFacts], cross_split_duplicates: Literal["fail", "drop_from_train"]
 ) -> DuplicateReport:
     """Return the groups of images with equal pixels.
 
@@ -51,15 +51,13 @@ def find_duplicates(
     Raises:
         InputError: Equal images are in different splits, and that is to fail.
     """
+    counts = Counter(image.pixel_sha256 for image in images)
     by_pixels: dict[str, list[ImageFacts]] = defaultdict(list)
     for image in images:
-        by_pixels[image.pixel_sha256].append(image)
+        if counts[image.pixel_sha256] > 1:
+            by_pixels[image.pixel_sha256].append(image)
     groups = sorted(
-        (
-            sorted(group, key=lambda image: image.image_id)
-            for group in by_pixels.values()
-            if len(group) > 1
-        ),
+        (sorted(group, key=lambda image: image.image_id) for group in by_pixels.values()),
         key=lambda group: group[0].image_id,
     )
     across = [group for group in groups if len({image.split for image in group}) > 1]

@@ -205,7 +205,7 @@ def _with_patients(found: Sequence[_Found]) -> tuple[list[SourceImage], list[str
             subtype = each.facts.subtype or features.UNKNOWN
         images.append(
             SourceImage(
-                path=each.path,
+                location=str(each.path),
                 image_id=each.image_id,
                 label=each.label,
                 subtype=subtype,

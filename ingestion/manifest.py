@@ -41,15 +41,21 @@ class Table:
     Attributes:
         path: The file.
         columns: Names in lower case, with `_` for spaces and `-`.
-        rows: For each row, the number of its last line, counted from 1, and its values without
-            spaces around them, by column.
+        cells: For each row, the number of its last line, counted from 1, and its values without
+            spaces around them, in the order of `columns`.
         num_nameless: Columns that have values and no name.
     """
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[tuple[int, Mapping[str, str]], ...]
+    cells: tuple[tuple[int, tuple[str, ...]], ...]
     num_nameless: int
+
+    @property
+    def rows(self) -> Iterator[tuple[int, Mapping[str, str]]]:
+        """Yield the number of each row's line, and its values by column."""
+        for line, values in self.cells:
+            yield line, dict(zip(self.columns, values, strict=True))
 
 
 def read_table(path: Path) -> Table:
@@ -112,7 +118,7 @@ def _parse_table(path: Path, text: str) -> Table:
             )
         named = list(zip(header, cells, strict=False))
         nameless |= {number for number, (name, cell) in enumerate(named) if cell and not name}
-        rows.append((line, {name: cell for name, cell in named if name}))
+        rows.append((line, tuple(cell for name, cell in named if name)))
     columns = tuple(filter(None, header or ()))
     return Table(path, columns, tuple(rows), len(nameless))
 
@@ -155,7 +161,7 @@ def read_manifest(manifest: Path) -> Source:
     table = read_table(manifest)
     _check_columns(table)
     finder = FileFinder(manifest.parent)
-    lines: dict[Path, int] = {}
+    lines: dict[str, int] = {}
     images: list[SourceImage] = []
     passed_over: list[str] = []
     for line, row in table.rows:
@@ -163,15 +169,15 @@ def read_manifest(manifest: Path) -> Source:
             passed_over.append(row["path"])
             continue
         image = _read_row(manifest, line, row, finder)
-        if image.path in lines:
+        if image.location in lines:
             raise wrong_line(
                 manifest,
                 line,
-                f"each path once, got {one_line(row['path'])!r}, which line {lines[image.path]} "
-                "has",
+                f"each path once, got {one_line(row['path'])!r}, which line "
+                f"{lines[image.location]} has",
                 "remove one of the lines",
             )
-        lines[image.path] = line
+        lines[image.location] = line
         images.append(image)
     if not images:
         raise InputError(
@@ -280,7 +286,7 @@ def _read_row(manifest: Path, line: int, row: Mapping[str, str], finder: FileFin
             "correct it, or leave it empty",
         )
     return SourceImage(
-        path=path,
+        location=str(path),
         image_id=image_id,
         label=features.LABELS.index(label),
         subtype=_subtype(manifest, line, label, row.get("subtype", "")),

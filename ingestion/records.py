@@ -58,8 +58,10 @@ def label_of(word: str) -> str | None:
 class SourceImage:
     """One image file and what the source says about it.
 
+    A source may have millions: what is here is kept as text, a third of the size of a `Path`.
+
     Attributes:
-        path: Where the file is on this machine.
+        location: Where the file is on this machine.
         image_id: The same file's name relative to the source, unique in it.
         label: Index into `features.LABELS`.
         subtype: One of `features.SUBTYPES`.
@@ -69,13 +71,18 @@ class SourceImage:
             `patient_id` is the image's own id.
     """
 
-    path: Path
+    location: str
     image_id: str
     label: int
     subtype: str
     patient_id: str
     source_split: str = ""
     patient_known: bool = True
+
+    @property
+    def path(self) -> Path:
+        """Where the file is on this machine."""
+        return Path(self.location)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,8 +25,6 @@ from ingestion.tfrecord_file import encode_example, write_gzip_records
 
 PLANS = "plans"  # folder of the shards' plans, beside the splits' folders
 REPORTS = "reports"  # folder of the shards' reports
-# The fields of an image after its path.
-_FACTS = tuple(field.name for field in dataclasses.fields(SourceImage))[1:]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,9 +93,7 @@ def without(
 
 def save_plan(plan: ShardPlan, folder: Path) -> None:
     """Keep a plan under its name in `folder`, for the worker that will carry it out."""
-    images = [
-        [str(image.path), *(getattr(image, name) for name in _FACTS)] for image in plan.images
-    ]
+    images = [dataclasses.astuple(image) for image in plan.images]
     text = json.dumps([plan.split, plan.index, plan.num_shards, images])
     (folder / plan.plan_name).write_text(text, encoding="utf-8")
 
@@ -105,9 +101,7 @@ def save_plan(plan: ShardPlan, folder: Path) -> None:
 def load_plan(folder: Path, plan_name: str) -> ShardPlan:
     """Return the plan that `save_plan` kept."""
     split, index, num_shards, images = json.loads((folder / plan_name).read_text("utf-8"))
-    return ShardPlan(
-        split, index, num_shards, tuple(SourceImage(Path(path), *facts) for path, *facts in images)
-    )
+    return ShardPlan(split, index, num_shards, tuple(SourceImage(*image) for image in images))
 
 
 def image_to_example(image: SourceImage, decoded: DecodedImage) -> bytes:

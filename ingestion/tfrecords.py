@@ -101,7 +101,7 @@ def read_tfrecords(folder: Path, work_dir: Path) -> Source:
         lambda target: _unpack(files, target),
     )
     rows = json.loads((unpacked / _INDEX).read_text(encoding="utf-8"))
-    images = tuple(SourceImage(unpacked / name, *facts) for name, *facts in rows)
+    images = tuple(SourceImage(str(unpacked / name), *facts) for name, *facts in rows)
     return Source("tfrecords", shown(folder), images)
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from contract.facts import ImageFacts, Rejection
@@ -36,7 +34,7 @@ def card():
     source = Source(
         "manifest",
         "somewhere",
-        tuple(SourceImage(Path(i), i, 0, "normal", i, "validation") for i in "abcde"),
+        tuple(SourceImage(i, i, 0, "normal", i, "validation") for i in "abcde"),
         ("mind the gap",),
         synthetic=True,
     )

@@ -16,7 +16,7 @@ _SETTINGS = DataSettings()
 def source(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"1")
-    return Source("folder", "somewhere", (SourceImage(path, "a", 0, "normal", "p"),))
+    return Source("folder", "somewhere", (SourceImage(str(path), "a", 0, "normal", "p"),))
 
 
 def test_same_source_and_settings_have_the_same_fingerprint(source):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import unicodedata
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from ingestion.records import SourceImage
 
 def images(*patients, known=True):
     return [
-        SourceImage(Path("x"), f"{number}.png", 0, "normal", patient, patient_known=known)
+        SourceImage("x", f"{number}.png", 0, "normal", patient, patient_known=known)
         for number, patient in enumerate(patients)
     ]
 

@@ -21,7 +21,7 @@ from ingestion.tfrecord_file import decode_example, read_records
 
 def _image(image_id, path="x", label=1):
     return SourceImage(
-        Path(path), image_id, label, "viral", f"patient of {image_id}", "train", False
+        str(path), image_id, label, "viral", f"patient of {image_id}", "train", False
     )
 
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +14,7 @@ _PATIENTS = st.text(min_size=1, max_size=6)
 
 
 def _image(patient_id, source_split="", number=0):
-    return SourceImage(Path("x"), f"{patient_id}/{number}", 0, "normal", patient_id, source_split)
+    return SourceImage("x", f"{patient_id}/{number}", 0, "normal", patient_id, source_split)
 
 
 def _split_of_each(images, settings=_SETTINGS):

@@ -66,7 +66,7 @@ def files(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def evaluated(files: list[Path], push_dir: Path, tmp_path: Path) -> dict[str, Answer]:
     """Return what `serving_examples` says of the records that ingestion writes."""
-    images = tuple(SourceImage(file, file.name, 0, "normal", file.name) for file in files)
+    images = tuple(SourceImage(str(file), file.name, 0, "normal", file.name) for file in files)
     plan = ShardPlan(features.TEST, 0, 1, images)
     records = tmp_path / "records"
     for name in (plan.name, plan.report_name):
@@ -94,6 +94,7 @@ def served(files: list[Path], push_dir: Path) -> dict[str, Answer]:
     }
 
 
+@pytest.mark.slow
 def test_the_served_probability_is_the_evaluated_one(
     served: dict[str, Answer], evaluated: dict[str, Answer]
 ) -> None:
@@ -104,6 +105,7 @@ def test_the_served_probability_is_the_evaluated_one(
         assert answer.is_pneumonia == evaluated[name].is_pneumonia, name
 
 
+@pytest.mark.slow
 def test_png_and_dicom_of_the_same_pixels_are_one_picture(served: dict[str, Answer]) -> None:
     for seed in range(NUM_PICTURES):
         png, dicom = served[f"{seed}.png"], served[f"{seed}.dcm"]
