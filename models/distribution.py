@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -97,11 +98,45 @@ def distribute(
         return create(batch_size * num_replicas, WHOLE)
     # Dealt here, before images are augmented: TensorFlow's own way would have each process prepare
     # the images of all.
+    step_records = batch_size * strategy.num_replicas_in_sync
     return strategy.distribute_datasets_from_function(
         lambda context: create(
-            batch_size, Shard(context.num_input_pipelines, context.input_pipeline_id)
+            batch_size, Shard(context.num_input_pipelines, context.input_pipeline_id, step_records)
         )
     )
+
+
+def prepare_for_processes(network: keras.Model) -> None:
+    """Make `fit` of a compiled network work where several processes take part.
+
+    Keras 3 cannot: it averages the first batch over the processes to learn its shape, and each
+    step's figures over an axis that numbers do not have (keras-team/keras#20585). So it is given
+    the shape, and the two functions that it would make. What they return shows the progress of
+    this process alone; the figures of an epoch Keras reads from the metrics, which are of all.
+
+    Args:
+        network: One output, built and compiled in the strategy's scope; its batches have weights.
+    """
+    strategy = network.distribute_strategy
+
+    def function_of(step: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
+        @tf.function(reduce_retracing=True)
+        def run(iterator: Any) -> dict[str, Any]:
+            figures = strategy.run(step, args=(next(iterator),))
+            return {
+                name: strategy.experimental_local_results(value)[0]
+                for name, value in figures.items()
+            }
+
+        return run
+
+    images = keras.KerasTensor((None, *network.input_shape[1:]))
+    labels = keras.KerasTensor((None, 1))
+    with strategy.scope():
+        network._symbolic_build(data_batch=(images, labels, labels))
+    network._maybe_symbolic_build = lambda **_: None
+    network.train_function = function_of(network.train_step)
+    network.test_function = function_of(network.test_step)
 
 
 def num_gpus() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -33,10 +34,18 @@ class Shard(NamedTuple):
 
     They are dealt after the shuffle, so that the processes' batches of a step are together the
     batch that one process would have taken.
+
+    Attributes:
+        num_processes: How many train together.
+        process: Which of them this is, from 0.
+        step_records: Records of a step, of all processes. There are whole steps only, since the
+            mean loss of a replica that is left without records would not be a number. 0 where a
+            process is alone: its last step may be smaller.
     """
 
     num_processes: int = 1
     process: int = 0
+    step_records: int = 0
 
 
 WHOLE = Shard()
@@ -175,7 +184,7 @@ class SplitData:
         """Return batches in the records' order; see `Split`."""
         labels = self.labels.astype(np.float32)[:, np.newaxis]
         records = tf.data.Dataset.from_tensor_slices((self.images, labels))
-        return dealt(records, shard).batch(batch_size)
+        return dealt(records, shard, is_repeated=True).batch(batch_size)
 
 
 _COLUMNS = tuple(field.name for field in dataclasses.fields(SplitData) if field.name != "images")
@@ -432,9 +441,27 @@ def alternate(classes: Sequence[tf.data.Dataset], num_each: int) -> tf.data.Data
     return order.apply(tf.data.experimental.assert_cardinality(len(drawn) * num_each))
 
 
-def dealt(records: tf.data.Dataset, shard: Shard) -> tf.data.Dataset:
-    """Return the records of one shard."""
-    return records if shard.num_processes == 1 else records.shard(*shard)
+def dealt(records: tf.data.Dataset, shard: Shard, *, is_repeated: bool = False) -> tf.data.Dataset:
+    """Return the records of one shard.
+
+    Args:
+        records: All of them, of known number.
+        shard: Which.
+        is_repeated: Fill the last step with the first records; else what fills no step is left
+            out, which in a new order for every epoch is something else each time.
+    """
+    if shard.num_processes == 1:
+        return records
+    steps = int(records.cardinality()) / shard.step_records
+    num_steps = math.ceil(steps) if is_repeated else math.floor(steps)
+    if num_steps == 0:
+        raise ValueError(
+            f"Expected at least the {shard.step_records} images of one step, got "
+            f"{int(records.cardinality())}: lower training.batch_size, or train on fewer workers."
+        )
+    if is_repeated:
+        records = records.repeat()
+    return records.take(num_steps * shard.step_records).shard(shard.num_processes, shard.process)
 
 
 def evaluation_batches(

@@ -113,7 +113,8 @@ class StreamedSplit:
 
     def ordered_batches(self, batch_size: int, shard: Shard = WHOLE) -> tf.data.Dataset:
         """Return batches in the records' order: uint8 [b, s, s, 1] and float32 [b, 1]."""
-        return dealt(self._counted(self._images(is_interleaved=False)), shard).batch(batch_size)
+        records = self._counted(self._images(is_interleaved=False))
+        return dealt(records, shard, is_repeated=True).batch(batch_size)
 
     def _counted(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Hold records to their number; Keras, too, wants to know it."""

@@ -13,7 +13,12 @@ import tensorflow as tf
 from contract.settings import CandidateRun
 from models.architectures import build_network
 from models.architectures.fine_tuning import frozen_backbone, unfreeze_upper_layers
-from models.distribution import distribute, precision_policy, spans_processes
+from models.distribution import (
+    distribute,
+    precision_policy,
+    prepare_for_processes,
+    spans_processes,
+)
 from models.frozen_features import backbone_features, has_frozen_backbone, head_of
 from models.input_data import (
     Shard,
@@ -231,6 +236,8 @@ def fit_network(
         distribute(network.distribute_strategy, create, settings.batch_size, num_replicas)
         for create in (create_training, create_judging)
     )
+    if spans_processes(network.distribute_strategy):
+        prepare_for_processes(network)
     fitted = network.fit(
         training,
         validation_data=judging,

@@ -1,11 +1,14 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from contract.settings import AugmentationSettings, CandidateSettings, TrainingSettings
 from models.input_data import (
+    WHOLE,
+    Shard,
     class_weights,
     evaluation_batches,
     feature_batches,
@@ -148,3 +151,37 @@ def test_evaluation_keeps_order_and_pixels(tiny_set):
     labels = np.concatenate([labels.numpy() for _, labels in batches])
     np.testing.assert_allclose(images[..., :1], data.images / 255, atol=1e-6)
     np.testing.assert_array_equal(labels[:, 0], data.labels)
+
+
+def test_processes_together_take_the_batches_of_one(tiny_set):
+    data = load_split([tiny_set.transformed_pattern], SIZE)
+    pixels = (data.images / 255).astype(np.float32).mean((1, 2, 3))
+
+    def batches_of(shard, batch_size, create):
+        found = create(data, batch_size, shard)
+        return [np.asarray(images).mean((1, 2, 3)) for images, *_ in found]
+
+    def training(split, batch_size, shard):
+        keras.utils.set_random_seed(1)
+        return training_batches(split, batch_size, 1, candidate(), shard)
+
+    def judging(split, batch_size, shard):
+        return evaluation_batches(split, batch_size, "none", shard)
+
+    for create, num_steps in ((training, 40 // 12), (judging, 4)):
+        alone = batches_of(WHOLE, 12, create)
+        shards = [batches_of(Shard(3, process, 12), 4, create) for process in range(3)]
+        assert [len(batches) for batches in shards] == [num_steps] * 3
+        for step, together in enumerate(zip(*shards, strict=True)):
+            assert [len(each) for each in together] == [4] * 3
+            if step < 40 // 12:
+                np.testing.assert_allclose(np.stack(together, 1).ravel(), alone[step], rtol=1e-6)
+    # What is judged twice, so that the last step is as large, comes from the beginning.
+    last = np.stack(together, 1).ravel()
+    np.testing.assert_allclose(last, np.concatenate([pixels[36:], pixels[:8]]), rtol=1e-4)
+
+
+def test_more_processes_than_images_for_a_step_are_refused(tiny_set):
+    data = load_split([tiny_set.transformed_pattern], SIZE)
+    with pytest.raises(ValueError, match="at least the 64 images of one step, got 40"):
+        training_batches(data, 32, 1, candidate(), Shard(2, 0, 64))
