@@ -104,18 +104,21 @@ def test_a_killed_run_goes_on_from_the_finished_nodes(project):
     assert project.versions() == ["1"]
 
 
-def test_what_the_user_sees(project):
-    _, told = project.run(*SETTINGS)
+def test_what_the_user_sees(project, tmp_path):
+    drawn = write_synthetic_set(tmp_path / "drawn", SyntheticSettings(num_images=24, seed=8))
+    code, told = project.run(*SETTINGS, "--external", f"elsewhere={drawn}")
+    assert code == EXIT_DONE, told
     assert "synthetic" in told.lower()
     assert "clinically" in told
     for word in ("BLESSED", "subtype", "bacterial", "recall", "serving", "Log"):
         assert word in told, told
     for flood in ("WARNING:", "INFO:absl", "oneDNN", "Traceback", "Epoch 1/"):
         assert flood not in told, told
-    # Nothing has changed: everything up to the push is answered from the cache, except the
-    # comparison with the model that the first run pushed, and nothing is pushed twice.
+    # The pipeline's data and settings are the same: everything up to the push is answered from
+    # the cache, except the comparison with the model that the first run pushed and the set from
+    # elsewhere, and nothing is pushed twice.
     assert {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet"} <= cached_nodes(told)
-    assert "Evaluator" not in cached_nodes(told)
+    assert not cached_nodes(told) & {"Evaluator", "ExternalEvaluation"}
     assert project.versions() == ["1"]
 
 
@@ -203,13 +206,7 @@ def test_the_pushed_model_answers_in_tf_serving_s_loader(project):
         assert {len(values) for values in answer.values()} == {num_rows}
 
 
-def test_an_external_set_is_judged_and_trains_nothing_again(project, tmp_path):
-    drawn = write_synthetic_set(tmp_path / "drawn", SyntheticSettings(num_images=24, seed=8))
-    code, told = project.run(*SETTINGS, "--external", f"elsewhere={drawn}")
-    assert code == EXIT_DONE, told
-    assert {"Transform", "Tuner-compact-resnet", "Trainer-compact-resnet"} <= cached_nodes(told)
-    assert "ExternalEvaluation" not in cached_nodes(told)
-    assert project.versions() == ["1"]
+def test_an_external_set_is_judged_and_trains_nothing_again(project):
     external = read_summary(project.output / "summary.json").external["elsewhere"]
     assert external.synthetic
     assert (external.metrics.n, external.num_seen) == (24, 0)

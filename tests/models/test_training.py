@@ -100,10 +100,21 @@ def test_a_seed_repeats_a_training(data):
 @pytest.mark.parametrize(
     "training",
     [
-        {"optimizer": "adamw", "schedule": "cosine", "weight_decay": 0.01},
-        {"optimizer": "sgd", "schedule": "plateau", "learning_rate": 0.02},
-        {"ema_momentum": 0.8, "label_smoothing": 0.05},
-        {"balance": "oversampling", "dropout": 0.1, "l2": 1e-4},
+        {
+            "optimizer": "adamw",
+            "schedule": "cosine",
+            "weight_decay": 0.01,
+            "ema_momentum": 0.8,
+            "label_smoothing": 0.05,
+        },
+        {
+            "optimizer": "sgd",
+            "schedule": "plateau",
+            "learning_rate": 0.02,
+            "balance": "oversampling",
+            "dropout": 0.1,
+            "l2": 1e-4,
+        },
     ],
 )
 def test_every_way_of_training_learns(data, training):
@@ -137,8 +148,8 @@ def test_one_gpu_or_none_needs_no_mirror():
     assert create_strategy().num_replicas_in_sync == 1
 
 
-def test_fine_tuning_follows_the_head_with_its_own_rate(data):
-    tuning = FineTuningSettings(num_layers=8, learning_rate=1e-4, epochs=1)
+def test_fine_tuning_follows_the_head_with_its_own_rate(data, tiny_applications):
+    tuning = FineTuningSettings(num_layers=3, learning_rate=1e-4, epochs=1)
     run = candidate_run("efficientnet_v2_b0", epochs=2, fine_tuning=tuning)
     trained = train(run, data)
     assert trained.num_epochs == 3
