@@ -9,6 +9,7 @@ from tools.benchmarks.candidates import measure
 from tools.benchmarks.images import Sizes
 
 
+@pytest.mark.slow
 def test_figures_come_out_and_are_positive(
     drawn_images: str, tmp_path: Path, tiny_sizes: Sizes
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tools.benchmarks.__main__ import main, parse_arguments
 
 
+@pytest.mark.slow
 def test_names_are_measured_in_processes_of_their_own(
     drawn_images: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,6 +42,7 @@ def test_every_candidate_is_measured_in_a_process_of_its_own(
     assert "ann_small" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_data_that_is_not_there_is_said_and_ends_with_2(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

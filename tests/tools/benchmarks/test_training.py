@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tools.benchmarks.images import Sizes
 from tools.benchmarks.training import measure
 
 
+@pytest.mark.slow
 def test_figures_come_out_and_are_positive(
     drawn_images: str, tmp_path: Path, tiny_sizes: Sizes
 ) -> None:

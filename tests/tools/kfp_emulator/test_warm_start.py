@@ -229,6 +229,7 @@ with WarmStarter(folder / "server.log", modules=["json"]) as warm:
     wait_until(lambda: is_free(lock))
 
 
+@pytest.mark.slow
 def test_tasks_of_the_pipeline_have_their_libraries_at_once(tmp_path: Path) -> None:
     starter = Starter(tmp_path, modules=PRELOADED)
     with starter.warm:
