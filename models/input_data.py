@@ -18,7 +18,6 @@ from models.augmentation import add_bands, mix_pairs, move, vary_photometry
 from models.network_input import crop_and_resize, to_network_input
 from models.preprocessing import decode_transformed
 
-COMPRESSION = "GZIP"  # of Transform's files
 _FEATURE_SPEC = {
     features.TRANSFORMED_IMAGE: tf.io.FixedLenFeature([], tf.string),
     features.TRANSFORMED_LABEL: tf.io.FixedLenFeature([], tf.int64),
@@ -250,6 +249,11 @@ def find_files(file_patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(path for pattern in file_patterns for path in tf.io.gfile.glob(pattern)))
 
 
+def compression(files: Sequence[str]) -> str:
+    """Return how TFRecord files are compressed, in TensorFlow's words; they are all alike."""
+    return "GZIP" if files and files[0].endswith(".gz") else ""
+
+
 def read_chunks(files: Sequence[str], image_size_px: int) -> Iterator[SplitData]:
     """Yield transformed records, at most `CHUNK_IMAGES` at a time.
 
@@ -269,7 +273,7 @@ def read_chunks(files: Sequence[str], image_size_px: int) -> Iterator[SplitData]
     if not files:
         return
     batches = (
-        tf.data.TFRecordDataset(list(files), compression_type=COMPRESSION)
+        tf.data.TFRecordDataset(list(files), compression_type=compression(files))
         .batch(CHUNK_IMAGES)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         .as_numpy_iterator()
@@ -309,18 +313,16 @@ def training_batches(
         batch: tuple[tf.Tensor, tf.Tensor], batch_seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         images, truth = batch
-        # One channel is augmented, not three equal ones.
-        pixels = tf.cast(images, tf.float32)
         if settings.enabled:
             own_seeds = tf.unstack(tf.random.split(batch_seed, 4))
             # One channel is augmented, not three equal ones.
-            pixels = vary_photometry(move(pixels, own_seeds[0], settings), own_seeds[1], settings)
+            pixels = vary_photometry(move(images, own_seeds[0], settings), own_seeds[1], settings)
             # Last, as by an export: bands are black whatever the exposure was.
             pixels = add_bands(pixels, own_seeds[3], settings.bands)
-            inputs = to_network_input(pixels, candidate.normalisation)
+            inputs = to_network_input(pixels, candidate.normalisation, compiled=True)
             inputs, truth = mix_pairs(inputs, truth, own_seeds[2], settings.mixup_alpha)
         else:
-            inputs = to_network_input(pixels, candidate.normalisation)
+            inputs = to_network_input(images, candidate.normalisation)
         return inputs, truth, weigh(truth)
 
     return (

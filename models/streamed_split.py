@@ -21,13 +21,13 @@ from contract import features
 from contract.settings import CandidateSettings, TrainingSettings
 from models.input_data import (
     CHUNK_IMAGES,
-    COMPRESSION,
     WHOLE,
     Shard,
     SplitData,
     SplitFacts,
     alternate,
     check_both_classes,
+    compression,
     dealt,
     find_files,
     is_whole,
@@ -177,7 +177,7 @@ def count_classes(files: Sequence[str]) -> tuple[int, int]:
     """Count normal images, and those with pneumonia, of transformed records."""
     label = {features.TRANSFORMED_LABEL: _IMAGE_SPEC[features.TRANSFORMED_LABEL]}
     batches = (
-        tf.data.TFRecordDataset(list(files), compression_type=COMPRESSION)
+        tf.data.TFRecordDataset(list(files), compression_type=compression(files))
         .batch(CHUNK_IMAGES)
         .map(lambda records: tf.io.parse_example(records, label)[features.TRANSFORMED_LABEL])
     )
@@ -190,9 +190,9 @@ def count_classes(files: Sequence[str]) -> tuple[int, int]:
 def _records(files: Sequence[str], *, is_interleaved: bool) -> tf.data.Dataset:
     """Return serialized records, file by file or one of each file in turn; always the same."""
     if not is_interleaved:
-        return tf.data.TFRecordDataset(list(files), compression_type=COMPRESSION)
+        return tf.data.TFRecordDataset(list(files), compression_type=compression(files))
     return tf.data.Dataset.from_tensor_slices(list(files)).interleave(
-        lambda file: tf.data.TFRecordDataset(file, compression_type=COMPRESSION),
+        lambda file: tf.data.TFRecordDataset(file, compression_type=compression(files)),
         cycle_length=min(len(files), _MAX_INTERLEAVED_FILES),
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,

@@ -39,6 +39,7 @@ from components.selector import create_selector
 from components.servability_check import create_servability_check
 from components.study_table import create_study_table
 from components.training import Trainer, Tuner
+from components.transform import Transform
 from contract import features
 from contract.code_version import code_version
 from contract.errors import InputError
@@ -178,7 +179,7 @@ def create_data_nodes(settings: PipelineSettings, places: Places) -> Data:
         settings=settings.data.model_dump_json(),
         code_version=code_version("components.audit"),
     )
-    transform = tfx_components.Transform(
+    transform = Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn="models.preprocessing.preprocessing_fn",
@@ -198,7 +199,7 @@ def create_data_nodes(settings: PipelineSettings, places: Places) -> Data:
             statistics_gen,
             example_validator,
             audit,
-            _with_version(transform, code_version("models.preprocessing")),
+            _with_version(transform, code_version("models.preprocessing", "components.transform")),
         ],
         examples=examples,
         schema=schema,
