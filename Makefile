@@ -72,7 +72,7 @@ ablation: setup-dev ## Compare the choices behind the defaults: make ablation AR
 flink-up: setup ## Start a Flink cluster on this machine (Java, Maven), for runs with --config flink
 	@$(PYTHON) -m tools.flink_cluster up
 
-flink-down: setup ## End it, and empty its folder
+flink-down: ## End it, and empty its folder
 	@$(PYTHON) -m tools.flink_cluster down
 
 ci: lint types test ## All that CI checks: lint, types and tests

@@ -14,6 +14,8 @@ from contract.errors import InputError
 POM = Path(__file__).with_name("pom.xml")
 SOURCES = Path(__file__).with_name("java")
 MIN_JAVA, MAX_JAVA = 11, 21  # Flink 1.19 runs on these
+# Of the Flink Kubernetes operator, relative to the folder of the artifacts.
+CRD = "operator/META-INF/fabric8/flinkdeployments.flink.apache.org-v1.yml"
 _STAMP = "stamp"
 _TIMEOUT_S = 1800.0
 _INSTALL = "Debian/Ubuntu: apt install openjdk-17-jdk-headless maven"
@@ -67,7 +69,7 @@ def fetch_artifacts(folder: Path, on_fetch: Callable[[], None] = lambda: None) -
     shutil.copy(POM, project)
     command = ["mvn", "--batch-mode", "--quiet", "--file", str(project / POM.name)]
     command += [f"-Djars.folder={jars}", "compiler:compile", "jar:jar"]
-    command += ["dependency:copy-dependencies"]
+    command += ["dependency:copy-dependencies", "dependency:unpack"]
     log = folder / "maven.log"
     with log.open("wb") as output:
         done = subprocess.run(

@@ -243,6 +243,8 @@ def _write_files(run: Path, ports: Ports) -> None:
         "heartbeat.timeout": 60000,
         # With a fixed number, each region that a lost TaskManager had counts as an attempt.
         "restart-strategy.type": "exponential-delay",
+        # For ever by default, also where the code is at fault.
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": 8,
     }
     (run / "conf" / "config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
     (run / "conf" / "log4j.properties").write_text(_LOG4J, encoding="utf-8")

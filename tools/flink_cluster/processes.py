@@ -7,7 +7,6 @@ variable that names its folder, which its children inherit, and nothing is ended
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,18 +28,21 @@ def start(name: str, command: Sequence[str], folder: Path, working_dir: Path) ->
     """
     for each in (_PIDS, _LOGS):
         (folder / each).mkdir(parents=True, exist_ok=True)
-    with (folder / _LOGS / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=working_dir,
-            env={**os.environ, _VARIABLE: str(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    (folder / _PIDS / f"{name}.pid").write_text(str(process.pid), encoding="utf-8")
-    return process.pid
+    log = str(log_file(name, folder))
+    # Not subprocess.Popen: it warns of what its process outlives, and that is the purpose here.
+    pid = os.posix_spawnp(
+        "sh",
+        ["sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(working_dir), *command],
+        {**os.environ, _VARIABLE: str(folder)},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    (folder / _PIDS / f"{name}.pid").write_text(str(pid), encoding="utf-8")
+    return pid
 
 
 def log_file(name: str, folder: Path) -> Path:
