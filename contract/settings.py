@@ -157,8 +157,8 @@ class TrainingSettings(Settings):
     memory_fraction: OpenFraction = 0.5  # of the memory that is free when a node starts
     shuffle: bool = True  # false: in the order of the records, to compare ways of training
     # That `none` and `disk` draw from. A split that fits is shuffled as in memory, in the same
-    # order; 8192 images of 128 px are 134 MB.
-    shuffle_buffer_images: int = Field(8192, ge=2)
+    # order; 4096 images of 128 px are 67 MB.
+    shuffle_buffer_images: int = Field(4096, ge=2)
     augmentation: AugmentationSettings = AugmentationSettings()
     # Of pretrained networks. `frozen` trains the head, and what `fine_tuning` names after it;
     # `whole` trains all layers together, batch normalisation included.

@@ -217,7 +217,7 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
     """Read all transformed records of a split.
 
     Args:
-        file_patterns: Globs of gzipped TFRecord files, as TFX hands them to `run_fn`.
+        file_patterns: Globs of TFRecord files, as TFX hands them to `run_fn`.
         image_size_px: The side that Transform was set to.
 
     Returns:
@@ -258,7 +258,7 @@ def read_chunks(files: Sequence[str], image_size_px: int) -> Iterator[SplitData]
     """Yield transformed records, at most `CHUNK_IMAGES` at a time.
 
     Args:
-        files: Gzipped TFRecord files; their order is the records'.
+        files: TFRecord files; their order is the records'.
         image_size_px: The side that Transform was set to.
     """
 
