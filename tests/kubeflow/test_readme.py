@@ -7,23 +7,16 @@ import json
 import re
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apache_beam
 import kubernetes_validate
 import pytest
 import yaml
-from apache_beam.options.pipeline_options import (
-    FlinkRunnerOptions,
-    PipelineOptions,
-    StandardOptions,
-)
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
-from apache_beam.runners.portability.flink_runner import FlinkRunner
-from apache_beam.runners.portability.flink_uber_jar_job_server import FlinkUberJarJobServer
+from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.transforms.environments import ExternalEnvironment
 
 import contract
@@ -89,6 +82,7 @@ def test_every_script_that_is_named_is_there():
     assert named == {
         "kubeflow/compile.py",
         "kubeflow/submit.py",
+        "-m pipeline.beam_worker",
         "-m pipeline.convert",
         "-m pipeline.train_candidate",
         "-m serving.rollback",
@@ -172,7 +166,10 @@ def test_the_options_that_are_named_in_passing_are_there():
     )
     foreign = {
         "--default-runtime=nvidia",
-        "--flink_submit_uber_jar",
+        "--job_endpoint",
+        "--job-host",
+        "--environment_type=PROCESS",
+        "--environment_type=EXTERNAL",
         "--data=/mnt/data/chest_xray.zip",
     }
     ours = first_words - foreign
@@ -231,9 +228,8 @@ def test_yaml_is_a_manifest_or_a_configuration(body, tmp_path):
         assert load_settings(str(path)) != SETTINGS
 
 
-def test_beam_takes_the_options_for_flink(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    (body,) = [body for language, body in BLOCKS if language == "yaml" and "FlinkRunner" in body]
+def test_beam_takes_the_options_for_flink(tmp_path):
+    (body,) = [body for language, body in BLOCKS if language == "yaml" and "job_endpoint" in body]
     path = tmp_path / "flink.yaml"
     path.write_text(body, encoding="utf-8")
     settings = load_settings(str(path))
@@ -241,33 +237,10 @@ def test_beam_takes_the_options_for_flink(tmp_path, monkeypatch):
     for arguments in settings.beam.node_pipeline_args.values():
         # As compiled: those of all nodes come first.
         options = PipelineOptions([*settings.beam.pipeline_args, *arguments])
-        runner = FlinkRunner()
-        assert options.view_as(StandardOptions).runner == "FlinkRunner"
+        runner = PortableRunner()
+        assert options.view_as(StandardOptions).runner == "PortableRunner"
         assert PipelineOptionsValidator(options, runner).validate() == []
-        assert isinstance(runner.default_job_server(options), FlinkUberJarJobServer)
-        environment = runner.default_environment(options)
-        assert isinstance(environment, ExternalEnvironment)
-        flink = options.view_as(FlinkRunnerOptions)
-        jar = re.search(r"flink-([\d.]+)-job-server-([\d.]+)\.jar$", flink.flink_job_server_jar)
-        assert jar is not None
-        assert jar[1] in FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
-        assert jar[2] == apache_beam.__version__
-
-
-def test_the_workers_of_flink_see_what_the_tasks_see():
-    documents = [yaml.safe_load(body) for language, body in BLOCKS if language == "yaml"]
-    (volume,) = [each["kubeflow"]["volume"] for each in documents if "beam" in each]
-    (spec,) = [
-        each["spec"]["template"]["spec"] for each in documents if each.get("kind") == "Deployment"
-    ]
-    (workers,) = [each for each in spec["containers"] if each["image"] == KubeflowSettings().image]
-    (mount,) = workers["volumeMounts"]
-    assert mount["mountPath"] == volume["mount_path"]
-    (claim,) = [each["persistentVolumeClaim"]["claimName"] for each in spec["volumes"]]
-    assert claim == volume["claim"]
-    assert volume["mounted_by"] == "all"
-    module = workers["command"][workers["command"].index("-m") + 1]
-    assert importlib.util.find_spec(module) is not None
+        assert isinstance(runner._create_environment(options), ExternalEnvironment)
 
 
 def test_the_image_has_this_version():
