@@ -95,7 +95,8 @@ def distribute(
         num_replicas: Replicas of this process, where it is alone.
     """
     if not spans_processes(strategy):
-        return create(batch_size * num_replicas, WHOLE)
+        step_records = batch_size * num_replicas
+        return create(step_records, Shard(step_records=step_records) if num_replicas > 1 else WHOLE)
     # Dealt here, before images are augmented: TensorFlow's own way would have each process prepare
     # the images of all.
     step_records = batch_size * strategy.num_replicas_in_sync

@@ -29,17 +29,17 @@ CHUNK_IMAGES = 256  # that are read, judged or hashed at a time
 
 
 class Shard(NamedTuple):
-    """Which records a process takes where several train together: every `num_processes`-th.
+    """Which records a process takes where several replicas train together.
 
-    They are dealt after the shuffle, so that the processes' batches of a step are together the
-    batch that one process would have taken.
+    Each process takes every `num_processes`-th. They are dealt after the shuffle, so that the
+    processes' batches of a step are together the batch that one process would have taken.
 
     Attributes:
         num_processes: How many train together.
         process: Which of them this is, from 0.
-        step_records: Records of a step, of all processes. There are whole steps only, since the
-            mean loss of a replica that is left without records would not be a number. 0 where a
-            process is alone: its last step may be smaller.
+        step_records: Records of a step, of all replicas. There are whole steps only: a replica
+            that is left without records has a mean loss that is no number, and its gradients end
+            the process. 0 where there is one replica: its last step may be smaller.
     """
 
     num_processes: int = 1
@@ -452,14 +452,14 @@ def dealt(records: tf.data.Dataset, shard: Shard, *, is_repeated: bool = False) 
         is_repeated: Fill the last step with the first records; else what fills no step is left
             out, which in a new order for every epoch is something else each time.
     """
-    if shard.num_processes == 1:
+    if shard.step_records == 0:
         return records
     steps = int(records.cardinality()) / shard.step_records
     num_steps = math.ceil(steps) if is_repeated else math.floor(steps)
     if num_steps == 0:
         raise ValueError(
             f"Expected at least the {shard.step_records} images of one step, got "
-            f"{int(records.cardinality())}: lower training.batch_size, or train on fewer workers."
+            f"{int(records.cardinality())}: lower training.batch_size, or train on fewer devices."
         )
     if is_repeated:
         records = records.repeat()

@@ -19,7 +19,7 @@ from contract.settings import (
     TunerSettings,
 )
 from models.distribution import create_strategy
-from models.input_data import load_split
+from models.input_data import SplitData, load_split
 from models.predictor import Predictor, predict_probabilities
 from models.training import Trained, compile_network, fit_network, train_network
 
@@ -142,6 +142,16 @@ def test_two_devices_share_a_step_and_learn_the_same_task(data):
     assert steps == len(data.labels) / (4 * 2)
     probabilities = predict_probabilities(Predictor(trained.network, run.candidate), data.images)
     assert np.mean((probabilities > 0.5) == data.labels) > 0.9
+
+
+def test_a_device_is_never_left_without_images(data):
+    # After two steps of 16, one image is left for two devices.
+    chosen = {field.name: getattr(data, field.name)[:33] for field in dataclasses.fields(data)}
+    run = candidate_run("cnn_baseline", epochs=1)
+    trained = train(run, SplitData(**chosen), create_strategy(["CPU:0", "CPU:1"]))
+    assert trained.network.optimizer.iterations.numpy() == 33 // 16
+    assert np.isfinite(trained.history["loss"][0])
+    assert np.isfinite(trained.history["val_loss"][0])
 
 
 def test_one_gpu_or_none_needs_no_mirror():
