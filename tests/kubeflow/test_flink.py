@@ -18,8 +18,9 @@ import yaml
 
 import contract
 from contract.settings import KubeflowSettings
+from tests.flink import artifacts_or_skip
 from tools.flink_cluster import cluster
-from tools.flink_cluster.artifacts import CRD, missing_tools
+from tools.flink_cluster.artifacts import CRD
 
 FOLDER = Path(__file__).resolve().parents[2] / "kubeflow"
 PAGE = (FOLDER / "flink.md").read_text(encoding="utf-8")
@@ -38,11 +39,7 @@ WORKERS = next(each for each in POD["containers"] if each["name"] == "beam-worke
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    if missing_tools():
-        pytest.skip(missing_tools())
-    artifacts = cluster.DEFAULT_FOLDER / "artifacts"
-    cluster.fetch_artifacts(artifacts)
-    definition = yaml.safe_load((artifacts / CRD).read_text(encoding="utf-8"))
+    definition = yaml.safe_load((artifacts_or_skip() / CRD).read_text(encoding="utf-8"))
     (version,) = definition["spec"]["versions"]
     group = definition["spec"]["group"]
     assert SESSION["apiVersion"] == f"{group}/{version['name']}"

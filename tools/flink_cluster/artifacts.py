@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import re
 import shutil
@@ -53,11 +54,19 @@ def fetch_artifacts(folder: Path, on_fetch: Callable[[], None] = lambda: None) -
     Raises:
         InputError: Java or Maven is missing, or Maven cannot fetch what it needs.
     """
-    jars, stamp = folder / "jars", folder / _STAMP
     digest = hashlib.sha256()
     for path in (POM, *sorted(SOURCES.rglob("*.java"))):
         digest.update(path.read_bytes())
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest.hexdigest():
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Tests in several processes need the same ones at the same time.
+    with folder.with_name(f"{folder.name}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _fetch(folder, digest.hexdigest(), on_fetch)
+
+
+def _fetch(folder: Path, digest: str, on_fetch: Callable[[], None]) -> Path:
+    jars, stamp = folder / "jars", folder / _STAMP
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
         return jars
     if missing := missing_tools():
         raise InputError(missing)
@@ -83,5 +92,5 @@ def fetch_artifacts(folder: Path, on_fetch: Callable[[], None] = lambda: None) -
             f"{errors[0] if errors else 'no error line'}; see {log}, check that Maven reaches its "
             "registry, and run the same command again"
         )
-    stamp.write_text(digest.hexdigest(), encoding="utf-8")
+    stamp.write_text(digest, encoding="utf-8")
     return jars

@@ -28,7 +28,7 @@ def test_a_missing_tool_is_named(monkeypatch, tmp_path, capsys, missing, named):
     error = " ".join(capsys.readouterr().err.split())
     assert error.startswith(f"Cannot start the cluster: expected {named} for a Flink cluster")
     assert "apt install openjdk-17-jdk-headless maven" in error
-    assert not (tmp_path / "cluster").exists()
+    assert not (tmp_path / "cluster" / "run").exists()
 
 
 def test_a_java_that_flink_does_not_run_on_is_refused(monkeypatch):
