@@ -163,7 +163,7 @@ def _write_shards(
         _ = (
             pipeline
             | "Shards" >> beam.Create([plan.plan_name for plan in plans])
-            | "Write" >> beam.ParDo(_WriteShard(folder, max_image_pixels, counter_name))
+            | "Write" >> beam.ParDo(_WriteShard(folder.absolute(), max_image_pixels, counter_name))
         )
 
 

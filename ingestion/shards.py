@@ -92,8 +92,13 @@ def without(
 
 
 def save_plan(plan: ShardPlan, folder: Path) -> None:
-    """Keep a plan under its name in `folder`, for the worker that will carry it out."""
-    images = [dataclasses.astuple(image) for image in plan.images]
+    """Keep a plan under its name in `folder`, for the worker that will carry it out.
+
+    Places become absolute: a worker may be in another folder than this process.
+    """
+    images = [
+        (str(image.path.absolute()), *dataclasses.astuple(image)[1:]) for image in plan.images
+    ]
     text = json.dumps([plan.split, plan.index, plan.num_shards, images])
     (folder / plan.plan_name).write_text(text, encoding="utf-8")
 

@@ -66,10 +66,20 @@ def test_plans_without_images_keep_their_names():
 
 
 def test_kept_plan_comes_back(tmp_path):
-    plan = ShardPlan("test", 2, 5, (_image("a"), _image("ä/b", "/somewhere/b c")))
+    plan = ShardPlan("test", 2, 5, (_image("a", "/x"), _image("ä/b", "/somewhere/b c")))
     (tmp_path / "plans").mkdir()
     save_plan(plan, tmp_path)
     assert load_plan(tmp_path, plan.plan_name) == plan
+
+
+def test_a_worker_in_another_folder_finds_the_images(tmp_path, monkeypatch):
+    plan = ShardPlan("test", 2, 5, (_image("a", "scans/a.png"),))
+    (tmp_path / "plans").mkdir()
+    monkeypatch.chdir(tmp_path)
+    save_plan(plan, Path())
+    monkeypatch.chdir("/")
+    (image,) = load_plan(tmp_path, plan.plan_name).images
+    assert image.path == tmp_path / "scans/a.png"
 
 
 def test_example_follows_the_feature_contract():
