@@ -19,8 +19,8 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from contract import features
 from contract.settings import STATISTICS_KEY, CandidateRun
 from models.class_counts import read_class_counts
-from models.input_data import Split, find_files, is_whole, load_split
-from models.streamed_split import count_classes, open_stream
+from models.input_data import Split, count_classes, find_files, is_whole, load_split
+from models.streamed_split import open_stream
 
 Cache = Literal["memory", "disk", "none"]
 
@@ -138,8 +138,10 @@ def choose_cache(
     """
     whole = run.image_size_px**2
     own = run.input_size_px**2
-    # As loaded; as the candidate sees them, where that differs; and as TensorFlow's constants.
-    num_bytes = whole + own + (0 if is_whole(run.candidate, run.image_size_px) else own)
+    # As an array; as the candidate sees them, where that differs; and the most that TensorFlow was
+    # seen to hold of them on top: its tensor, a copy in the data set that is iterated over, and
+    # another while either is made.
+    num_bytes = 4 * own + (0 if is_whole(run.candidate, run.image_size_px) else whole)
     if num_images * num_bytes <= run.candidate.training.memory_fraction * free_memory_bytes:
         return "memory"
     return "disk" if num_images * own <= _MAX_DISK_FRACTION * free_disk_bytes else "none"

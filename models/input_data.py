@@ -196,10 +196,12 @@ def join_facts(parts: Sequence[SplitFacts]) -> SplitFacts:
         mean_greys=np.concatenate([part.mean_greys for part in parts]),
         **{
             name: list(itertools.chain.from_iterable(getattr(part, name) for part in parts))
-            for name in _COLUMNS
-            if name != "labels"
+            for name in _TEXT_COLUMNS
         },
     )
+
+
+_TEXT_COLUMNS = _COLUMNS[1:]
 
 
 def mean_greys(images: np.ndarray) -> np.ndarray:
@@ -227,21 +229,24 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
         ValueError: When no record matches.
     """
     files = find_files(file_patterns)
-    chunks = list(read_chunks(files, image_size_px))
-    if not chunks:
+    # Counted first, and put where they stay: what is joined at the end is there twice.
+    num_images = sum(count_classes(files))
+    if num_images == 0:
         raise ValueError(
             f"Expected transformed records under {list(file_patterns)}, got none: "
             "the split is empty."
         )
-    return SplitData(
-        np.concatenate([chunk.images for chunk in chunks]),
-        np.concatenate([chunk.labels for chunk in chunks]),
-        *(
-            list(itertools.chain.from_iterable(getattr(chunk, name) for chunk in chunks))
-            for name in _COLUMNS
-            if name != "labels"
-        ),
-    )
+    images = np.empty((num_images, image_size_px, image_size_px, 1), np.uint8)
+    labels = np.empty(num_images, np.int64)
+    texts: list[list[str]] = [[] for _ in _TEXT_COLUMNS]
+    start = 0
+    for chunk in read_chunks(files, image_size_px):
+        end = start + len(chunk.labels)
+        images[start:end], labels[start:end] = chunk.images, chunk.labels
+        for column, name in zip(texts, _TEXT_COLUMNS, strict=True):
+            column += getattr(chunk, name)
+        start = end
+    return SplitData(images, labels, *texts)
 
 
 def find_files(file_patterns: Sequence[str]) -> tuple[str, ...]:
@@ -252,6 +257,20 @@ def find_files(file_patterns: Sequence[str]) -> tuple[str, ...]:
 def compression(files: Sequence[str]) -> str:
     """Return how TFRecord files are compressed, in TensorFlow's words; they are all alike."""
     return "GZIP" if files and files[0].endswith(".gz") else ""
+
+
+def count_classes(files: Sequence[str]) -> tuple[int, int]:
+    """Count normal images, and those with pneumonia, of transformed records."""
+    label = {features.TRANSFORMED_LABEL: _FEATURE_SPEC[features.TRANSFORMED_LABEL]}
+    batches = (
+        tf.data.TFRecordDataset(list(files), compression_type=compression(files))
+        .batch(CHUNK_IMAGES)
+        .map(lambda records: tf.io.parse_example(records, label)[features.TRANSFORMED_LABEL])
+    )
+    counts = np.zeros(2, np.int64)
+    for labels in batches.as_numpy_iterator():
+        counts += np.bincount(labels, minlength=2)
+    return int(counts[0]), int(counts[1])
 
 
 def read_chunks(files: Sequence[str], image_size_px: int) -> Iterator[SplitData]:

@@ -14,13 +14,11 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from contract import features
 from contract.settings import CandidateSettings, TrainingSettings
 from models.input_data import (
-    CHUNK_IMAGES,
     WHOLE,
     Shard,
     SplitData,
@@ -28,6 +26,7 @@ from models.input_data import (
     alternate,
     check_both_classes,
     compression,
+    count_classes,
     dealt,
     find_files,
     is_whole,
@@ -174,20 +173,6 @@ def open_stream(
             "the split is empty."
         )
     return StreamedSplit(files, image_size_px, counts, cache_folder)
-
-
-def count_classes(files: Sequence[str]) -> tuple[int, int]:
-    """Count normal images, and those with pneumonia, of transformed records."""
-    label = {features.TRANSFORMED_LABEL: _IMAGE_SPEC[features.TRANSFORMED_LABEL]}
-    batches = (
-        tf.data.TFRecordDataset(list(files), compression_type=compression(files))
-        .batch(CHUNK_IMAGES)
-        .map(lambda records: tf.io.parse_example(records, label)[features.TRANSFORMED_LABEL])
-    )
-    counts = np.zeros(2, np.int64)
-    for labels in batches.as_numpy_iterator():
-        counts += np.bincount(labels, minlength=2)
-    return int(counts[0]), int(counts[1])
 
 
 def _records(files: Sequence[str], *, is_interleaved: bool) -> tf.data.Dataset:

@@ -1,5 +1,4 @@
 import contextlib
-import os
 import signal
 import subprocess
 import sys
@@ -81,11 +80,12 @@ def test_the_images_are_where_the_setting_says(tiny_set, temporary, cache):
     assert splits.train.class_counts == (20, 20)
     batches = list(evaluation_batches(splits.train, 16, "none"))
     assert [len(images) for images, _ in batches] == [16, 16, 8]
-    written = sum(path.stat().st_size for path in temporary.rglob("*"))
+    # TensorFlow writes what it makes of Python functions beside it.
+    written = sum(path.stat().st_size for path in temporary.glob("pneumonia-*/*"))
     # All images, at a byte a pixel.
     assert (written > 40 * SIZE**2) == (cache == "disk")
     splits.close()
-    assert not list(temporary.iterdir())
+    assert not list(temporary.glob("pneumonia-*"))
 
 
 def test_statistics_are_believed_instead_of_counting(tiny_set, temporary, tmp_path):
@@ -105,21 +105,21 @@ def test_statistics_of_something_else_are_refused(tmp_path):
 
 
 def test_auto_takes_memory_then_disk_then_nothing(tiny_set, temporary, monkeypatch):
-    # 80 images of both splits, of 1 KiB, twice: as loaded and as constants.
+    # 80 images of both splits, of 1 KiB, four times.
     for free, fraction, expected in (
-        (160 * 1024 / 0.5, 0.5, "memory"),
-        (160 * 1024 / 0.5 - 1, 0.5, "disk"),
-        (160 * 1024 / 0.5, 0.4, "disk"),
+        (320 * 1024 / 0.5, 0.5, "memory"),
+        (320 * 1024 / 0.5 - 1, 0.5, "disk"),
+        (320 * 1024 / 0.5, 0.4, "disk"),
     ):
         monkeypatch.setattr("models.image_cache.free_memory_bytes", lambda free=free: int(free))
         run = run_of(memory_fraction=fraction)
         splits = open_splits(run, fn_args(tiny_set))
         assert splits.cache == expected
         splits.close()
-    # A different view is one more copy, and smaller on disk.
+    # A different view is one more copy, and here a quarter of the size.
     smaller = run_of({"image_size_px": 16})
-    assert choose(smaller, free_memory_bytes=150 * 1024) == "none"
-    assert choose(smaller, free_memory_bytes=240 * 1024) == "memory"
+    assert choose(smaller, free_memory_bytes=2 * 160 * 1024 - 1) == "none"
+    assert choose(smaller, free_memory_bytes=2 * 160 * 1024) == "memory"
     assert choose(smaller, free_memory_bytes=0, free_disk_bytes=40 * 1024) == "disk"
     assert choose(run_of(), free_memory_bytes=0, free_disk_bytes=40 * 1024) == "none"
 
@@ -196,7 +196,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_live_one_uses_is_not(t
 def test_an_epoch_after_the_splits_are_closed_reads_nothing_stale(tiny_set, temporary):
     splits = open_splits(run_of(cache="disk"), fn_args(tiny_set))
     list(evaluation_batches(splits.train, 16, "none"))
-    assert os.listdir(temporary)
+    assert list(temporary.glob("pneumonia-*"))
     splits.close()
     with pytest.raises(tf.errors.OpError):
         list(evaluation_batches(splits.train, 16, "none"))

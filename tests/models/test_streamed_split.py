@@ -19,10 +19,16 @@ from contract.settings import (
 )
 from models.digests import split_digest
 from models.distribution import create_strategy
-from models.input_data import SplitData, evaluation_batches, load_split, training_batches
+from models.input_data import (
+    SplitData,
+    count_classes,
+    evaluation_batches,
+    load_split,
+    training_batches,
+)
 from models.judgement import judge_predictions, predict_validation
 from models.predictor import Predictor, familiar_images
-from models.streamed_split import StreamedSplit, count_classes, open_stream
+from models.streamed_split import StreamedSplit, open_stream
 from models.training import train_network
 
 SIZE = 32

@@ -1,8 +1,8 @@
 """The images that the benchmark of memory against their number draws."""
 
 from contract import features
-from models.input_data import find_files
-from models.streamed_split import count_classes, open_stream
+from models.input_data import count_classes, find_files
+from models.streamed_split import open_stream
 from tools.benchmarks.training_scale import draw_splits
 
 
