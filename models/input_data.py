@@ -38,7 +38,7 @@ class Shard(NamedTuple):
         num_processes: How many train together.
         process: Which of them this is, from 0.
         step_records: Records of a step, of all replicas. There are whole steps only: a replica
-            that is left without records has a mean loss that is no number, and its gradients end
+            that is left without records has an undefined mean loss, and its gradients end
             the process. 0 where there is one replica: its last step may be smaller.
     """
 
