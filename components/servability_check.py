@@ -6,6 +6,7 @@ blessing is of the type of TFX's InfraValidator, and the Pusher reads it as that
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,7 @@ from components.uncached_driver import UncachedDriver
 from contract import features, nodes
 from contract.settings import ServabilityRun
 from serving.servability.process import NotServableError, ask_fresh_process
-from serving.servability.reference import choose_records, trainer_answers
+from serving.servability.reference import choose_records, load_trainer, trainer_answers
 from serving.servability.report import ServabilityReport, compare, refuse
 
 SELECTED_MODEL, SELECTED_RUN = "selected_model", "selected_run"
@@ -84,12 +85,14 @@ def check(
     """
     chosen = choose_records(records, run.serving.check_images)
     bound = run.serving.max_difference
+    # Once, and while the other process starts.
+    load = functools.cache(lambda: load_trainer(model_run, member_runs))
     try:
-        probe = ask_fresh_process(model_dir, chosen, run.serving.timeout_s)
+        probe = ask_fresh_process(model_dir, chosen, run.serving.timeout_s, meanwhile=load)
     except NotServableError as error:
         return refuse(str(error), len(chosen), bound)
     trainer = trainer_answers(
-        model_run, member_runs, transformed, run.image_size_px, wanted=probe.pixels
+        load(), model_run, transformed, run.image_size_px, wanted=probe.pixels
     )
     return compare(probe, trainer, bound)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +17,8 @@ from pipeline.console import RunConsole
 from pipeline.folder_lock import locked_folder
 from pipeline.node_events import listen
 from pipeline.summary import FILE_NAME, TOTAL, Summary, write_summary
+
+_RUNNER = "tfx.orchestration.local.local_dag_runner"
 
 
 def run_locally(
@@ -71,21 +75,29 @@ def _run(
     work_dir = output_dir / "data"
     records_dir = work_dir / "records"
     with RunConsole(console, [], log_file) as run_console, listen(run_console):
-        from ingestion.conversion import convert
-        from ingestion.external import convert_external
-        from ingestion.open_source import open_source
         from ingestion.synthetic import write_synthetic_set
         from pipeline.job_server import arguments_of, check_job_servers, explained_job_servers
 
         beam_arguments = arguments_of(settings.beam)
         check_job_servers(beam_arguments)
         if data is None:
-            with run_console.step("Draw synthetic X-rays"):
-                source_path = str(
-                    write_synthetic_set(work_dir / "synthetic", settings.data.synthetic)
+            with (
+                run_console.step("Draw synthetic X-rays"),
+                ThreadPoolExecutor(max_workers=1) as thread,
+            ):
+                drawn = thread.submit(
+                    write_synthetic_set, work_dir / "synthetic", settings.data.synthetic
                 )
+                # Other processes draw. Meanwhile this one loads what it needs next.
+                for module in ("pipeline.pipeline", "pipeline.run_summary", _RUNNER):
+                    importlib.import_module(module)
+                source_path = str(drawn.result())
         else:
             source_path = data
+        from ingestion.conversion import convert
+        from ingestion.external import convert_external
+        from ingestion.open_source import open_source
+
         with run_console.step("Open source"):
             source = open_source(source_path, work_dir, settings.data)
         with run_console.step("Convert"), explained_job_servers(beam_arguments):

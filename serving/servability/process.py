@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -25,7 +26,11 @@ class NotServableError(Exception):
 
 
 def ask_fresh_process(
-    model_dir: Path, records: Sequence[bytes], timeout_s: float, probe: str = PROBE
+    model_dir: Path,
+    records: Sequence[bytes],
+    timeout_s: float,
+    probe: str = PROBE,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> ProbeAnswers:
     """Have a new Python process load an export and answer about records.
 
@@ -34,6 +39,7 @@ def ask_fresh_process(
         records: Serialised `tf.Example` of the feature contract, at least one.
         timeout_s: From its start to its end.
         probe: Module to run.
+        meanwhile: Called while the process is at work, whose start alone takes seconds.
 
     Raises:
         NotServableError: It crashed, hung, or could not load or ask the model.
@@ -47,17 +53,23 @@ def ask_fresh_process(
         # A new process, not a fork: nothing that trained the model is in its memory.
         command = [sys.executable, "-P", "-m", probe, model_dir, requests, answers]
         with log.open("wb") as output:  # a pipe that nobody reads would stop it
+            deadline_s = time.monotonic() + timeout_s
+            process = subprocess.Popen(
+                list(map(str, command)),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+                env=_environment(),
+            )  # fmt: skip
             try:
-                code = subprocess.run(
-                    list(map(str, command)),
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                    env=_environment(), timeout=timeout_s, check=False,
-                ).returncode  # fmt: skip
+                meanwhile()
+                code = process.wait(max(0.0, deadline_s - time.monotonic()))
             except subprocess.TimeoutExpired as error:
                 raise NotServableError(
                     f"a fresh process had not answered after {timeout_s:g} s, which is "
                     "serving.timeout_s, and was ended"
                 ) from error
+            finally:
+                process.kill()  # nothing where it has ended
+                process.wait()
         return _read(answers, code, log.read_text(encoding="utf-8", errors="replace"))
 
 

@@ -15,6 +15,7 @@ from evaluation.training_report import PREDICTIONS_FILE, REPORT_FILE, TrainingRe
 from ingestion.tfrecord_file import read_folder
 from models.familiarity import familiarity
 from models.input_data import find_files, read_chunks
+from models.predictor import EnsemblePredictor, Predictor
 from models.trained import load_predictor
 from serving.servability.report import TrainerAnswers
 
@@ -44,21 +45,33 @@ def choose_records(folder: Path, number: int) -> list[bytes]:
     return records
 
 
+def load_trainer(model_run: Path, member_runs: Mapping[str, Path]) -> Predictor | EnsemblePredictor:
+    """Load the selected candidate's saved network, onto the processor.
+
+    As in the fresh process: a GPU's arithmetic differs by more than the bound.
+
+    Args:
+        model_run: What the selected candidate left.
+        member_runs: What each candidate left, by its name; read for an ensemble only.
+    """
+    with tf.device("/CPU:0"):
+        return load_predictor(model_run, member_runs)
+
+
 def trainer_answers(
+    predictor: Predictor | EnsemblePredictor,
     model_run: Path,
-    member_runs: Mapping[str, Path],
     transformed: Path,
     image_size_px: int,
     wanted: Sequence[str],
 ) -> TrainerAnswers:
     """Judge images, as Transform left them, by the selected candidate's saved network.
 
-    Nothing of the export is used: neither its graph nor its preprocessing. All is computed on the
-    processor, as in the fresh process: a GPU's arithmetic differs by more than the bound.
+    Nothing of the export is used: neither its graph nor its preprocessing.
 
     Args:
+        predictor: From `load_trainer`.
         model_run: What the selected candidate left.
-        member_runs: What each candidate left, by its name; read for an ensemble only.
         transformed: Folder of the transformed validation split.
         image_size_px: The side that Transform was set to.
         wanted: SHA-256 of the images' pixels, in the order in which the export was asked about
@@ -92,7 +105,6 @@ def trainer_answers(
     alone, together, share = np.zeros(0), np.zeros(0), np.ones(len(known))
     if rows:
         with tf.device("/CPU:0"):
-            predictor = load_predictor(model_run, member_runs)
             alone = np.concatenate(
                 [predictor(tf.constant(image)).numpy() for image in pixels.values()]
             )

@@ -189,6 +189,28 @@ def test_viral_findings_brighten_both_lungs():
         assert larger < 3.0 * smaller
 
 
+def test_several_processes_draw_what_one_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = write_synthetic_set(tmp_path / "alone", SMALL)
+    monkeypatch.setattr(synthetic, "_IMAGES_PER_PROCESS", 12)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    started = []
+    of_library = synthetic.ProcessPoolExecutor
+
+    def start(num_processes, context):
+        started.append(num_processes)
+        return of_library(num_processes, context)
+
+    monkeypatch.setattr(synthetic, "ProcessPoolExecutor", start)
+    together = write_synthetic_set(tmp_path / "together", SMALL)
+    assert started == [2]
+    files = [path.relative_to(alone) for path in alone.rglob("*.*")]
+    assert len(files) == SMALL.num_images
+    for path in files:
+        assert (together / path).read_bytes() == (alone / path).read_bytes()
+
+
 def test_same_settings_give_the_same_bytes(tmp_path: Path):
     first = write_synthetic_set(tmp_path / "first", SMALL)
     second = write_synthetic_set(tmp_path / "second", SMALL)

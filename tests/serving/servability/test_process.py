@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,46 @@ def test_an_exit_without_an_answer_is_told_by_its_code(
 ) -> None:
     with pytest.raises(NotServableError, match=r"ended with exit code 7 .* it said: nothing"):
         ask_other_probe("raise SystemExit(7)")
+
+
+def test_what_is_done_meanwhile_is_done_while_it_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other_probe.py").write_text(f"""
+import pathlib, time
+while not pathlib.Path({str(tmp_path / "meanwhile")!r}).exists():
+    time.sleep(0.01)
+raise SystemExit(7)
+""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(NotServableError, match="ended with exit code 7"):
+        ask_fresh_process(
+            tmp_path, RECORDS, 60.0, "other_probe", meanwhile=(tmp_path / "meanwhile").touch
+        )
+
+
+def test_it_is_ended_where_what_is_done_meanwhile_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process_file = tmp_path / "process"
+    (tmp_path / "other_probe.py").write_text(f"""
+import os, pathlib, time
+unfinished = pathlib.Path({str(tmp_path / "unfinished")!r})
+unfinished.write_text(str(os.getpid()))
+unfinished.rename({str(process_file)!r})
+time.sleep(600)
+""")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def fail() -> None:
+        while not process_file.exists():
+            time.sleep(0.01)
+        raise RuntimeError("no network")
+
+    with pytest.raises(RuntimeError, match="no network"):
+        ask_fresh_process(tmp_path, RECORDS, 60.0, "other_probe", meanwhile=fail)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process_file.read_text()), 0)
 
 
 def test_a_hang_is_ended_and_told(ask_other_probe: Callable[..., None], tmp_path: Path) -> None:
