@@ -33,11 +33,11 @@ def _encode_and_write(
     )
 
 
-class _Processor(tfx_executor.TransformProcessor):  # type: ignore[misc]
+class _Processor(tfx_executor.TransformProcessor):
     _EncodeAndWrite = staticmethod(beam.ptransform_fn(_encode_and_write))
 
 
-class Executor(tfx_executor.Executor):  # type: ignore[misc]
+class Executor(tfx_executor.Executor):
     """TFX's executor with another way to write."""
 
     def Do(  # noqa: N802 - TFX's name
@@ -56,7 +56,7 @@ class Executor(tfx_executor.Executor):  # type: ignore[misc]
             tfx_executor.TransformProcessor = before
 
 
-class Transform(tfx_components.Transform):  # type: ignore[misc]
+class Transform(tfx_components.Transform):
     """The node, with the id `Transform` and the arguments of TFX's component."""
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
