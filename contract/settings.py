@@ -150,9 +150,8 @@ class TrainingSettings(Settings):
     ema_momentum: float = Field(0.0, ge=0.0, lt=1.0)  # of averaged weights; 0 averages nothing
     mixed_precision: bool = True  # only where a GPU has it
     # Where Tuner and Trainer keep the images: `memory`; `none` reads Transform's records again in
-    # every epoch; `disk` reads an unpacked copy in the temporary folder. `auto` is `memory` where
-    # both splits fit `memory_fraction`, else `disk` where there is room for it, else `none`.
-    # docs/scale.md has the figures.
+    # every epoch; `disk` reads a copy in the temporary folder. `auto` is `memory` where both splits
+    # fit `memory_fraction`, else `none`. docs/scale.md has the figures.
     cache: Literal["auto", "memory", "disk", "none"] = "auto"
     memory_fraction: OpenFraction = 0.5  # of the memory that is free when a node starts
     shuffle: bool = True  # false: in the order of the records, to compare ways of training

@@ -26,7 +26,6 @@ Cache = Literal["memory", "disk", "none"]
 
 _PREFIX = "pneumonia-training-images-"
 _LOCK = "lock"
-_MAX_DISK_FRACTION = 0.5  # of what is free
 # Limit, use and statistics of a container's memory: control groups of version 2, then 1. Files that
 # were read count as used, and are dropped when memory is needed.
 _CGROUPS = (
@@ -89,16 +88,12 @@ def open_splits(run: CandidateRun, fn_args: FnArgs) -> Splits:
             (features.VALIDATION, fn_args.eval_files),
         )
     )
-    cache: Cache = (
-        setting
-        if setting != "auto"
-        else choose_cache(
-            run,
-            sum(train_counts) + sum(validation_counts),
-            free_memory_bytes=free_memory_bytes(),
-            free_disk_bytes=shutil.disk_usage(tempfile.gettempdir()).free,
-        )
-    )
+    num_images = sum(train_counts) + sum(validation_counts)
+    cache: Cache
+    if setting == "auto":
+        cache = "memory" if fits_memory(run, num_images, free_memory_bytes()) else "none"
+    else:
+        cache = setting
     _LOGGER.info(
         "%s: %d images to train on, %d to validate on, cache: %s",
         run.name,
@@ -125,26 +120,21 @@ def _in_memory(run: CandidateRun, fn_args: FnArgs) -> Splits:
     return Splits(train, validation, "memory")
 
 
-def choose_cache(
-    run: CandidateRun, num_images: int, *, free_memory_bytes: int, free_disk_bytes: int
-) -> Cache:
-    """Return what `training.cache: auto` means for a number of images.
+def fits_memory(run: CandidateRun, num_images: int, free_bytes: int) -> bool:
+    """Return whether images fit the share of the free memory that the settings give them.
 
     Args:
         run: The candidate.
         num_images: Of both splits.
-        free_memory_bytes: See the function of that name.
-        free_disk_bytes: Of the temporary folder's file system.
+        free_bytes: See `free_memory_bytes`.
     """
-    whole = run.image_size_px**2
-    own = run.input_size_px**2
     # As an array; as the candidate sees them, where that differs; and the most that TensorFlow was
     # seen to hold of them on top: its tensor, a copy in the data set that is iterated over, and
     # another while either is made.
-    num_bytes = 4 * own + (0 if is_whole(run.candidate, run.image_size_px) else whole)
-    if num_images * num_bytes <= run.candidate.training.memory_fraction * free_memory_bytes:
-        return "memory"
-    return "disk" if num_images * own <= _MAX_DISK_FRACTION * free_disk_bytes else "none"
+    num_bytes = 4 * run.input_size_px**2
+    if not is_whole(run.candidate, run.image_size_px):
+        num_bytes += run.image_size_px**2
+    return num_images * num_bytes <= run.candidate.training.memory_fraction * free_bytes
 
 
 def free_memory_bytes(root: Path = Path("/")) -> int:

@@ -20,7 +20,7 @@ from contract.settings import (
     TunerSettings,
 )
 from models.class_counts import STATISTICS_FILE, read_class_counts
-from models.image_cache import CacheFolder, choose_cache, free_memory_bytes, open_splits
+from models.image_cache import CacheFolder, fits_memory, free_memory_bytes, open_splits
 from models.input_data import SplitData, evaluation_batches
 from models.streamed_split import StreamedSplit
 
@@ -104,30 +104,28 @@ def test_statistics_of_something_else_are_refused(tmp_path):
         read_class_counts(tmp_path, features.TRAIN)
 
 
-def test_auto_takes_memory_then_disk_then_nothing(tiny_set, temporary, monkeypatch):
-    # 80 images of both splits, of 1 KiB, four times.
-    for free, fraction, expected in (
+@pytest.mark.parametrize(
+    ("free", "fraction", "expected"),
+    [
+        # 80 images of both splits, of 1 KiB, four times.
         (320 * 1024 / 0.5, 0.5, "memory"),
-        (320 * 1024 / 0.5 - 1, 0.5, "disk"),
-        (320 * 1024 / 0.5, 0.4, "disk"),
-    ):
-        monkeypatch.setattr("models.image_cache.free_memory_bytes", lambda free=free: int(free))
-        run = run_of(memory_fraction=fraction)
-        splits = open_splits(run, fn_args(tiny_set))
-        assert splits.cache == expected
-        splits.close()
-    # A different view is one more copy, and here a quarter of the size.
+        (320 * 1024 / 0.5 - 1, 0.5, "none"),
+        (320 * 1024 / 0.5, 0.4, "none"),
+    ],
+)
+def test_auto_takes_memory_where_the_images_fit(
+    tiny_set, temporary, monkeypatch, free, fraction, expected
+):
+    monkeypatch.setattr("models.image_cache.free_memory_bytes", lambda: int(free))
+    assert open_splits(run_of(memory_fraction=fraction), fn_args(tiny_set)).cache == expected
+
+
+def test_a_different_view_of_the_images_is_one_more_copy():
+    # It has a quarter of the pixels: four times that, and the whole image.
     smaller = run_of({"image_size_px": 16})
-    assert choose(smaller, free_memory_bytes=2 * 160 * 1024 - 1) == "none"
-    assert choose(smaller, free_memory_bytes=2 * 160 * 1024) == "memory"
-    assert choose(smaller, free_memory_bytes=0, free_disk_bytes=40 * 1024) == "disk"
-    assert choose(run_of(), free_memory_bytes=0, free_disk_bytes=40 * 1024) == "none"
-
-
-def choose(run, free_memory_bytes, free_disk_bytes=0) -> str:
-    return choose_cache(
-        run, 80, free_memory_bytes=free_memory_bytes, free_disk_bytes=free_disk_bytes
-    )
+    assert fits_memory(smaller, 80, 2 * 80 * 2048)
+    assert not fits_memory(smaller, 80, 2 * 80 * 2048 - 1)
+    assert not fits_memory(run_of(), 80, 2 * 80 * 2048)
 
 
 @pytest.mark.parametrize(
