@@ -61,7 +61,7 @@ def preprocessing_fn(
 def _transform_one(settings: TransformSettings) -> Callable[[tf.Tensor], tf.Tensor]:
     """Return the graph function from one image's bytes to its pixels' bytes.
 
-    A function of its own and kept: Transform traces `preprocessing_fn` six times, and this is
+    Kept, and apart from the rest: Transform traces `preprocessing_fn` six times, and this is
     nearly all of it.
     """
     return tf.function(
