@@ -18,7 +18,7 @@ MIN_JAVA, MAX_JAVA = 11, 21  # Flink 1.19 runs on these
 # Of the Flink Kubernetes operator, relative to the folder of the artifacts.
 CRD = "operator/META-INF/fabric8/flinkdeployments.flink.apache.org-v1.yml"
 _STAMP = "stamp"
-_TIMEOUT_S = 1800.0
+_TIMEOUT_S = 600.0
 _INSTALL = "Debian/Ubuntu: apt install openjdk-17-jdk-headless maven"
 
 
