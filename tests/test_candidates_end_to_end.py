@@ -206,4 +206,4 @@ def test_nothing_of_the_test_split_reaches_the_choice(run, corrupted):
     # The labels were turned round: for the same model, a case ranks as high as it ranked low.
     area, turned = (each.summary.metrics.test.overall.auc.value for each in (run, corrupted))
     assert turned == pytest.approx(1 - area)
-    assert abs(turned - area) > 0.1
+    assert abs(turned - area) > 0.01  # not at one half, where turning changes nothing
