@@ -105,8 +105,9 @@ def test_two_processes_learn_what_one_does_with_twice_the_batch(tiny_set, tmp_pa
         np.testing.assert_allclose(
             together.history[figure], alone.history[figure], rtol=0, atol=1e-4
         )
-    # It learns something: equal figures of a network that stays as it is would show nothing.
-    assert together.history["val_loss"][-1] < 0.9 * together.history["val_loss"][0]
+    # It learns something, a hundred times the tolerance: equal figures of a network that stays as
+    # it is would show nothing.
+    assert together.history["val_loss"][-1] < together.history["val_loss"][0] - 0.01
     assert (chief / "run" / NETWORK_FILE).is_file()
     assert (chief / "model" / "saved_model.pb").is_file()
     # The others write nothing.
