@@ -17,7 +17,7 @@ IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIA
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run serve test test-fast test-serving test-export-2-19 lint format types kubeflow-local bench ablation flink-up flink-down lock image image-test image-bom image-audit ci clean setup setup-dev
+.PHONY: help run serve test test-fast test-serving test-export-2-19 test-flink lint format types kubeflow-local bench ablation flink-up flink-down lock image image-test image-bom image-audit ci clean setup setup-dev
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ $(PYTHON_2_19): requirements-tf-2.19.txt
 	@echo 'Setting up $(@D) from $<: about 1.5 GB'
 	@$(PYTHON) -m venv --clear $(patsubst %/bin/python,%,$@)
 	@$@ -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $< && touch $@
+
+test-flink: setup-dev ## Run Beam's stages on a Flink cluster that loses machines (Java, Maven)
+	@FLINK_TESTS=1 $(PYTHON) -m pytest tests/tools/flink_cluster tests/kubeflow/test_flink.py $(ARGS)
 
 lint: setup-dev ## Check style and formatting
 	@$(PYTHON) -m ruff check .

@@ -349,4 +349,5 @@ def test_evaluator_survives_a_lost_task_manager(flink: Cluster, nodes: Any) -> N
     found, expected = (read_evaluation(str(each / "evaluation")) for each in (there, here))
     assert found.candidate == expected.candidate
     assert found.candidate["overall"].n > 0
-    assert strays(there) == []
+    # What Beam's writers were at in the lost process stays where they were: figures, no images.
+    assert [stray for stray in strays(there) if "/beam-temp-" not in stray] == []
