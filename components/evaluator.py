@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+import os
 from typing import Any
 
 import tensorflow_model_analysis as tfma
 from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.dsl.components.base import base_beam_component, executor_spec
+from tfx.dsl.io import fileio
 from tfx.types import Artifact, BaseChannel, Channel, standard_artifacts, standard_component_specs
 from tfx.types.component_spec import ComponentSpec, ExecutionParameter
 from tfx.utils import json_utils
@@ -31,6 +34,14 @@ class BaselineAwareExecutor(tfx_evaluator.Executor):
     ) -> None:
         """Evaluate the candidate; an absent baseline is dropped from the inputs."""
         super().Do(_without_absent_baseline(input_dict), output_dict, exec_properties)
+        for artifact in itertools.chain.from_iterable(output_dict.values()):
+            remove_temporary_folders(artifact.uri)
+
+
+def remove_temporary_folders(uri: str) -> None:
+    """Remove what Beam's writers were at in a worker that was lost; they leave it in an output."""
+    for folder in fileio.glob(os.path.join(uri, "beam-temp-*")):
+        fileio.rmtree(folder)
 
 
 def _without_absent_baseline(input_dict: dict[str, list[Artifact]]) -> dict[str, list[Artifact]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,22 @@ def test_a_baseline_reaches_tfx_only_where_it_says_it_is_there(
     assert ("baseline_model" in received) == is_compared
     assert {"model", "examples"} <= received.keys()
     assert "baseline_model" in inputs  # the caller's inputs stay as they are
+
+
+def test_what_a_lost_worker_was_writing_is_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def evaluate(self: object, inputs: object, outputs: Any, properties: object) -> None:
+        for name in ("beam-temp-metrics-1f/part", "metrics-00000-of-00001"):
+            file = tmp_path / name
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
+
+    monkeypatch.setattr(tfx_evaluator.Executor, "Do", evaluate)
+    evaluation = standard_artifacts.ModelEvaluation()
+    evaluation.uri = str(tmp_path)
+    BaselineAwareExecutor().Do({}, {"evaluation": [evaluation]}, {})
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics-00000-of-00001"]
 
 
 def _node(code_version: str) -> Evaluator:
