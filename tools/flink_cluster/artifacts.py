@@ -81,10 +81,17 @@ def _fetch(folder: Path, digest: str, on_fetch: Callable[[], None]) -> Path:
     command += ["dependency:copy-dependencies", "dependency:unpack"]
     log = folder / "maven.log"
     with log.open("wb") as output:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=_TIMEOUT_S,
-            check=False,
-        )  # fmt: skip
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=_TIMEOUT_S,
+                check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise InputError(
+                f"expected Maven to fetch what {POM.name} names within {_TIMEOUT_S:.0f} s, got no "
+                f"end; see {log}, check that Maven reaches its registry, and run the same command "
+                "again"
+            ) from error
     if done.returncode != 0:
         errors = [line for line in log.read_text(errors="replace").splitlines() if "ERROR" in line]
         raise InputError(

@@ -52,6 +52,16 @@ def test_what_maven_says_is_shown_and_nothing_is_taken_for_fetched(monkeypatch, 
             artifacts.fetch_artifacts(tmp_path / "artifacts")
 
 
+def test_a_maven_that_does_not_end_is_named(monkeypatch, tmp_path):
+    def run(command, timeout, **options):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(artifacts, "missing_tools", lambda: "")
+    monkeypatch.setattr(artifacts.subprocess, "run", run)
+    with pytest.raises(InputError, match=r"expected Maven to fetch .* within 600 s, got no end"):
+        artifacts.fetch_artifacts(tmp_path / "artifacts")
+
+
 def test_artifacts_are_fetched_once_for_each_state_of_the_pom(monkeypatch, tmp_path):
     calls = []
 
