@@ -41,3 +41,14 @@ def answer_each(
     middle = len(items) // 2
     yield from answer_each(items[:middle], answer, refusal)
     yield from answer_each(items[middle:], answer, refusal)
+
+
+def answer_in_batches(
+    items: Sequence[Item],
+    answer: Callable[[Sequence[Item]], Sequence[Answer]],
+    refusal: type[Refusal],
+    batch_size: int,
+) -> Iterator[Answer | Refusal]:
+    """Answer items by `answer_each`, at most `batch_size` of them at once."""
+    for start in range(0, len(items), batch_size):
+        yield from answer_each(items[start : start + batch_size], answer, refusal)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from serving.bisection import answer_each
+from serving.bisection import answer_each, answer_in_batches
 
 
 class RefusedError(Exception):
@@ -70,3 +70,12 @@ def test_another_exception_leaves_the_outcomes_before_it() -> None:
     assert [next(outcomes), next(outcomes)] == [0, 1]
     with pytest.raises(ConnectionError):
         next(outcomes)
+
+
+def test_batches_are_answered_one_after_the_other_and_bad_items_stay_in_their_place() -> None:
+    doubler = Doubler({4})
+    outcomes = list(answer_in_batches(range(7), doubler, RefusedError, 3))
+    assert [None if isinstance(each, RefusedError) else each for each in outcomes] == [
+        0, 2, 4, 6, None, 10, 12,
+    ]  # fmt: skip
+    assert doubler.sizes == [3, 3, 1, 2, 1, 1, 1]

@@ -34,7 +34,7 @@ from contract.errors import InputError
 from evaluation.intervals import wilson_interval
 from ingestion.tfrecord_file import read_folder
 from models.session_model import SessionModel
-from serving.bisection import answer_each
+from serving.bisection import answer_in_batches
 
 _SEED = 11
 _BATCH_SIZE = 32
@@ -138,12 +138,9 @@ def ask(model: SessionModel, images: Sequence[bytes]) -> np.ndarray:
         )
         return [bool(each) for each in unfamiliar]
 
-    answers: list[bool] = []
-    for start in range(0, len(images), _BATCH_SIZE):
-        batch = images[start : start + _BATCH_SIZE]
-        for outcome in answer_each(batch, answer, tf.errors.InvalidArgumentError):
-            answers.append(outcome if isinstance(outcome, bool) else True)
-    return np.array(answers, bool)
+    refusal = tf.errors.InvalidArgumentError
+    outcomes = answer_in_batches(images, answer, refusal, _BATCH_SIZE)
+    return np.array([isinstance(outcome, refusal) or outcome for outcome in outcomes], bool)
 
 
 def contact_sheet(images: Named) -> Image.Image:

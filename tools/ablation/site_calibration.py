@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import io
+import itertools
 import json
 import sys
 import tempfile
@@ -176,7 +177,7 @@ def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]
     from ingestion.splits import assign_splits
     from models.session_model import SessionModel
     from models.stress import STRESSES, stressed_images
-    from serving.bisection import answer_each
+    from serving.bisection import answer_in_batches
     from serving.push_folder import is_complete, pushed_versions, version_dir
 
     settings = load_settings(options.config, options.overrides).data
@@ -189,23 +190,18 @@ def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]
     judge, model = judge_of(model_dir), SessionModel(model_dir)
 
     def row(name: str, labels: Labels, images: Sequence[bytes]) -> Row:
-        scores, is_judged = score(images)
+        scores = score(images)
+        is_judged = ~np.isnan(scores)
         return judge.row(name, labels[is_judged], scores[is_judged])
 
-    def score(images: Sequence[bytes]) -> tuple[Scores, Labels]:
-        """Return the scores, NaN where the model refuses an image, and which it judged."""
-        size = judge.settings.batch_size
-        scores = [
-            np.nan if isinstance(outcome, tf.errors.InvalidArgumentError) else outcome
-            for start in range(0, len(images), size)
-            for outcome in answer_each(
-                images[start : start + size], ask, tf.errors.InvalidArgumentError
-            )
-        ]
-        is_judged = ~np.isnan(scores)
-        if not np.all(is_judged):
-            print(f"{np.sum(~is_judged)} images refused by the model, left out", file=sys.stderr)
-        return np.array(scores, np.float32), is_judged
+    def score(images: Sequence[bytes]) -> Scores:
+        """Return the scores, NaN where the model refuses an image."""
+        refusal = tf.errors.InvalidArgumentError
+        outcomes = answer_in_batches(images, ask, refusal, judge.settings.batch_size)
+        scores = [np.nan if isinstance(outcome, refusal) else outcome for outcome in outcomes]
+        if num_refused := int(np.sum(np.isnan(scores))):
+            print(f"{num_refused} images refused by the model, left out", file=sys.stderr)
+        return np.array(scores, np.float32)
 
     def ask(images: Sequence[bytes]) -> list[float]:
         answers = model.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: images})
@@ -230,9 +226,10 @@ def measured_rows(options: argparse.Namespace, judge_of: Callable[[Path], Judge]
 
     with tempfile.TemporaryDirectory(prefix="site-measurement-") as folder:
         names, labels, encoded = read(options.data, Path(folder) / "data", options.split)
-        scores, is_judged = score(encoded)
-        names = [name for name, judged in zip(names, is_judged, strict=True) if judged]
-        encoded = [image for image, judged in zip(encoded, is_judged, strict=True) if judged]
+        scores = score(encoded)
+        is_judged = ~np.isnan(scores)
+        names = list(itertools.compress(names, is_judged))
+        encoded = list(itertools.compress(encoded, is_judged))
         labels, scores = labels[is_judged], scores[is_judged]
         yield judge.row("as it is", labels, scores)
         rng = np.random.default_rng(_SEED)
