@@ -77,25 +77,30 @@ def check(predictor: Predictor | EnsemblePredictor, tiny_set, folder: Path) -> N
     model.close()
 
 
-def check_all(architectures: Sequence[str], tiny_set, folder: Path, **options) -> None:
-    """Check networks in one export, as members of one mean: an export takes seconds."""
-    members = [predictor_of(name, seed, **options) for seed, name in enumerate(architectures)]
+def check_all(architectures: Sequence[str], tiny_set, folder: Path) -> None:
+    """Check networks in one export, as members of one mean: an export takes seconds.
+
+    They have no optimizer: the gradients of a step of training take most of the time to trace.
+    """
+    members = [
+        predictor_of(name, seed, has_optimizer=False) for seed, name in enumerate(architectures)
+    ]
     check(EnsemblePredictor(members), tiny_set, folder)
 
 
 def test_every_network_answers_in_the_session(tiny_set, tmp_path):
     names = [name for name in ARCHITECTURES if name not in _BACKBONES]
-    check_all(names, tiny_set, tmp_path / "m", has_optimizer=False)
+    check_all(names, tiny_set, tmp_path / "m")
 
 
 def test_networks_on_a_backbone_answer_in_the_session(tiny_applications, tiny_set, tmp_path):
-    check_all(_BACKBONES, tiny_set, tmp_path / "m", has_optimizer=False)
+    check_all(_BACKBONES, tiny_set, tmp_path / "m")
 
 
 def test_real_backbones_answer_in_the_session(tiny_set, tmp_path):
     # EfficientNetV2 is asked in TensorFlow's C++ library: test_cpp_loader.
     names = ["convnext_tiny", "efficientnet_lite0"]
-    check_all(names, tiny_set, tmp_path / "m", has_optimizer=False)
+    check_all(names, tiny_set, tmp_path / "m")
 
 
 def test_a_backbone_that_was_trained_as_a_whole_is_exported_as_in_inference(

@@ -24,7 +24,7 @@ HISTORY = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_report():
     def make(name="ann_deep", architecture="ann_deep", weights="none", **changes):
         validation = slice_metrics_from_counts(
@@ -67,6 +67,6 @@ def make_report():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def row_of(make_report):
     return lambda *names, **changes: make_row(make_report(*names, **changes), LABELS, PROBABILITIES)

@@ -27,24 +27,15 @@ class Elements(HTMLParser):
         self.text += data
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rows(row_of):
     return [row_of("ann_deep"), row_of("xception", "xception", "none"), row_of("mine")]
 
 
 @pytest.fixture(scope="module")
-def drawn_pages():
-    """Pages that were drawn, by their rows: the figures take seconds."""
-    return {}
-
-
-@pytest.fixture
-def page(rows, drawn_pages):
-    """The page of `rows`."""
-    key = tuple(row.model_dump_json() for row in rows)
-    if key not in drawn_pages:
-        drawn_pages[key] = page_of(rows)
-    return drawn_pages[key]
+def page(rows):
+    """The page of `rows`; its figures take seconds to draw."""
+    return page_of(rows)
 
 
 def page_of(rows, synthetic=False):
