@@ -32,7 +32,7 @@ data: {num_shards: 1, validation_fraction: 0.3}
 transform: {image_size_px: 32}
 tuner: {max_trials: 1, epochs_per_trial: 1}
 candidates:
-  compact_resnet: {tune: false, training: {epochs: 2}}
+  compact_resnet: {tune: false, training: {epochs: 6}}
   cnn_baseline: {architecture: cnn_baseline, training: {epochs: 1}}
   ann_small: {architecture: ann_small, tune: false, training: {epochs: 1}}
 ensemble: {num_members: 2}
@@ -206,4 +206,4 @@ def test_nothing_of_the_test_split_reaches_the_choice(run, corrupted):
     # The labels were turned round: for the same model, a case ranks as high as it ranked low.
     area, turned = (each.summary.metrics.test.overall.auc.value for each in (run, corrupted))
     assert turned == pytest.approx(1 - area)
-    assert abs(turned - area) > 0.01  # not at one half, where turning changes nothing
+    assert abs(turned - area) > 0.1

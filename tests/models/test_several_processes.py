@@ -37,7 +37,7 @@ def arguments(tiny_set, folder: Path, batch_size: int, cache: str) -> Path:
             architecture="cnn_baseline",
             training=TrainingSettings(
                 augmentation=AugmentationSettings(enabled=False),
-                batch_size=batch_size, epochs=3, dropout=0.0, cache=cache,
+                batch_size=batch_size, epochs=6, dropout=0.0, cache=cache,
             ),
         ),
         tuner=TunerSettings(),
@@ -100,14 +100,13 @@ def test_two_processes_learn_what_one_does_with_twice_the_batch(tiny_set, tmp_pa
     )
     assert (together.num_replicas, alone.num_replicas) == (2, 1)
     assert (together.cache, alone.cache) == ("none", "memory")
-    assert together.num_epochs == alone.num_epochs == 3
+    assert together.num_epochs == alone.num_epochs == 6
     for figure in ("loss", "val_loss"):
         np.testing.assert_allclose(
             together.history[figure], alone.history[figure], rtol=0, atol=1e-4
         )
-    # It learns something, a hundred times the tolerance: equal figures of a network that stays as
-    # it is would show nothing.
-    assert together.history["val_loss"][-1] < together.history["val_loss"][0] - 0.01
+    # It learns something: equal figures of a network that stays as it is would show nothing.
+    assert together.history["val_loss"][-1] < 0.9 * together.history["val_loss"][0]
     assert (chief / "run" / NETWORK_FILE).is_file()
     assert (chief / "model" / "saved_model.pb").is_file()
     # The others write nothing.
