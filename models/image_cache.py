@@ -73,11 +73,9 @@ def open_splits(run: CandidateRun, fn_args: FnArgs) -> Splits:
             which reads all records.
 
     Raises:
-        ValueError: A split is empty.
+        ValueError: A split is empty, or the statistics are of other records.
     """
     setting = run.candidate.training.cache
-    if setting == "memory":
-        return _in_memory(run, fn_args)
     statistics = fn_args.custom_config.get(STATISTICS_KEY)
     train_counts, validation_counts = (
         count_classes(find_files(files))
@@ -102,7 +100,11 @@ def open_splits(run: CandidateRun, fn_args: FnArgs) -> Splits:
         cache,
     )
     if cache == "memory":
-        return _in_memory(run, fn_args)
+        return Splits(
+            load_split(fn_args.train_files, run.image_size_px, sum(train_counts)),
+            load_split(fn_args.eval_files, run.image_size_px, sum(validation_counts)),
+            cache,
+        )
     folder = CacheFolder() if cache == "disk" else None
     path = None if folder is None else folder.path
     return Splits(
@@ -111,13 +113,6 @@ def open_splits(run: CandidateRun, fn_args: FnArgs) -> Splits:
         cache,
         folder,
     )
-
-
-def _in_memory(run: CandidateRun, fn_args: FnArgs) -> Splits:
-    train, validation = (
-        load_split(files, run.image_size_px) for files in (fn_args.train_files, fn_args.eval_files)
-    )
-    return Splits(train, validation, "memory")
 
 
 def fits_memory(run: CandidateRun, num_images: int, free_bytes: int) -> bool:

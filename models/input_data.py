@@ -215,23 +215,27 @@ def is_whole(candidate: CandidateSettings, image_size_px: int) -> bool:
     return kept_px == image_size_px == (candidate.image_size_px or image_size_px)
 
 
-def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
+def load_split(
+    file_patterns: Sequence[str], image_size_px: int, num_images: int | None = None
+) -> SplitData:
     """Read all transformed records of a split.
 
     Args:
         file_patterns: Globs of TFRecord files, as TFX hands them to `run_fn`.
         image_size_px: The side that Transform was set to.
+        num_images: How many there are; None counts them, which reads all records once more.
 
     Returns:
         The split; records in the order of the sorted file names.
 
     Raises:
-        ValueError: When no record matches.
+        ValueError: When no record matches, or there are not `num_images` of them.
     """
     files = find_files(file_patterns)
-    # Counted first, and put where they stay: what is joined at the end is there twice.
-    num_images = sum(count_classes(files))
-    if num_images == 0:
+    # Known first, and put where they stay: what is joined at the end is there twice.
+    if num_images is None:
+        num_images = sum(count_classes(files))
+    if not files or num_images == 0:
         raise ValueError(
             f"Expected transformed records under {list(file_patterns)}, got none: "
             "the split is empty."
@@ -242,10 +246,16 @@ def load_split(file_patterns: Sequence[str], image_size_px: int) -> SplitData:
     start = 0
     for chunk in read_chunks(files, image_size_px):
         end = start + len(chunk.labels)
-        images[start:end], labels[start:end] = chunk.images, chunk.labels
-        for column, name in zip(texts, _TEXT_COLUMNS, strict=True):
-            column += getattr(chunk, name)
+        if end <= num_images:
+            images[start:end], labels[start:end] = chunk.images, chunk.labels
+            for column, name in zip(texts, _TEXT_COLUMNS, strict=True):
+                column += getattr(chunk, name)
         start = end
+    if start != num_images:
+        raise ValueError(
+            f"Expected {num_images} transformed records under {list(file_patterns)}, got {start}: "
+            "the statistics are of other records; run StatisticsGen and Transform on the same ones."
+        )
     return SplitData(images, labels, *texts)
 
 

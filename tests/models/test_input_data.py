@@ -47,6 +47,12 @@ def test_a_split_without_records_is_refused(tmp_path):
         load_split([str(tmp_path / "*.gz")], SIZE)
 
 
+@pytest.mark.parametrize("number", [39, 41])
+def test_another_number_of_records_than_was_counted_is_refused(tiny_set, number):
+    with pytest.raises(ValueError, match=f"Expected {number} transformed records .*, got 40: "):
+        load_split([tiny_set.transformed_pattern], SIZE, number)
+
+
 def test_every_epoch_shows_every_image_once_in_another_order(tiny_set):
     data = load_split([tiny_set.transformed_pattern], SIZE)
     batches = training_batches(data, 7, seed=1, candidate=candidate())
