@@ -43,6 +43,8 @@ def compile_for_training(
             keras.metrics.AUC(name="auc"),
         ],
     )
+    # Else Keras does so in the first step, which TensorFlow then traces twice: half of a short fit.
+    network.optimizer.build(network.trainable_variables)
 
 
 def _create_optimizer(

@@ -24,6 +24,7 @@ from models.input_data import (
     Shard,
     Split,
     SplitData,
+    endless,
     evaluation_batches,
     feature_batches,
     training_batches,
@@ -238,9 +239,15 @@ def fit_network(
     )
     if spans_processes(network.distribute_strategy):
         prepare_for_processes(network)
+        num_steps = num_judging_steps = None
+    else:
+        training, num_steps = endless(training)
+        judging, num_judging_steps = endless(judging)
     fitted = network.fit(
         training,
+        steps_per_epoch=num_steps,
         validation_data=judging,
+        validation_steps=num_judging_steps,
         epochs=epochs or settings.epochs,
         callbacks=training_callbacks(settings, stage, epochs or settings.epochs, log_dir),
         shuffle=False,  # the dataset does that

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from contract.errors import InputError
+from models.architectures.fused_normalisation import FusedBatchNormalization
 from models.architectures.torch_weights import read_torch_weights
 
 NUM_CLASSES = 1000  # of ImageNet, in the order of its synsets
@@ -178,5 +179,5 @@ def _convolve(inputs: Any, name: str, filters: int, kernel_px: int, stride: int)
 
 
 def _normalise(inputs: Any, name: str, *, is_activated: bool) -> Any:
-    maps = keras.layers.BatchNormalization(epsilon=_NORM_EPSILON, name=name)(inputs)
+    maps = FusedBatchNormalization(epsilon=_NORM_EPSILON, name=name)(inputs)
     return keras.layers.ReLU(max_value=6.0, name=f"{name}_relu6")(maps) if is_activated else maps

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from models.architectures.fused_normalisation import FusedBatchNormalization
+
 # Few maps where they are large: the first stages cost as much as the last ones together.
 _STAGE_FILTERS = (8, 24, 64, 128)
 _DROPOUT = 0.2
@@ -71,4 +73,4 @@ def _normalised_convolution(
         use_bias=False,
         kernel_regularizer=penalty,
     )
-    return keras.layers.BatchNormalization(momentum=_NORM_MOMENTUM)(convolution(inputs))
+    return FusedBatchNormalization(momentum=_NORM_MOMENTUM)(convolution(inputs))

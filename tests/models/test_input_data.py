@@ -10,6 +10,7 @@ from models.input_data import (
     WHOLE,
     Shard,
     class_weights,
+    endless,
     evaluation_batches,
     feature_batches,
     load_split,
@@ -55,8 +56,10 @@ def test_another_number_of_records_than_was_counted_is_refused(tiny_set, number)
 
 def test_every_epoch_shows_every_image_once_in_another_order(tiny_set):
     data = load_split([tiny_set.transformed_pattern], SIZE)
-    batches = training_batches(data, 7, seed=1, candidate=candidate())
-    epochs = [np.concatenate([images.numpy() for images, _, _ in batches]) for _ in range(2)]
+    batches, num_steps = endless(training_batches(data, 7, seed=1, candidate=candidate()))
+    assert num_steps == 6
+    images = [images.numpy() for images, _, _ in batches.take(2 * num_steps)]
+    epochs = [np.concatenate(images[:num_steps]), np.concatenate(images[num_steps:])]
     assert epochs[0].shape == (len(data.labels), SIZE, SIZE, 3)
     assert not np.array_equal(epochs[0], epochs[1])
     expected = sorted((data.images / 255).astype(np.float32).mean((1, 2, 3)))
@@ -70,11 +73,8 @@ def test_augmentation_differs_from_epoch_to_epoch_and_repeats_with_its_seed(tiny
 
     def two_epochs(seed):
         batches = training_batches(data, len(data.labels), seed, candidate(AugmentationSettings()))
-        epochs = []
-        for _ in range(2):
-            ((images, _, _),) = list(batches)
-            epochs.append(np.sort(images.numpy().mean((1, 2, 3))))
-        return epochs
+        epochs, _ = endless(batches)
+        return [np.sort(images.numpy().mean((1, 2, 3))) for images, _, _ in epochs.take(2)]
 
     first, second = two_epochs(seed=3)
     assert np.abs(first - second).max() > 1e-3
