@@ -322,12 +322,13 @@ class BeamSettings(Settings):
     """How Apache Beam runs.
 
     The default is one worker inside this process, named so that the Prism runner, which is
-    downloaded, is never tried. Several local workers were slower on two cores: each process
+    downloaded, is never tried. Beam's older local runner keeps what passes between all stages: its
+    memory grew by 50 kB an image. Several local workers were slower on two cores: each process
     imports TensorFlow again (`make bench ARGS=beam_workers`).
     """
 
     pipeline_args: tuple[str, ...] = (
-        "--runner=BundleBasedDirectRunner",
+        "--runner=apache_beam.runners.portability.fn_api_runner.FnApiRunner",
         # Workers in this process need no copy of the code. Where nothing says so, TFX packs
         # itself into an archive for every Beam node, which takes seconds each time.
         "--sdk_container_image=none",
