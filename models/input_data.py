@@ -18,9 +18,12 @@ from models.augmentation import add_bands, mix_pairs, move, vary_photometry
 from models.network_input import crop_and_resize, to_network_input
 from models.preprocessing import decode_transformed
 
-_FEATURE_SPEC = {
+IMAGE_SPEC = {
     features.TRANSFORMED_IMAGE: tf.io.FixedLenFeature([], tf.string),
     features.TRANSFORMED_LABEL: tf.io.FixedLenFeature([], tf.int64),
+}
+_FEATURE_SPEC = {
+    **IMAGE_SPEC,
     **{name: tf.io.FixedLenFeature([], tf.string) for name in features.TRANSFORMED_TEXTS},
 }
 
@@ -51,8 +54,8 @@ WHOLE = Shard()
 
 
 @dataclasses.dataclass(frozen=True)
-class SplitFacts:
-    """What is known of each image of a split, beside its pixels.
+class Columns:
+    """What Transform's records say of each image of a split, beside its pixels.
 
     Attributes:
         labels: int64 [n], 0 or 1.
@@ -61,7 +64,6 @@ class SplitFacts:
         sharpness_groups: [n] names of `features.SHARPNESS_GROUPS`.
         patient_ids: [n]; a patient can have several images.
         image_ids: [n]; where each image came from, relative to the source.
-        mean_greys: float64 [n], in [0, 255].
     """
 
     labels: np.ndarray
@@ -70,6 +72,20 @@ class SplitFacts:
     sharpness_groups: list[str]
     patient_ids: list[str]
     image_ids: list[str]
+
+
+_COLUMNS = tuple(field.name for field in dataclasses.fields(Columns))
+_TEXT_COLUMNS = _COLUMNS[1:]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitFacts(Columns):
+    """What is known of each image of a split, when its pixels have been looked at.
+
+    Attributes:
+        mean_greys: float64 [n], in [0, 255].
+    """
+
     mean_greys: np.ndarray
 
 
@@ -109,27 +125,15 @@ class Split(Protocol):
         ...
 
 
-@dataclasses.dataclass(frozen=True)
-class SplitData:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitData(Columns):
     """One split, or a part of one, in memory, at a byte a pixel.
 
     Attributes:
         images: uint8 [n, image_size_px, image_size_px, 1].
-        labels: int64 [n], 0 or 1.
-        subtypes: [n] names of `features.SUBTYPES`.
-        size_groups: [n] names of `features.SIZE_GROUPS`.
-        sharpness_groups: [n] names of `features.SHARPNESS_GROUPS`.
-        patient_ids: [n]; a patient can have several images.
-        image_ids: [n]; where each image came from, relative to the source.
     """
 
     images: np.ndarray
-    labels: np.ndarray
-    subtypes: list[str]
-    size_groups: list[str]
-    sharpness_groups: list[str]
-    patient_ids: list[str]
-    image_ids: list[str]
 
     @property
     def class_counts(self) -> tuple[int, int]:
@@ -149,7 +153,8 @@ class SplitData:
         """Yield the records in their order, `CHUNK_IMAGES` at a time; nothing is copied."""
         for start in range(0, len(self.labels), CHUNK_IMAGES):
             part = slice(start, start + CHUNK_IMAGES)
-            yield SplitData(self.images[part], *(getattr(self, name)[part] for name in _COLUMNS))
+            columns = (getattr(self, name)[part] for name in _COLUMNS)
+            yield SplitData(*columns, images=self.images[part])
 
     def sample_chunks(self) -> Iterator[SplitData]:
         """Yield all records: they are in memory anyway."""
@@ -186,9 +191,6 @@ class SplitData:
         return dealt(records, shard, is_repeated=True).batch(batch_size)
 
 
-_COLUMNS = tuple(field.name for field in dataclasses.fields(SplitData) if field.name != "images")
-
-
 def join_facts(parts: Sequence[SplitFacts]) -> SplitFacts:
     """Return the facts of several parts of a split, one after the other."""
     return SplitFacts(
@@ -199,9 +201,6 @@ def join_facts(parts: Sequence[SplitFacts]) -> SplitFacts:
             for name in _TEXT_COLUMNS
         },
     )
-
-
-_TEXT_COLUMNS = _COLUMNS[1:]
 
 
 def mean_greys(images: np.ndarray) -> np.ndarray:
@@ -256,7 +255,7 @@ def load_split(
             f"Expected {num_images} transformed records under {list(file_patterns)}, got {start}: "
             "the statistics are of other records; run StatisticsGen and Transform on the same ones."
         )
-    return SplitData(images, labels, *texts)
+    return SplitData(labels, *texts, images=images)
 
 
 def find_files(file_patterns: Sequence[str]) -> tuple[str, ...]:
@@ -271,7 +270,7 @@ def compression(files: Sequence[str]) -> str:
 
 def count_classes(files: Sequence[str]) -> tuple[int, int]:
     """Count normal images, and those with pneumonia, of transformed records."""
-    label = {features.TRANSFORMED_LABEL: _FEATURE_SPEC[features.TRANSFORMED_LABEL]}
+    label = {features.TRANSFORMED_LABEL: IMAGE_SPEC[features.TRANSFORMED_LABEL]}
     batches = (
         tf.data.TFRecordDataset(list(files), compression_type=compression(files))
         .batch(CHUNK_IMAGES)
@@ -309,11 +308,8 @@ def read_chunks(files: Sequence[str], image_size_px: int) -> Iterator[SplitData]
     )
     for images, labels, *texts in batches:
         # In the order of `TRANSFORMED_TEXTS`. Names of files need not be UTF-8.
-        yield SplitData(
-            images,
-            labels,
-            *([value.decode(errors="replace") for value in column] for column in texts),
-        )
+        columns = ([value.decode(errors="replace") for value in column] for column in texts)
+        yield SplitData(labels, *columns, images=images)
 
 
 def training_batches(

@@ -19,6 +19,7 @@ import tensorflow as tf
 from contract import features
 from contract.settings import CandidateSettings, TrainingSettings
 from models.input_data import (
+    IMAGE_SPEC,
     WHOLE,
     Shard,
     SplitData,
@@ -44,10 +45,6 @@ _PARSED_IMAGES = 64  # at a time
 # Of the training images, where only some are looked at. They are ordered by a hash of their pixels,
 # so that the first ones are a random sample.
 _SAMPLE_CHUNKS = 40
-_IMAGE_SPEC = {
-    features.TRANSFORMED_IMAGE: tf.io.FixedLenFeature([], tf.string),
-    features.TRANSFORMED_LABEL: tf.io.FixedLenFeature([], tf.int64),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +123,7 @@ class StreamedSplit:
         """Return the images one by one, uint8 [s, s, 1] and float32 [1]."""
 
         def parse(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            parsed = tf.io.parse_example(records, _IMAGE_SPEC)
+            parsed = tf.io.parse_example(records, IMAGE_SPEC)
             images = decode_transformed(parsed[features.TRANSFORMED_IMAGE], self.image_size_px)
             if self.candidate is not None:
                 images = crop_and_resize(images, self.candidate)

@@ -43,10 +43,10 @@ def validation():
     images[labels == 1] = 190
     images[:3] = 120  # some that are hard to classify
     return SplitData(
-        images, labels, ["normal"] * NUM_IMAGES, ["under_500_px"] * NUM_IMAGES,
-        ["soft"] * NUM_IMAGES,
+        labels, ["normal"] * NUM_IMAGES, ["under_500_px"] * NUM_IMAGES, ["soft"] * NUM_IMAGES,
         [f"patient-{number // 2}" for number in range(NUM_IMAGES)],
         [f"image-{number}.png" for number in range(NUM_IMAGES)],
+        images=images,
     )  # fmt: skip
 
 
@@ -121,8 +121,8 @@ def test_the_setting_says_what_allows_for_the_next_hospital(shift, recall_of_dar
     images[:40] = 40
     names = [f"{index}.png" for index in range(number)]
     split = SplitData(
-        images, labels, ["normal"] * number, ["under_500_px"] * number, ["soft"] * number,
-        names, names,
+        labels, ["normal"] * number, ["under_500_px"] * number, ["soft"] * number,
+        names, names, images=images,
     )  # fmt: skip
     predictions = Predictions(scores, {"blur": scores})
     settings = OperatingPointSettings(target_sensitivity=0.85, shift=shift)

@@ -59,7 +59,7 @@ def whole(image: bytes) -> bytes:
 
 def split_of(images: list[bytes], labels: list[int]) -> SplitData:
     words = ["unused"] * len(labels)
-    return SplitData(transform(images), np.array(labels), *[words] * 5)
+    return SplitData(np.array(labels), *[words] * 5, images=transform(images))
 
 
 def train(images: list[bytes], labels: list[int]) -> Predictor:

@@ -35,7 +35,7 @@ def load_raw_split(
     records = records[: max(1, round(fraction * len(records)))]
     decode = tf.function(lambda encoded: decode_and_resize(encoded, settings))
     return SplitData(
-        np.stack([decode(tf.constant(each.data(features.IMAGE_BYTES))) for each in records]),
         np.array([each.number(features.LABEL) for each in records], np.int64),
         *([each.text(name) for each in records] for name in features.TRANSFORMED_TEXTS),
+        images=np.stack([decode(tf.constant(each.data(features.IMAGE_BYTES))) for each in records]),
     )

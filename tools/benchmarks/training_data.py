@@ -47,7 +47,7 @@ def take(data: SplitData, chosen: np.ndarray) -> SplitData:
         for field in dataclasses.fields(SplitData)
         if field.name not in ("images", "labels")
     }
-    return SplitData(data.images[indices], data.labels[indices], **texts)
+    return SplitData(images=data.images[indices], labels=data.labels[indices], **texts)
 
 
 def as_floats(data: SplitData) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from tools.benchmarks.training_data import as_floats, hold_out, take
 def split_of(labels: list[int], images: np.ndarray | None = None) -> SplitData:
     pixels = np.arange(len(labels), dtype=np.uint8) if images is None else images
     names = [str(index) for index in range(len(labels))]
-    return SplitData(pixels.reshape(-1, 1, 1, 1), np.array(labels), *[names] * 5)
+    return SplitData(np.array(labels), *[names] * 5, images=pixels.reshape(-1, 1, 1, 1))
 
 
 def test_floats_are_scaled_and_have_three_channels() -> None:
