@@ -53,7 +53,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_settings_options(
         parser,
         default=None,
-        default_told="`default`, without --data `synthetic`",
+        default_text="`default`, without --data `synthetic`",
         set_help="e.g. --set seed=1 tuner.max_trials=4",
     )
     parser.add_argument(

@@ -71,7 +71,7 @@ def decide(
         constants.BLESSED_VALUE if report.blessed else constants.NOT_BLESSED_VALUE,
     )
     _pass_on(evaluator_blessing, blessing)
-    _tell(report)
+    _log(report)
     return report
 
 
@@ -84,7 +84,7 @@ def _pass_on(source: Artifact, target: Artifact) -> None:
             target.set_int_custom_property(name, source.get_int_custom_property(name))
 
 
-def _tell(report: GateReport) -> None:
+def _log(report: GateReport) -> None:
     _LOGGER.info("The gate %s the model", "blesses" if report.blessed else "refuses")
     for check in report.checks:
         level = logging.WARNING if check.verdict in (FAILED, TOO_SMALL) else logging.INFO

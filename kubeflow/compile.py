@@ -63,7 +63,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_settings_options(
         parser,
         default="default",
-        default_told="default",
+        default_text="default",
         set_help="e.g. --set kubeflow.gpu.count=2",
     )
     add_external_option(

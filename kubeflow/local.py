@@ -60,7 +60,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_settings_options(
         parser,
         default="synthetic",
-        default_told="synthetic",
+        default_text="synthetic",
         set_help="as for kubeflow/compile.py",
     )
     parser.add_argument(

@@ -85,7 +85,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_settings_options(
         parser,
         default=None,
-        default_told="the built-in settings",
+        default_text="the built-in settings",
         set_help="e.g. --set data.num_shards=8",
     )
     parser.add_argument(

@@ -80,12 +80,12 @@ class NodeEventHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Call the listener, if the record is one of the known ones."""
         try:
-            self._tell(record)
+            self._pass_on(record)
         except Exception:
             # logging's convention: what cannot be shown must not end a run.
             self.handleError(record)
 
-    def _tell(self, record: logging.LogRecord) -> None:
+    def _pass_on(self, record: logging.LogRecord) -> None:
         progress = getattr(record, "progress", None)
         if isinstance(progress, Progress):
             self._listener.work_progressed(progress)

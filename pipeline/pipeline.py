@@ -58,6 +58,9 @@ from models.ensemble import ENSEMBLE
 from models.schema import SCHEMA_FILE
 from serving.push_folder import push_fingerprint
 
+# What a Trainer runs; a candidate that is trained apart from a run has the same version.
+TRAINER_MODULES = ("models.train", "components.training")
+
 # Outputs `model` and `model_run` of a Trainer, or of a node that replaces one.
 Candidate = Mapping[str, BaseChannel]
 
@@ -235,7 +238,7 @@ def create_candidates(settings: PipelineSettings, places: Places, data: Data) ->
     trained: dict[str, Candidate] = {}
     searches: dict[str, BaseChannel] = {}
     search_version = code_version("models.tune", "components.training")
-    training_version = code_version("models.train", "components.training")
+    training_version = code_version(*TRAINER_MODULES)
     for name, candidate in settings.candidates.items():
         run = candidate_run(settings, name, training_version, places.trials_dir)
         shared = {

@@ -13,14 +13,14 @@ from contract.settings import NAME_PATTERN
 
 
 def add_settings_options(
-    parser: argparse.ArgumentParser, *, default: str | None, default_told: str, set_help: str
+    parser: argparse.ArgumentParser, *, default: str | None, default_text: str, set_help: str
 ) -> None:
     """Add `--config` and `--set`, which `pipeline.load_config.load_settings` takes.
 
     Args:
         parser: Gets `config`, a text, a list of them or None, and `overrides`, a list of texts.
         default: The configuration without `--config`.
-        default_told: The same in words, for `--help`.
+        default_text: The same in words, for `--help`.
         set_help: What `--help` says of `--set` behind "settings by dotted name, ".
     """
     parser.add_argument(
@@ -29,7 +29,7 @@ def add_settings_options(
         action=_InOrder,
         default=default,
         help="a file, or the name of one under configs/; may be repeated, each changes those "
-        f"before it (default: {default_told})",
+        f"before it (default: {default_text})",
     )
     parser.add_argument(
         "--set",

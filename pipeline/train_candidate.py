@@ -48,7 +48,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_settings_options(
         parser,
         default="default",
-        default_told="default",
+        default_text="default",
         set_help="e.g. --set candidates.efficientnet_lite0.training.cache=disk",
     )
     return parser.parse_args(arguments)
@@ -80,10 +80,9 @@ def train(options: argparse.Namespace) -> int:
     from tfx.utils import path_utils
 
     from models.train import run_fn
-    from pipeline.pipeline import candidate_run
+    from pipeline.pipeline import TRAINER_MODULES, candidate_run
 
-    version = code_version("models.train", "components.training")
-    run = candidate_run(settings, options.candidate, version)
+    run = candidate_run(settings, options.candidate, code_version(*TRAINER_MODULES))
     run_fn(
         FnArgs(
             train_files=[str(transformed[features.TRAIN] / "*")],

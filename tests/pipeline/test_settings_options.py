@@ -78,7 +78,7 @@ def test_bounds_are_asked_of_sets_that_are_there():
 @pytest.mark.parametrize("default", [None, "quick"])
 def test_configurations_are_kept_in_their_order_and_replace_the_default(default):
     parser = argparse.ArgumentParser()
-    add_settings_options(parser, default=default, default_told="quick", set_help="")
+    add_settings_options(parser, default=default, default_text="quick", set_help="")
     assert parser.parse_args([]).config == default
     arguments = ["--config", "study", "--set", "seed=1", "--config", "flink"]
     assert parser.parse_args(arguments).config == ["study", "flink"]

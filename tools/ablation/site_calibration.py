@@ -364,7 +364,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add_settings_options(
         parser,
         default=None,
-        default_told="the built-in settings",
+        default_text="the built-in settings",
         set_help="e.g. --set site_calibration.num_resamples=1000",
     )
     options = parser.parse_args(arguments)
