@@ -323,7 +323,7 @@ class BeamSettings(Settings):
 
     The default is one worker inside this process, named so that the Prism runner, which is
     downloaded, is never tried. Beam's older local runner keeps what passes between all stages: its
-    memory grew by 50 kB an image. Several local workers were slower on two cores: each process
+    memory grew by 45 kB an image. Several local workers were slower on two cores: each process
     imports TensorFlow again (`make bench ARGS=beam_workers`).
     """
 
