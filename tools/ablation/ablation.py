@@ -18,7 +18,7 @@ from models.distribution import create_strategy
 from models.judgement import predict_validation
 from models.predictor import Predictor
 from models.training import train_network
-from tools.ablation.ablation_table import ablation_table, read_results
+from tools.ablation.ablation_table import ablation_tables, read_results
 from tools.ablation.raw_records import load_raw_split
 from tools.ablation.results import combine, predictions_file, result_file, write_result
 from tools.ablation.variants import VARIANTS
@@ -45,7 +45,7 @@ def run_ablation(options: argparse.Namespace, console: Console) -> None:
     validation = load_raw_split(records_dir, features.VALIDATION, settings.transform)
     for seed in options.seeds:
         combine(options.output, seed, validation)
-    table = ablation_table(read_results(options.output))
+    table = ablation_tables(read_results(options.output))
     (options.output / "ablation.md").write_text(table, encoding="utf-8")
     console.print(table, soft_wrap=True, markup=False)
 

@@ -1,4 +1,4 @@
-"""The ablation's results as one Markdown table: means over seeds, and paired differences."""
+"""The ablation's results as Markdown tables: means over seeds, and paired differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student_t
 
-from tools.ablation.variants import REFERENCE, VARIANTS
+from tools.ablation.variants import REFERENCES, VARIANTS
 
 Result = Mapping[str, float]
 Results = dict[str, dict[int, Result]]  # by variant and seed
@@ -24,7 +24,8 @@ _COLUMNS = {  # a result's key, and its heading
     "stressed_specificity": "stressed specificity",
     "stressed_recall": "stressed recall",
 }
-_COMPARED = "mean_specificity"  # what the Selector ranks candidates by
+# Means of plain and stressed validation; the Selector ranks candidates by the second.
+_COMPARED = {"mean_auc": ("mean AUC", 4), "mean_specificity": ("mean specificity", 3)}
 _CONFIDENCE = 0.95
 
 
@@ -49,22 +50,36 @@ def in_order(records: Iterable[Any]) -> Results:
     return {name: dict(sorted(by_seed.items())) for name, by_seed in results.items() if by_seed}
 
 
-def ablation_table(results: Results) -> str:
-    """Return the table, one row a variant.
+def ablation_tables(results: Results) -> str:
+    """Return a table for each reference that has results, one row a variant.
 
-    The last column is the difference of the specificity, plain and stressed in the mean, from
-    the reference of the same seed, with its 95% interval over the seeds (Student's t, paired).
+    The last columns are differences from the reference of the same seed, with their 95% intervals
+    over the seeds (Student's t, paired).
 
     Args:
         results: By variant and seed.
     """
-    headings = ["variant", "seeds", *_COLUMNS.values(), f"mean specificity against {REFERENCE}"]
+    tables = []
+    for reference in REFERENCES:
+        rows = {name: of for name, of in results.items() if VARIANTS[name].reference == reference}
+        if rows:
+            tables.append(_table(rows, reference))
+    return "\n".join(tables)
+
+
+def _table(results: Results, reference: str) -> str:
+    compared = [f"difference of {name}" for name, _ in _COMPARED.values()]
+    headings = ["variant", "seeds", *_COLUMNS.values(), *compared]
     lines = [_line(headings), _line(["---"] * len(headings))]
     for name, by_seed in results.items():
         figures = [_mean([result[key] for result in by_seed.values()]) for key in _COLUMNS]
-        lines.append(
-            _line([name, str(len(by_seed)), *figures, _difference(by_seed, results, name)])
-        )
+        differences = [
+            _difference(by_seed, results.get(reference, {}), key, digits)
+            if name != reference
+            else "-"
+            for key, (_, digits) in _COMPARED.items()
+        ]
+        lines.append(_line([name, str(len(by_seed)), *figures, *differences]))
     return "\n".join(lines) + "\n"
 
 
@@ -88,15 +103,16 @@ def paired_interval(differences: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - reach, mean + reach
 
 
-def _difference(by_seed: Mapping[int, Result], results: Results, name: str) -> str:
-    reference = results.get(REFERENCE, {})
+def _difference(
+    by_seed: Mapping[int, Result], reference: Mapping[int, Result], key: str, digits: int
+) -> str:
     shared = sorted(set(by_seed) & set(reference))
-    if name == REFERENCE or len(shared) < 2:
+    if len(shared) < 2:
         return "-"
     mean, low, high = paired_interval(
-        [by_seed[seed][_COMPARED] - reference[seed][_COMPARED] for seed in shared]
+        [by_seed[seed][key] - reference[seed][key] for seed in shared]
     )
-    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def _mean(values: Sequence[float]) -> str:

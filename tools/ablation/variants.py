@@ -20,6 +20,7 @@ DEFAULTS = "CLAHE and black bands: the defaults"
 # What the variants with ImageNet weights differ from in one thing.
 FINE_TUNED = "EfficientNet-Lite0 as a whole, plain pixels"
 FINE_TUNED_CLAHE = "EfficientNet-Lite0 as a whole, CLAHE"
+REFERENCES = (REFERENCE, FINE_TUNED)
 
 _DEFAULT_TRANSFORM = TransformSettings()
 
@@ -41,6 +42,11 @@ class Variant:
     transform: TransformSettings = _DEFAULT_TRANSFORM
     trained_as: str = ""
     members: tuple[str, ...] = ()
+
+    @property
+    def reference(self) -> str:
+        """The variant that it is compared with."""
+        return FINE_TUNED if self.group == "pretrained" else REFERENCE
 
     @property
     def is_trained(self) -> bool:
