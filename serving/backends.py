@@ -8,7 +8,7 @@ from typing import Literal
 
 from contract.errors import InputError
 from contract.plain_path import plain_path
-from serving.settings import ServerSettings
+from contract.server_settings import ServerSettings
 
 Backend = Literal["binary", "docker", "embedded"]
 BACKENDS: tuple[Backend, ...] = ("binary", "docker", "embedded")

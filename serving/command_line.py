@@ -16,6 +16,13 @@ from pathlib import Path
 
 from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
+from contract.server_settings import (
+    BatchSettings,
+    Limits,
+    ServerSettings,
+    add_options,
+    option_values,
+)
 from serving.backends import (
     BACKENDS,
     binary_command,
@@ -25,13 +32,6 @@ from serving.backends import (
 )
 from serving.example_requests import example_commands, server_url
 from serving.push_folder import is_complete
-from serving.settings import (
-    BatchSettings,
-    Limits,
-    ServerSettings,
-    add_options,
-    option_values,
-)
 from serving.token_file import TOKEN_VARIABLE, read_token
 
 

@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from serving.settings import ServerSettings
+from contract.server_settings import ServerSettings
 from serving.token_file import TOKEN_VARIABLE
 
 _IMAGE = "xray.jpeg"

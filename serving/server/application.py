@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from contract.server_settings import ServerSettings
 from serving.server.authorization import check_token
 from serving.server.endpoint import RestEndpoint, error_response
 from serving.server.metrics import CONTENT_TYPE, Metrics
 from serving.server.queue import RunQueue
 from serving.server.rest.errors import ServingError, not_found
 from serving.server.versions import VersionPool
-from serving.settings import ServerSettings
 
 _GZIP_FROM_BYTES = 1024
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from contract.server_settings import ServerSettings
 from serving.server.authorization import check_token
 from serving.server.body import announced_bytes, drain, read_body
 from serving.server.images import check_images
@@ -26,7 +27,6 @@ from serving.server.rest.paths import Target, read_target
 from serving.server.rest.tensors import Signature
 from serving.server.status import write_metadata, write_status
 from serving.server.versions import VersionPool
-from serving.settings import ServerSettings
 
 if TYPE_CHECKING:  # it brings TensorFlow
     from serving.server.saved_model import SavedModel

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from contract.server_settings import BatchSettings, Limits
 from serving.bisection import answer_each
 from serving.server.metrics import Metrics
 from serving.server.rest.errors import InvalidArgumentError, ServingError, exhausted
 from serving.server.rest.tensors import Arrays, Signature
-from serving.settings import BatchSettings, Limits
 
 if TYPE_CHECKING:  # it brings TensorFlow
     from serving.server.saved_model import SavedModel

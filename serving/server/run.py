@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from contract.errors import InputError
+from contract.server_settings import ServerSettings
 from serving.example_requests import server_url
 from serving.server.application import create_application
 from serving.server.connection import MAX_HEAD_BYTES, bounded_connection
 from serving.server.quiet_import import import_lines_dropped
 from serving.server.versions import VersionPool
-from serving.settings import ServerSettings
 
 if TYPE_CHECKING:
     from serving.server.saved_model import SavedModel

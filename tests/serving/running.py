@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from contract.server_settings import ServerSettings
 from serving.server.run import create_server, follow, listen
 from serving.server.saved_model import load_and_warm_up
 from serving.server.versions import VersionPool
-from serving.settings import ServerSettings
 
 _STARTS_WITHIN_S = 30
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from contract.errors import InputError
+from contract.server_settings import Limits, ServerSettings
 from serving.backends import binary_command, choose_backend, docker_command
-from serving.settings import Limits, ServerSettings
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ import httpx
 import pytest
 
 from contract.command_line import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INTERRUPTED
+from contract.server_settings import BatchSettings, Limits, ServerSettings
 from serving.command_line import (
     main,
     parse_arguments,
     read_settings,
 )
-from serving.settings import BatchSettings, Limits, ServerSettings
 from tests.serving.contract.images import b64, draw_image
 
 pytestmark = pytest.mark.slow

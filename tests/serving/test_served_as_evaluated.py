@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from contract import features
+from contract.server_settings import ServerSettings
 from ingestion.records import SourceImage
 from ingestion.shards import ShardPlan, write_shard
 from report.served_predictions import predict_records
 from serving.client import Client, RetryPolicy
 from serving.client.images import MAX_IMAGE_PIXELS
-from serving.settings import ServerSettings
 from tests.serving.client.pictures import encode_dicom
 from tests.serving.running import serve
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from contract import features
+from contract.server_settings import ServerSettings
 from serving.client import Client, Failure, Prediction, RetryPolicy
-from serving.settings import ServerSettings
 from tests.serving.client.pictures import encode, encode_dicom
 from tests.serving.running import serve
 

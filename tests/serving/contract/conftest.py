@@ -47,7 +47,7 @@ def base_url(
         yield url.rstrip("/")
         return
     # Imported here: against another server, none of it is needed.
-    from serving.settings import ServerSettings
+    from contract.server_settings import ServerSettings
     from tests.serving.running import serve
 
     folder = tmp_path_factory.mktemp("contract") / MODEL

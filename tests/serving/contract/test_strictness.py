@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.settings import Limits, ServerSettings
+from contract.server_settings import Limits, ServerSettings
 from tests.serving.contract.conftest import error_of
 from tests.serving.contract.images import b64, draw_image
 

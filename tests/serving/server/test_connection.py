@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from contract.server_settings import Limits, ServerSettings
 from serving.server.connection import MAX_HEAD_BYTES
-from serving.settings import Limits, ServerSettings
 from tests.serving.running import serve
 
 TIMEOUT_S = 0.4

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from contract import features
+from contract.server_settings import ServerSettings
 from contract.settings import CandidateSettings
 from ingestion.tfrecord_file import encode_example
 from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor
 from models.provenance import Provenance
-from serving.settings import ServerSettings
 from tests.serving.contract.images import b64, draw_image
 from tests.serving.contract.model import SIZE_PX, write_transform
 from tests.serving.running import serve

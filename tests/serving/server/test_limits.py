@@ -8,9 +8,9 @@ import httpx
 import numpy as np
 import pytest
 
+from contract.server_settings import Limits, ServerSettings
 from serving.client import Client, RetryPolicy
 from serving.server.saved_model import load_and_warm_up
-from serving.settings import Limits, ServerSettings
 from tests.serving.contract.images import b64, draw_image
 from tests.serving.running import serve
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from serving.settings import BatchSettings, Limits, ServerSettings
+from contract.server_settings import BatchSettings, Limits, ServerSettings
 from tests.serving.contract.images import b64, draw_image
 from tests.serving.running import serve
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from serving.settings import Limits, ServerSettings
+from contract.server_settings import Limits, ServerSettings
 from tests.serving.contract.images import b64
 from tests.serving.running import serve
 from tests.serving.server.malformed import IMAGES, KINDS, PREDICT, draw_bytes, draw_requests

@@ -4,11 +4,11 @@ import threading
 import numpy as np
 import pytest
 
+from contract.server_settings import BatchSettings, Limits
 from serving.server.metrics import Metrics
 from serving.server.queue import RunQueue
 from serving.server.rest.errors import ServingError, invalid_argument
 from serving.server.rest.tensors import Signature, TensorSpec
-from serving.settings import BatchSettings, Limits
 
 ROWS = Signature("rows", "predict", {"x": TensorSpec("float", (-1,))}, {})
 WHOLE = Signature("whole", "predict", {"x": TensorSpec("float", ())}, {})
