@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.settings import CandidateSettings
 from tools.benchmarks.images import Sizes
 from tools.benchmarks.training import measure
 
@@ -12,6 +13,7 @@ from tools.benchmarks.training import measure
 def test_figures_come_out_and_are_positive(
     drawn_images: str, tmp_path: Path, tiny_sizes: Sizes
 ) -> None:
-    figures = measure(drawn_images, tmp_path, tiny_sizes, lambda _: None)
+    small = CandidateSettings(architecture="cnn_baseline")
+    figures = measure(drawn_images, tmp_path, tiny_sizes, lambda _: None, small)
     assert 0 < figures.num_images <= tiny_sizes.num_training_images + 1
     assert figures.ratio().median > 0
