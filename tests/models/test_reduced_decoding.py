@@ -32,8 +32,10 @@ from models.training import train_network
 pytestmark = pytest.mark.slow
 
 SETTINGS = TransformSettings(image_size_px=64)
-CANDIDATE = CandidateSettings(normalisation="none", training=TrainingSettings(epochs=6))
+CANDIDATE = CandidateSettings(normalisation="none", training=TrainingSettings(epochs=8))
 NUM_TRAINING, NUM_VALIDATION, NUM_ENLARGED = 600, 100, 8
+# A network of fewer real X-rays is unsure of adults, and answers to little: docs/adr/0008.
+NUM_REAL = 1700
 SIDES_PX = (769, 1024, 2000, 2003)
 BOUND = 0.01
 
@@ -111,8 +113,8 @@ def test_real_xrays_are_judged_alike(shared_data):
         names = sorted(name for name in archive.namelist() if name.endswith(".jpeg"))
         normal = [name for name in names if "/NORMAL/" in name]
         pneumonia = [name for name in names if "/PNEUMONIA/" in name]
-        half = (NUM_TRAINING + NUM_VALIDATION) // 2
-        pairs = zip(normal[:half], pneumonia[::10][:half], strict=True)
+        half = (NUM_REAL + NUM_VALIDATION) // 2
+        pairs = zip(normal[:half], pneumonia[::4][:half], strict=True)
         chosen = [name for pair in pairs for name in pair]
         images = [archive.read(name) for name in chosen]
     labels = [int("/PNEUMONIA/" in name) for name in chosen]
