@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models.input_data import WHOLE, Shard
+from models.input_data import WHOLE, Shard, endless
 
 # NVIDIA's tensor cores, which make half precision faster, came with compute capability 7.0.
 _TENSOR_CORES_SINCE = (7, 0)
@@ -85,8 +85,8 @@ def distribute(
     create: Callable[[int, Shard], tf.data.Dataset],
     batch_size: int,
     num_replicas: int,
-) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """Return what this process takes of a data set.
+) -> tuple[tf.data.Dataset | tf.distribute.DistributedDataset, int]:
+    """Return what this process takes of a data set, epoch after epoch, and the steps of an epoch.
 
     Args:
         strategy: Devices that share a step.
@@ -96,15 +96,20 @@ def distribute(
     """
     if not spans_processes(strategy):
         step_records = batch_size * num_replicas
-        return create(step_records, Shard(step_records=step_records) if num_replicas > 1 else WHOLE)
+        shard = Shard(step_records=step_records) if num_replicas > 1 else WHOLE
+        return endless(create(step_records, shard))
     # Dealt here, before images are augmented: TensorFlow's own way would have each process prepare
     # the images of all.
     step_records = batch_size * strategy.num_replicas_in_sync
-    return strategy.distribute_datasets_from_function(
-        lambda context: create(
-            batch_size, Shard(context.num_input_pipelines, context.input_pipeline_id, step_records)
-        )
-    )
+    numbers: list[int] = []
+
+    def create_endless(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        shard = Shard(context.num_input_pipelines, context.input_pipeline_id, step_records)
+        batches, num_steps = endless(create(batch_size, shard))
+        numbers.append(num_steps)
+        return batches
+
+    return strategy.distribute_datasets_from_function(create_endless), numbers[0]
 
 
 def prepare_for_processes(network: keras.Model) -> None:

@@ -24,7 +24,6 @@ from models.input_data import (
     Shard,
     Split,
     SplitData,
-    endless,
     evaluation_batches,
     feature_batches,
     training_batches,
@@ -233,16 +232,12 @@ def fit_network(
     def create_judging(batch_size: int, shard: Shard) -> tf.data.Dataset:
         return evaluation_batches(validation, batch_size, run.candidate.normalisation, shard)
 
-    training, judging = (
+    (training, num_steps), (judging, num_judging_steps) = (
         distribute(network.distribute_strategy, create, settings.batch_size, num_replicas)
         for create in (create_training, create_judging)
     )
     if spans_processes(network.distribute_strategy):
         prepare_for_processes(network)
-        num_steps = num_judging_steps = None
-    else:
-        training, num_steps = endless(training)
-        judging, num_judging_steps = endless(judging)
     fitted = network.fit(
         training,
         steps_per_epoch=num_steps,
