@@ -32,7 +32,7 @@ data: {num_shards: 1, validation_fraction: 0.3}
 transform: {image_size_px: 32}
 tuner: {max_trials: 1, epochs_per_trial: 1}
 candidates:
-  compact_resnet: {tune: false, training: {epochs: 6}}
+  compact_resnet: {tune: false, training: {epochs: 14}}
   cnn_baseline: {architecture: cnn_baseline, training: {epochs: 1}}
   ann_small: {architecture: ann_small, tune: false, training: {epochs: 1}}
 ensemble: {num_members: 2}
