@@ -10,7 +10,7 @@ import keras
 
 from contract.settings import CandidateSettings
 from evaluation.training_report import FAMILIAR_FILE, NETWORK_FILE, REPORT_FILE, TrainingReport
-from models.architectures.fused_normalisation import FusedBatchNormalization
+from models.architectures import fused_normalisation  # noqa: F401 - Keras finds it by name
 from models.familiarity import FamiliarImages
 from models.predictor import EnsemblePredictor, Predictor
 
@@ -52,11 +52,7 @@ def load_candidate(model_run: Path) -> TrainedCandidate:
             f"Expected a trained candidate in {model_run}, got the ensemble {report.name!r}: load "
             "its members."
         )
-    network = keras.models.load_model(
-        model_run / NETWORK_FILE,
-        compile=False,
-        custom_objects={FusedBatchNormalization.__name__: FusedBatchNormalization},
-    )
+    network = keras.models.load_model(model_run / NETWORK_FILE, compile=False)
     return TrainedCandidate(model_run, report, report.candidate, network)
 
 

@@ -116,7 +116,7 @@ def measure_epochs(
     work_dir: Path,
     num_rounds: int,
     show: Show,
-    num_epochs: int = 1,
+    num_epochs: int,
 ) -> TrainingTimes:
     """Measure the last epoch of `models.training.fit_network`, its validation included.
 
