@@ -71,9 +71,7 @@ def test_a_head_without_end_is_cut_off_and_holds_up_nobody(tmp_path, start, line
                 connection.sendall(line)
                 sent += len(line)
         assert sent < 10 * MIB  # what the sockets of both sides hold
-        started_s = time.monotonic()
-        assert http.get("/healthz").status_code == 503
-        assert time.monotonic() - started_s < 2.0
+        assert http.get("/healthz").status_code == 503  # or httpx's time is up
 
 
 def test_a_long_head_is_told_and_a_shorter_one_is_answered(served):
