@@ -216,7 +216,7 @@ def _write_images(images_dir: Path, settings: SyntheticSettings) -> None:
     write = functools.partial(_write_image, images_dir, settings)
     num_processes = min(len(os.sched_getaffinity(0)), len(images) // _IMAGES_PER_PROCESS)
     with contextlib.ExitStack() as cleanup:
-        if num_processes < 1:
+        if num_processes < 2:
             written: Iterator[None] = map(write, images)
         else:
             # Processes: NumPy holds Python's lock too often here for threads to be faster. New

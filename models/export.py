@@ -28,6 +28,11 @@ from models.warmup import write_warm_up
 # Transformed images to probabilities, and how unusual the images are, where that is measured.
 Answer = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor | None]]
 
+# Inputs of signatures, by which clients name them. None of the graphs here has a branch or a loop
+# of Python's to rewrite: AutoGraph would take seconds to find that out.
+_IMAGES = [tf.TensorSpec([None], tf.string, name=features.IMAGE_BYTES)]
+_EXAMPLES = [tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)]
+
 
 @dataclasses.dataclass(frozen=True)
 class OperatingRule:
@@ -91,7 +96,9 @@ class ServedModel(tf.Module):
         else:
             self._answer = lambda pixels: predictor.answer(pixels)
         self._weights = predictor.raw_variables()
-        self._transform = transform_output.transform_features_layer()
+        # A method, for the same reason: the layer is a Keras model, and saved as one, which takes
+        # seconds. Were a table or a vocabulary in it, saving would fail, as nothing tracks it.
+        self._transform = transform_output.transform_features_layer().call
         self._image_size_px = image_size_px
         # Variables, not constants: readable from the saved model by their names, and what another
         # site sets anew.
@@ -149,12 +156,12 @@ class ServedModel(tf.Module):
         pixels = decode_transformed(transformed[features.TRANSFORMED_IMAGE], self._image_size_px)
         return check_pixels(pixels)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.IMAGE_BYTES)])
+    @tf.function(input_signature=_IMAGES, autograph=False)
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answer a client: see `score`."""
         return self.score(image_bytes)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
+    @tf.function(input_signature=_EXAMPLES, autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answer the Evaluator: `score` of the images in raw records.
 
@@ -169,7 +176,7 @@ class ServedModel(tf.Module):
         called = tf.cast(scored[features.PREDICTED_LABEL] == features.PNEUMONIA, tf.float32)
         return {**scored, features.CALLED_PNEUMONIA: called}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
+    @tf.function(input_signature=_EXAMPLES, autograph=False)
     def cases(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return, for TFMA's slices, whether each raw record is decided or referred.
 
@@ -184,7 +191,7 @@ class ServedModel(tf.Module):
         case = tf.where(is_referred, features.REFERRED, features.DECIDED)
         return {features.CASE: case[:, tf.newaxis]}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name=features.EXAMPLES_INPUT)])
+    @tf.function(input_signature=_EXAMPLES, autograph=False)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Show what the network sees of the images in raw records, before normalisation.
 
@@ -225,7 +232,8 @@ def information_function(provenance: Provenance) -> tf.types.experimental.Polymo
     facts = provenance.facts()
 
     @tf.function(
-        input_signature=[tf.TensorSpec([None], tf.string, name=features.INFORMATION_INPUT)]
+        input_signature=[tf.TensorSpec([None], tf.string, name=features.INFORMATION_INPUT)],
+        autograph=False,
     )
     def model_information(rows: tf.Tensor) -> dict[str, tf.Tensor]:
         return {name: tf.fill(tf.shape(rows), text) for name, text in facts.items()}

@@ -27,8 +27,11 @@ _FEATURE_SPEC = {
     **{name: tf.io.FixedLenFeature([], tf.string) for name in features.TRANSFORMED_TEXTS},
 }
 
-
 CHUNK_IMAGES = 256  # that are read, judged or hashed at a time
+
+# For functions that a dataset maps. None has a branch or a loop of Python's over tensors, and
+# AutoGraph takes seconds to find that out of each.
+as_written = tf.autograph.experimental.do_not_convert
 
 
 class Shard(NamedTuple):
@@ -179,7 +182,9 @@ class SplitData(Columns):
             dealt(_epoch_order(self.labels, training, seed), shard)
             .batch(batch_size)
             .map(
-                lambda indices: (tf.gather(images, indices), tf.gather(labels, indices)),
+                as_written(
+                    lambda indices: (tf.gather(images, indices), tf.gather(labels, indices))
+                ),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
         )
@@ -274,11 +279,11 @@ def count_classes(files: Sequence[str]) -> tuple[int, int]:
     batches = (
         tf.data.TFRecordDataset(list(files), compression_type=compression(files))
         .batch(CHUNK_IMAGES)
-        .map(lambda records: tf.io.parse_example(records, label)[features.TRANSFORMED_LABEL])
+        .map(as_written(lambda records: tf.io.parse_example(records, label)))
     )
     counts = np.zeros(2, np.int64)
-    for labels in batches.as_numpy_iterator():
-        counts += np.bincount(labels, minlength=2)
+    for parsed in batches.as_numpy_iterator():
+        counts += np.bincount(parsed[features.TRANSFORMED_LABEL], minlength=2)
     return int(counts[0]), int(counts[1])
 
 
@@ -290,6 +295,7 @@ def read_chunks(files: Sequence[str], image_size_px: int) -> Iterator[SplitData]
         image_size_px: The side that Transform was set to.
     """
 
+    @as_written
     def parse(records: tf.Tensor) -> tuple[tf.Tensor, ...]:
         parsed = tf.io.parse_example(records, _FEATURE_SPEC)
         return (
@@ -334,6 +340,7 @@ def training_batches(
     seeds = tf.data.Dataset.random(seed=own_seed, rerandomize_each_iteration=True).batch(2)
     order = data.epoch_batches(batch_size, seed, candidate.training, shard)
 
+    @as_written
     def prepare(
         batch: tuple[tf.Tensor, tf.Tensor], batch_seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -378,6 +385,7 @@ def feature_batches(
     normal, pneumonia = np.bincount(labels, minlength=2).tolist()
     weigh = _weigher((normal, pneumonia), training.balance)
 
+    @as_written
     def gather(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         truth = tf.gather(truths, indices)
         return tf.gather(inputs, indices), truth, weigh(truth)
@@ -497,7 +505,7 @@ def evaluation_batches(
     """Batch a split in its own order, unchanged: images and labels."""
     return (
         data.ordered_batches(batch_size, shard)
-        .map(lambda images, truth: (to_network_input(images, normalisation), truth))
+        .map(as_written(lambda images, truth: (to_network_input(images, normalisation), truth)))
         .prefetch(tf.data.AUTOTUNE)
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import copy
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -37,11 +38,19 @@ class Predictor(tf.Module):
     ) -> None:
         super().__init__()
         self.network = network
-        self._candidate = candidate
         self._calibration = calibration
         self._familiar = familiar
-        maps = middle_maps(network)
-        self._tapped = None if maps is None else tap(network, [maps])
+        # A function of the graph, that all below share: each would trace the network anew.
+        self._observe = _observer(network, candidate)
+
+    def but(
+        self, calibration: Calibration | None = None, familiar: FamiliarImages | None = None
+    ) -> Predictor:
+        """Return a predictor of the same network with another calibration or distribution."""
+        other = copy.copy(self)
+        other._calibration = calibration or self._calibration
+        other._familiar = familiar or self._familiar
+        return other
 
     @property
     def knows_familiar(self) -> bool:
@@ -52,7 +61,7 @@ class Predictor(tf.Module):
         """Return TensorFlow's variables of the network, those without gradients included."""
         return [variable.value for variable in self.network.variables]
 
-    @tf.function(reduce_retracing=True)  # the last batch may be smaller
+    @tf.function(reduce_retracing=True, autograph=False)  # the last batch may be smaller
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
         """Return calibrated probabilities of pneumonia.
 
@@ -65,13 +74,13 @@ class Predictor(tf.Module):
         _, probability = self._observe(pixels)
         return _calibrate(probability, self._calibration)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def features(self, pixels: tf.Tensor) -> tf.Tensor:
         """Return what familiarity is measured on, float32 [n, d]; see `models.familiarity`."""
         seen, _ = self._observe(pixels)
         return seen
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def answer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return calibrated probabilities and how unusual the images are.
 
@@ -88,22 +97,6 @@ class Predictor(tf.Module):
             raise ValueError("expected a predictor with familiar images, got one without")
         seen, probability = self._observe(pixels)
         return _calibrate(probability, self._calibration), self._familiar.log_distance(seen)
-
-    def _observe(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return what familiarity is measured on, and the network's mean probability."""
-        cropped = crop_and_resize(pixels, self._candidate)
-        inputs = to_network_input(cropped, self._candidate.normalisation)
-        whole, *zoomed = views(inputs, self._candidate.num_views)
-        if self._tapped is None:
-            seen = describe_images(cropped)
-            first = tf.cast(self.network(whole, training=False), tf.float32)[:, 0]
-        else:
-            # Once through the network for both.
-            (maps,), logits = self._tapped.maps_and_logits(whole)
-            seen = tf.reduce_mean(tf.cast(maps, tf.float32), axis=[1, 2])
-            first = tf.sigmoid(logits)
-        others = [tf.cast(self.network(view, training=False), tf.float32)[:, 0] for view in zoomed]
-        return seen, tf.add_n([first, *others]) / float(1 + len(others))
 
 
 class EnsemblePredictor(tf.Module):
@@ -128,12 +121,12 @@ class EnsemblePredictor(tf.Module):
         """Return TensorFlow's variables of all members' networks."""
         return [variable for member in self.members for variable in member.raw_variables()]
 
-    @tf.function(reduce_retracing=True)  # the last batch may be smaller
+    @tf.function(reduce_retracing=True, autograph=False)  # the last batch may be smaller
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
         """Return calibrated probabilities of pneumonia; see `Predictor`."""
         return self._mean_probability([member(pixels) for member in self.members])
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def answer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return calibrated probabilities and the mean of the members' distances.
 
@@ -150,25 +143,49 @@ class EnsemblePredictor(tf.Module):
         return _calibrate(tf.add_n(probabilities) / float(len(probabilities)), self._calibration)
 
 
+def _observer(
+    network: keras.Model, candidate: CandidateSettings
+) -> tf.types.experimental.PolymorphicFunction:
+    """Return the function from transformed pixels to what a network makes of them.
+
+    It gives what familiarity is measured on, float32 [n, d], and the mean probability, float32 [n].
+    """
+    maps_layer = middle_maps(network)
+    tapped = None if maps_layer is None else tap(network, [maps_layer])
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def observe(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        cropped = crop_and_resize(pixels, candidate)
+        inputs = to_network_input(cropped, candidate.normalisation)
+        whole, *zoomed = views(inputs, candidate.num_views)
+        if tapped is None:
+            seen = describe_images(cropped)
+            first = tf.cast(network(whole, training=False), tf.float32)[:, 0]
+        else:
+            # Once through the network for both.
+            (maps,), logits = tapped.maps_and_logits(whole)
+            seen = tf.reduce_mean(tf.cast(maps, tf.float32), axis=[1, 2])
+            first = tf.sigmoid(logits)
+        others = [tf.cast(network(view, training=False), tf.float32)[:, 0] for view in zoomed]
+        return seen, tf.add_n([first, *others]) / float(1 + len(others))
+
+    return observe
+
+
 def _calibrate(probability: tf.Tensor, calibration: Calibration) -> tf.Tensor:
     clipped = tf.clip_by_value(probability, LOGIT_EPSILON, 1.0 - LOGIT_EPSILON)
     logits = tf.math.log(clipped) - tf.math.log1p(-clipped)
     return tf.sigmoid(calibration.slope * logits + calibration.intercept)
 
 
-def familiar_images(
-    network: keras.Model, candidate: CandidateSettings, images: Iterable[np.ndarray]
-) -> FamiliarImages:
+def familiar_images(predictor: Predictor, images: Iterable[np.ndarray]) -> FamiliarImages:
     """Estimate the distribution of the features of training images.
 
     Args:
-        network: Trained.
-        candidate: As for `Predictor`.
+        predictor: Of the trained network.
         images: Parts of them, uint8 [n, side, side, 1] each, as Transform made them.
     """
-    # Named, as a `tf.function` does not keep what it is a method of.
-    predictor = Predictor(network, candidate)
-    seen = [_in_batches(predictor.features, part) for part in images]
+    seen = [_in_batches(predictor.features, part)[0] for part in images]
     return FamiliarImages.fit(np.concatenate(seen))
 
 
@@ -184,8 +201,8 @@ def predict_answers(
     Returns:
         float32 [n] each; see `Predictor.answer`.
     """
-    answers = _in_batches(lambda pixels: tf.stack(predictor.answer(pixels), axis=1), images)
-    return answers[:, 0], answers[:, 1]
+    probabilities, distances = _in_batches(predictor.answer, images)
+    return probabilities, distances
 
 
 def predict_probabilities(
@@ -200,12 +217,21 @@ def predict_probabilities(
     Returns:
         float32 [n], in [0, 1].
     """
-    return _in_batches(predictor, images)
+    (probabilities,) = _in_batches(predictor.__call__, images)
+    return probabilities
 
 
-def _in_batches(function: Callable[[tf.Tensor], tf.Tensor], images: np.ndarray) -> np.ndarray:
+def _in_batches(
+    function: tf.types.experimental.PolymorphicFunction, images: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Return the outputs of a method of a predictor for all images, float32 [n, ...] each."""
+    # One graph for every number of images: it would be traced for whole batches, and again where
+    # the last one is smaller.
+    function.get_concrete_function(tf.TensorSpec([None, *images.shape[1:]], tf.uint8))
     batches = [
-        function(tf.constant(images[start : start + _BATCH_SIZE])).numpy()
-        for start in range(0, len(images), _BATCH_SIZE)
+        [output.numpy() for output in tf.nest.flatten(function(tf.constant(batch)))]
+        for batch in (
+            images[start : start + _BATCH_SIZE] for start in range(0, len(images), _BATCH_SIZE)
+        )
     ]
-    return np.concatenate(batches)
+    return tuple(np.concatenate(outputs) for outputs in zip(*batches, strict=True))

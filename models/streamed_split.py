@@ -25,6 +25,7 @@ from models.input_data import (
     SplitData,
     SplitFacts,
     alternate,
+    as_written,
     check_both_classes,
     compression,
     count_classes,
@@ -122,6 +123,7 @@ class StreamedSplit:
     def _images(self, *, is_interleaved: bool) -> tf.data.Dataset:
         """Return the images one by one, uint8 [s, s, 1] and float32 [1]."""
 
+        @as_written
         def parse(records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             parsed = tf.io.parse_example(records, IMAGE_SPEC)
             images = decode_transformed(parsed[features.TRANSFORMED_IMAGE], self.image_size_px)
@@ -177,13 +179,13 @@ def _records(files: Sequence[str], *, is_interleaved: bool) -> tf.data.Dataset:
     if not is_interleaved:
         return tf.data.TFRecordDataset(list(files), compression_type=compression(files))
     return tf.data.Dataset.from_tensor_slices(list(files)).interleave(
-        lambda file: tf.data.TFRecordDataset(file, compression_type=compression(files)),
+        as_written(lambda file: tf.data.TFRecordDataset(file, compression_type=compression(files))),
         cycle_length=min(len(files), _MAX_INTERLEAVED_FILES),
     )
 
 
 def _of_class(records: tf.data.Dataset, label: int, count: int) -> tf.data.Dataset:
-    of_class = records.filter(lambda _, truth: tf.equal(truth[0], float(label)))
+    of_class = records.filter(as_written(lambda _, truth: tf.equal(truth[0], float(label))))
     return of_class.apply(tf.data.experimental.assert_cardinality(count))
 
 

@@ -81,14 +81,10 @@ def _train(
     if not is_chief(strategy):
         return
 
-    familiar = familiar_images(
-        trained.network, run.candidate, (part.images for part in train.sample_chunks())
-    )
-    predictions = predict_validation(
-        Predictor(trained.network, run.candidate, familiar=familiar),
-        validation,
-        run.operating_point.stress,
-    )
+    predictor = Predictor(trained.network, run.candidate)
+    familiar = familiar_images(predictor, (part.images for part in train.sample_chunks()))
+    predictor = predictor.but(familiar=familiar)
+    predictions = predict_validation(predictor, validation, run.operating_point.stress)
     judgement = judge_predictions(
         predictions,
         validation,
@@ -96,7 +92,7 @@ def _train(
         run.seed,
         exposure_cuts(surveyed.mean_greys),
     )
-    predictor = Predictor(trained.network, run.candidate, judgement.calibration, familiar)
+    predictor = predictor.but(calibration=judgement.calibration)
     report = TrainingReport(
         name=run.name,
         architecture=run.candidate.architecture,

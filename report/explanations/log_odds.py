@@ -61,7 +61,7 @@ class NetworkLogOdds:
         logits = np.concatenate(batches, axis=1).astype(np.float64)
         return calibrated_log_odds(mean_log_odds(logits), self._calibration)
 
-    @tf.function(reduce_retracing=True)  # the last batch may be smaller
+    @tf.function(reduce_retracing=True, autograph=False)  # the last batch may be smaller
     def _view_logits(self, pixels: tf.Tensor) -> tf.Tensor:
         inputs = to_network_input(
             crop_and_resize(pixels, self._candidate), self._candidate.normalisation

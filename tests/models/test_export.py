@@ -153,8 +153,8 @@ def test_the_decision_refers_what_lies_in_the_band_or_is_unfamiliar(tiny_set, tm
     candidate = CandidateSettings(architecture="cnn_deep", normalisation="none")
     network = build_network(candidate, SIZE)
     images = load_split([tiny_set.transformed_pattern], SIZE).images
-    familiar = familiar_images(network, candidate, [images])
-    predictor = Predictor(network, candidate, familiar=familiar)
+    predictor = Predictor(network, candidate)
+    predictor = predictor.but(familiar=familiar_images(predictor, [images]))
     probabilities, distances = predictor.answer(tf.constant(images))
     low, middle = map(float, np.percentile(probabilities, [25, 50]))
     rule = OperatingRule(

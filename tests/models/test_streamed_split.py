@@ -210,10 +210,9 @@ def test_judgement_is_that_of_the_split_in_memory(in_memory, pattern):
     network = train_network(run, in_memory, in_memory, create_strategy(), stage="Training").network
     judged = []
     for split in (in_memory, streamed):
-        familiar = familiar_images(
-            network, run.candidate, (part.images for part in split.sample_chunks())
-        )
-        predictor = Predictor(network, run.candidate, familiar=familiar)
+        predictor = Predictor(network, run.candidate)
+        familiar = familiar_images(predictor, (part.images for part in split.sample_chunks()))
+        predictor = predictor.but(familiar=familiar)
         predictions = predict_validation(predictor, split)
         judged.append(
             (

@@ -26,7 +26,7 @@ def trained(tmp_path_factory):
         keras.utils.set_random_seed(seed)
         network = build_network(candidate, SIZE)
         calibration = Calibration(slope=2.0, intercept=0.5 + seed)
-        familiar = familiar_images(network, candidate, [IMAGES])
+        familiar = familiar_images(Predictor(network, candidate), [IMAGES])
         network.save(folder / NETWORK_FILE)
         familiar.write(folder / FAMILIAR_FILE)
         make_report(name, candidate=candidate, calibration=calibration).write(folder / REPORT_FILE)

@@ -156,12 +156,8 @@ def export_contract_model(
     network = build_network(candidate, SIZE_PX)
     dice = np.random.default_rng(seed)
     known = dice.integers(0, 256, (8, SIZE_PX, SIZE_PX, 1), dtype=np.uint8)
-    predictor = Predictor(
-        network,
-        candidate,
-        Calibration(slope=0.7, intercept=0.2),
-        familiar=familiar_images(network, candidate, [known]),
-    )
+    predictor = Predictor(network, candidate, Calibration(slope=0.7, intercept=0.2))
+    predictor = predictor.but(familiar=familiar_images(predictor, [known]))
     model = ContractModel(predictor, transform_output, SIZE_PX, RULE)
     tf.saved_model.save(
         model,

@@ -51,9 +51,8 @@ def _export(folder: Path, graph: tft.TFTransformOutput, images: list[bytes]) -> 
     keras.utils.set_random_seed(3)
     candidate = CandidateSettings(architecture="ann_small", normalisation="none")
     network = build_network(candidate, SIZE_PX)
-    predictor = Predictor(
-        network, candidate, familiar=familiar_images(network, candidate, [pixels[:200]])
-    )
+    predictor = Predictor(network, candidate)
+    predictor = predictor.but(familiar=familiar_images(predictor, [pixels[:200]]))
     rule = OperatingRule(
         threshold=0.5,
         known_log_distances=np.sort(predict_answers(predictor, pixels[200:])[1]),
