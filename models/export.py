@@ -7,7 +7,6 @@ judged is what a client gets.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,6 @@ from models.predictor import EnsemblePredictor, Predictor
 from models.preprocessing import decode_transformed
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
 from models.warmup import write_warm_up
-
-# Transformed images to probabilities, and how unusual the images are, where that is measured.
-Answer = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor | None]]
 
 # Inputs of signatures, by which clients name them. None of the graphs here has a branch or a loop
 # of Python's to rewrite: AutoGraph would take seconds to find that out.
@@ -91,10 +87,7 @@ class ServedModel(tf.Module):
         # it would save each variable twice, restore the copy, and leave the one that is read
         # without a value in TF Serving (https://github.com/keras-team/keras/issues/20095). The
         # optimizer's state stays behind as well.
-        if rule.known_log_distances is None:
-            self._answer: Answer = lambda pixels: (predictor(pixels), None)
-        else:
-            self._answer = lambda pixels: predictor.answer(pixels)
+        self._answer = lambda pixels: predictor.compute(pixels)
         self._weights = predictor.raw_variables()
         # A method, for the same reason: the layer is a Keras model, and saved as one, which takes
         # seconds. Were a table or a vocabulary in it, saving would fail, as nothing tracks it.
@@ -130,7 +123,7 @@ class ServedModel(tf.Module):
         probability, log_distance = self._answer(self.transform(image_bytes))
         threshold = tf.fill(tf.shape(probability), self.threshold)
         predicted = tf.where(probability >= threshold, features.PNEUMONIA, features.NORMAL)
-        if log_distance is None:
+        if self._known is None:
             familiar = tf.ones_like(probability)
         else:
             familiar = familiarity(log_distance, tf.constant(self._known))

@@ -15,6 +15,10 @@ from models.familiarity import FamiliarImages, describe_images
 from models.inner_maps import middle_maps, tap
 from models.network_input import crop_and_resize, to_network_input, views
 
+# Calibrated probabilities, float32 [n], and how unusual the images are, float32 [n], where that is
+# measured.
+Answers = tuple[tf.Tensor, tf.Tensor | None]
+
 _BATCH_SIZE = 64
 _IDENTITY = Calibration()
 
@@ -60,6 +64,16 @@ class Predictor(tf.Module):
     def raw_variables(self) -> list[tf.Variable]:
         """Return TensorFlow's variables of the network, those without gradients included."""
         return [variable.value for variable in self.network.variables]
+
+    def compute(self, pixels: tf.Tensor) -> Answers:
+        """Return what `answer` does as operations of the graph that is being built, for an export.
+
+        A function that is called in another one is optimised by itself, each time a server loads
+        the graph. Without familiar images there are probabilities alone.
+        """
+        seen, probability = self._observe.python_function(pixels)
+        distance = None if self._familiar is None else self._familiar.log_distance(seen)
+        return _calibrate(probability, self._calibration), distance
 
     @tf.function(reduce_retracing=True, autograph=False)  # the last batch may be smaller
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
@@ -121,6 +135,15 @@ class EnsemblePredictor(tf.Module):
         """Return TensorFlow's variables of all members' networks."""
         return [variable for member in self.members for variable in member.raw_variables()]
 
+    def compute(self, pixels: tf.Tensor) -> Answers:
+        """Return what `answer` does as operations; see `Predictor.compute`."""
+        answers = [member.compute(pixels) for member in self.members]
+        distances = [distance for _, distance in answers if distance is not None]
+        return (
+            self._mean_probability([probability for probability, _ in answers]),
+            _mean(distances) if len(distances) == len(answers) else None,
+        )
+
     @tf.function(reduce_retracing=True, autograph=False)  # the last batch may be smaller
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
         """Return calibrated probabilities of pneumonia; see `Predictor`."""
@@ -136,11 +159,15 @@ class EnsemblePredictor(tf.Module):
         distances = [distance for _, distance in answers]
         return (
             self._mean_probability([probability for probability, _ in answers]),
-            tf.add_n(distances) / float(len(distances)),
+            _mean(distances),
         )
 
     def _mean_probability(self, probabilities: list[tf.Tensor]) -> tf.Tensor:
-        return _calibrate(tf.add_n(probabilities) / float(len(probabilities)), self._calibration)
+        return _calibrate(_mean(probabilities), self._calibration)
+
+
+def _mean(values: list[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n(values) / float(len(values))
 
 
 def _observer(

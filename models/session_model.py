@@ -93,7 +93,13 @@ class SessionModel:
 
         TensorFlow Serving cannot answer by these.
         """
-        found = {name: self.unrestored_variables(name) for name in self.signatures}
+        handles = {name: self._handles(name) for name in self.signatures}
+        # Asked together: each addition to the graph has the session prepare it anew.
+        empty = self._empty(set().union(*handles.values()))
+        found = {
+            name: [empty[each] for each in sorted(read & empty.keys(), key=_name)]
+            for name, read in handles.items()
+        }
         return {name: missing for name, missing in found.items() if missing}
 
     def unrestored_variables(self, signature: str) -> list[str]:
@@ -102,20 +108,24 @@ class SessionModel:
         Args:
             signature: One of `signatures`.
         """
+        return list(self._empty(self._handles(signature)).values())
+
+    def _handles(self, signature: str) -> set[Any]:
         graph = self._session.graph
-        outputs = [
-            graph.as_graph_element(info.name).op
-            for info in self.signatures[signature].outputs.values()
-        ]
-        handles = sorted(_variable_handles(outputs), key=lambda operation: str(operation.name))
-        with graph.as_default():
-            checks = [tf.raw_ops.VarIsInitializedOp(resource=each.outputs[0]) for each in handles]
+        outputs = self.signatures[signature].outputs.values()
+        return _variable_handles(graph.as_graph_element(info.name).op for info in outputs)
+
+    def _empty(self, handles: Iterable[Any]) -> dict[Any, str]:
+        """Return the names of the variables that hold no value, by their handles."""
+        in_order = sorted(handles, key=_name)
+        with self._session.graph.as_default():
+            checks = [tf.raw_ops.VarIsInitializedOp(resource=each.outputs[0]) for each in in_order]
         restored = self._session.run(checks)
-        return [
-            str(handle.get_attr("shared_name").decode() or handle.name)
-            for handle, is_restored in zip(handles, restored, strict=True)
+        return {
+            handle: str(handle.get_attr("shared_name").decode() or handle.name)
+            for handle, is_restored in zip(in_order, restored, strict=True)
             if not is_restored
-        ]
+        }
 
     def close(self) -> None:
         """Release what the model holds; it cannot be used afterwards."""
@@ -129,6 +139,10 @@ class SessionModel:
         feeds = [info.name for _, info in sorted(definition.inputs.items())]
         fetches = [info.name for _, info in sorted(definition.outputs.items())]
         return self._session.make_callable(fetches, feed_list=feeds)
+
+
+def _name(operation: Any) -> str:
+    return str(operation.name)
 
 
 def _variable_handles(operations: Iterable[Any]) -> set[Any]:

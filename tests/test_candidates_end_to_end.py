@@ -1,9 +1,11 @@
 """Several candidates and their ensemble through the real command, and a choice without `test`.
 
-The same X-rays run twice, the second time with every label of the test split turned round.
+The same X-rays run twice, the second time with every label of the test split turned round. The
+first run also makes the study's table.
 """
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from evaluation.selection import SELECTION_FILE
 from evaluation.training_report import REPORT_FILE, TrainingReport
 from ingestion.tfrecord_file import decode_example, read_records
 from pipeline.summary import Summary, read_summary
+from report.study.table import StudyTable
 
 pytestmark = pytest.mark.slow
 
@@ -34,8 +37,13 @@ tuner: {max_trials: 1, epochs_per_trial: 1}
 candidates:
   compact_resnet: {tune: false, training: {epochs: 14}}
   cnn_baseline: {architecture: cnn_baseline, training: {epochs: 1}}
-  ann_small: {architecture: ann_small, tune: false, training: {epochs: 1}}
+  ann_small:
+    architecture: ann_small
+    tune: false
+    training: {epochs: 2, restore_best_weights: false}
 ensemble: {num_members: 2}
+report: {explained_images: 1, lime_samples: 100, bootstrap_samples: 200}
+serving: {check_images: 2}
 operating_point: {target_sensitivity: 0.8}
 # Bounds that any model passes: this is about the way, not the verdict.
 gate:
@@ -121,11 +129,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run_pipeline(repository, folder, name):
+def run_pipeline(repository, folder, name, setting):
     output = folder / name
     command = [
         sys.executable, "local_runner.py", "--config", str(folder / "several.yaml"),
-        "--data", str(folder / f"{name}.csv"), "--output", str(output),
+        "--data", str(folder / f"{name}.csv"), "--output", str(output), "--set", setting,
     ]  # fmt: skip
     result = subprocess.run(
         command, cwd=repository, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
@@ -138,12 +146,12 @@ def run_pipeline(repository, folder, name):
 
 @pytest.fixture(scope="module")
 def run(repository, folder):
-    return run_pipeline(repository, folder, "true")
+    return run_pipeline(repository, folder, "true", "study.enabled=true")
 
 
 @pytest.fixture(scope="module")
 def corrupted(repository, folder):
-    return run_pipeline(repository, folder, "corrupted")
+    return run_pipeline(repository, folder, "corrupted", "report.enabled=false")
 
 
 def test_all_candidates_are_compared_and_the_first_by_the_rule_is_selected(run):
@@ -195,6 +203,35 @@ def test_the_selected_model_is_what_is_judged_and_pushed(run):
     overall = run.summary.metrics.test.overall
     assert np.mean(is_called[has_pneumonia]) == pytest.approx(overall.recall.value)
     assert np.mean(~is_called[~has_pneumonia]) == pytest.approx(overall.specificity.value)
+
+
+def test_the_studys_table_and_page_lie_in_the_output_folder(run):
+    page = run.output / "study" / "index.html"
+    assert "SYNTHETIC DATA" not in page.read_text(encoding="utf-8")
+    assert str(page) in run.told
+    text = (run.output / "study" / "study.json").read_text(encoding="utf-8")
+    table = StudyTable.model_validate_json(text)
+    assert {row.name for row in table.rows} == NAMES
+    assert not table.synthetic
+    (last_kept,) = [row for row in table.rows if row.name == "ann_small"]
+    assert last_kept.num_epochs == last_kept.kept_epoch == 2
+    assert [row.name for row in run.summary.study.rows] == [row.name for row in table.rows]
+    assert not run.summary.study.comparable
+    assert run.summary.study.page == str(page)
+
+
+def test_the_studys_table_judges_as_the_exported_models_do(run):
+    table = json.loads((run.output / "study" / "study.json").read_text(encoding="utf-8"))
+    records = run.records("test")
+    has_pneumonia = np.array(column(records, features.LABEL), bool)
+    for row in table["rows"]:
+        folder = run.artifact(node_of(row["name"]), "model") / "Format-Serving"
+        answer = ask(folder, records)
+        is_called = answer[features.PREDICTED_LABEL].numpy() == features.PNEUMONIA.encode()
+        shipped = row["as_shipped"]
+        assert shipped["n"] == len(records)
+        assert shipped["recall"]["value"] == pytest.approx(np.mean(is_called[has_pneumonia]))
+        assert shipped["specificity"]["value"] == pytest.approx(np.mean(~is_called[~has_pneumonia]))
 
 
 def test_nothing_of_the_test_split_reaches_the_choice(run, corrupted):

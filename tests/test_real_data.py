@@ -1,11 +1,10 @@
 """A small part of the real X-rays, through the real command, where they are there."""
 
-import subprocess
-import sys
 import zipfile
 
 import pytest
 
+import local_runner
 from contract.command_line import EXIT_DONE, EXIT_REFUSED
 from pipeline.summary import read_summary
 from tests.browser import PageFindings, inspect
@@ -28,17 +27,11 @@ def part_of_the_zip(shared_data, tmp_path):
     return part, names
 
 
-def test_real_xrays_end_with_a_verdict(repository, part_of_the_zip, tmp_path):
+def test_real_xrays_end_with_a_verdict(part_of_the_zip, tmp_path):
     part, names = part_of_the_zip
     output = tmp_path / "output"
-    command = [
-        sys.executable, "local_runner.py", "--config", "quick", "--data", str(part),
-        "--output", str(output),
-    ]  # fmt: skip
-    result = subprocess.run(
-        command, cwd=repository, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert result.returncode in (EXIT_DONE, EXIT_REFUSED), result.stdout + result.stderr
+    code = local_runner.main(["--config", "quick", "--data", str(part), "--output", str(output)])
+    assert code in (EXIT_DONE, EXIT_REFUSED)
     summary = read_summary(output / "summary.json")
     assert not summary.synthetic
     assert summary.data.images == len(names)
@@ -48,7 +41,7 @@ def test_real_xrays_end_with_a_verdict(repository, part_of_the_zip, tmp_path):
     assert summary.metrics.validation.overall.recall.value >= 0.97  # where the threshold was put
     test = summary.metrics.test.overall
     assert test.recall.low <= test.recall.value <= test.recall.high
-    assert summary.gate.blessed == (result.returncode == EXIT_DONE)
+    assert summary.gate.blessed == (code == EXIT_DONE)
     page = output / "report" / "index.html"
     assert "could not be made" not in page.read_text(encoding="utf-8")
     assert (summary.pushed_model is not None) == summary.gate.blessed

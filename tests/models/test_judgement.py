@@ -24,13 +24,15 @@ class BrightnessPredictor:
     """Calls bright images pneumonia, and counts what it is asked."""
 
     def __init__(self, knows_familiar=False):
-        self.num_seen = 0
+        self.num_seen = tf.Variable(0)
         self.knows_familiar = knows_familiar
 
+    @tf.function
     def __call__(self, pixels):
-        self.num_seen += len(pixels)
+        self.num_seen.assign_add(tf.shape(pixels)[0])
         return tf.reduce_mean(tf.cast(pixels, tf.float32), axis=(1, 2, 3)) / 255.0
 
+    @tf.function
     def answer(self, pixels):
         """Find bright images unusual."""
         return self(pixels), tf.reduce_mean(tf.cast(pixels, tf.float32), axis=(1, 2, 3))

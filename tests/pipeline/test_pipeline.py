@@ -11,7 +11,7 @@ from pipeline.metadata_store import connection_config
 from pipeline.pipeline import Places, create_pipeline
 
 
-def build(tmp_path, sets=None, **overrides):
+def build(tmp_path, sets=None, synthetic=False, **overrides):
     settings = PipelineSettings.model_validate(overrides)
     places = Places(
         str(tmp_path / "records"),
@@ -20,7 +20,7 @@ def build(tmp_path, sets=None, **overrides):
         external=sets or {},
     )
     connection = connection_config(settings.metadata, tmp_path / "metadata.sqlite")
-    return create_pipeline(settings, places, connection)
+    return create_pipeline(settings, places, connection, synthetic=synthetic)
 
 
 def nodes_of(pipeline):
@@ -99,6 +99,8 @@ def test_the_study_changes_no_other_node(tmp_path):
     assert after == before
     assert json.loads(settings["settings"]) == {"image_size_px": 128, "synthetic": False}
     assert settings["code_version"]
+    drawn = nodes_of(build(tmp_path, synthetic=True, **TWO, study={"enabled": True}))
+    assert json.loads(parameters(drawn["StudyTable"])["settings"])["synthetic"]
 
 
 def test_a_candidates_setting_changes_its_own_nodes_alone(tmp_path):

@@ -8,7 +8,8 @@ from contract.architectures import ARCHITECTURES
 from contract.settings import CandidateSettings
 from tools.benchmarks.images import Sizes
 
-FEATURES = "efficientnet_v2_b0 features"
+_FEATURES_SUFFIX = " features"
+FEATURES = f"efficientnet_v2_b0{_FEATURES_SUFFIX}"
 CASES = (*ARCHITECTURES, FEATURES)
 
 # What part of the images of the training benchmark each trains on: a backbone costs some 50 ms
@@ -49,11 +50,11 @@ def case_of(name: str, sizes: Sizes) -> Case:
     """Return one of `CASES`.
 
     Args:
-        name: Of `CASES`.
+        name: Of `CASES`, or of another backbone with the words of `FEATURES`.
         sizes: Of the whole run.
     """
-    architecture = name.split()[0]
-    features_once = name == FEATURES
+    architecture = name.removesuffix(_FEATURES_SUFFIX)
+    features_once = architecture != name
     return Case(
         candidate=CandidateSettings.model_validate(
             {

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools.benchmarks.__main__ import main, parse_arguments
+from tools.benchmarks.images import Sizes
 
 
 @pytest.mark.slow
@@ -30,8 +31,10 @@ def test_every_candidate_is_measured_in_a_process_of_its_own(
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
+    tiny_sizes: Sizes,
 ) -> None:
     monkeypatch.setattr("tools.benchmarks.__main__.ARCHITECTURES", ("ann_baseline", "ann_small"))
+    monkeypatch.setattr("tools.benchmarks.__main__.QUICK", tiny_sizes)
     path = tmp_path / "bench.json"
     assert main(["candidates", "--quick", "--data", drawn_images, "--json", str(path)]) == 0
     results = json.loads(path.read_text(encoding="utf-8"))["results"]
