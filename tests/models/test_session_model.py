@@ -61,11 +61,11 @@ def check(predictor: Predictor | EnsemblePredictor, tiny_set, folder: Path) -> N
     model = SessionModel(export(predictor, tiny_set, folder))
     images = load_split([tiny_set.transformed_pattern], SIZE).images
     expected = np.sort(predict_probabilities(predictor, images))
+    assert model.unrestored() == {}
     for signature, rows in (
         (features.SERVING_SIGNATURE, tiny_set.image_bytes),
         (features.EXAMPLES_SIGNATURE, tiny_set.raw_records),
     ):
-        assert model.unrestored_variables(signature) == []
         answer = model.run(signature, {_ASKED[signature]: rows})
         np.testing.assert_allclose(np.sort(answer[features.PROBABILITY]), expected, atol=1e-5)
     num_answered = 0
