@@ -196,7 +196,6 @@ def test_the_first_run_has_no_baseline_and_pushes(site, first):
     assert summary.pushed_model is not None
     assert summary.pushed_model.version == 1
     assert summary.pushed_model.path == str(site.volume / "serving" / "1")
-    assert [each.stressed_metrics for each in summary.candidates] == [{}, {}]
     model = tf.saved_model.load(str(site.volume / "serving" / "1"))
     assert "serving_default" in model.signatures
 
