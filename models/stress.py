@@ -85,6 +85,7 @@ def _gamma(exponent: float) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def _jpeg(images: tf.Tensor) -> tf.Tensor:
+    @tf.autograph.experimental.do_not_convert  # nothing to rewrite, and it takes long to find out
     def compress(image: tf.Tensor) -> tf.Tensor:
         grey = tf.cast(image, tf.uint8)
         encoded = tf.io.encode_jpeg(grey, format="grayscale", quality=_JPEG_QUALITY)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
+from tensorflow.python.autograph.impl import api
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from contract import features
@@ -26,6 +27,7 @@ from models.stress import STRESSES
 from models.train import run_fn
 from models.training import train_network
 from models.tune import OBJECTIVE, create_tuner, search_key, tuner_fn
+from tests.rooms import ROOMS
 
 pytestmark = pytest.mark.slow
 
@@ -64,8 +66,21 @@ def fn_args(tiny_set, folder: Path, run: CandidateRun, hyperparameters=None) -> 
     )
 
 
+@pytest.fixture
+def rewritten(monkeypatch):
+    """Return the functions that AutoGraph is about to rewrite; it has no public way to ask."""
+    found = []
+    rewrite = api._convert_actual
+    monkeypatch.setattr(
+        api, "_convert_actual", lambda entity, *more: found.append(entity) or rewrite(entity, *more)
+    )
+    return found
+
+
 @pytest.mark.parametrize("is_tuned", [True, False])
-def test_run_fn_exports_at_the_chosen_operating_point_and_reports(tiny_set, tmp_path, is_tuned):
+def test_run_fn_exports_at_the_chosen_operating_point_and_reports(
+    tiny_set, tmp_path, is_tuned, rewritten
+):
     hyperparameters = None
     if is_tuned:
         chosen = keras_tuner.HyperParameters()
@@ -74,6 +89,9 @@ def test_run_fn_exports_at_the_chosen_operating_point_and_reports(tiny_set, tmp_
         chosen.Fixed("tuner/epochs", 3)  # Hyperband's own
         hyperparameters = chosen.get_config()
     run_fn(fn_args(tiny_set, tmp_path, run_of(), hyperparameters))
+    # It takes seconds, and for nothing: no function of ours needs it.
+    assert rewritten, "AutoGraph's own function has another name by now"
+    assert [each for each in rewritten if each.__module__.split(".")[0] in ROOMS] == []
 
     report = TrainingReport.read(tmp_path / "run" / REPORT_FILE)
     training = report.candidate.training

@@ -33,7 +33,7 @@ def load_raw_split(
     if not records:
         raise ValueError(f"Expected records in {records_dir / split}, got none.")
     records = records[: max(1, round(fraction * len(records)))]
-    decode = tf.function(lambda encoded: decode_and_resize(encoded, settings))
+    decode = tf.function(lambda encoded: decode_and_resize(encoded, settings), autograph=False)
     return SplitData(
         np.array([each.number(features.LABEL) for each in records], np.int64),
         *([each.text(name) for each in records] for name in features.TRANSFORMED_TEXTS),

@@ -19,6 +19,7 @@ def load_split(source: Source, settings: TransformSettings) -> SplitData:
     decode = tf.function(
         lambda data: decode_and_resize(data, settings),
         input_signature=[tf.TensorSpec([], tf.string)],
+        autograph=False,
     )
     return SplitData(
         images=np.stack([decode(image.path.read_bytes()).numpy() for image in source.images]),
