@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.load_config import load_settings
@@ -65,11 +65,18 @@ def _compile(config: str, work_dir: Path) -> Path:
     return compiled
 
 
+def _in_turn(
+    sides: Mapping[str, Callable[[], object]], num_rounds: int, show: Show
+) -> dict[str, CommandSeconds]:
+    # A single round is a trial of the benchmark: its figures say nothing, warm or cold.
+    return commands_in_turn(sides, num_rounds, show, with_warm_up=num_rounds > 1)
+
+
 def _measure_compilation(
     config: str, work_dir: Path, num_rounds: int, show: Show
 ) -> CompilationFigures:
     sides = {COMPILE: lambda: _compile(config, work_dir)}
-    seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)[COMPILE]
+    seconds = _in_turn(sides, num_rounds, show)[COMPILE]
     return CompilationFigures(
         config=config,
         num_candidates=len(load_settings(config, []).candidates),
@@ -81,7 +88,7 @@ def _measure_compilation(
 def _measure_task(node: str, work_dir: Path, num_rounds: int, show: Show) -> TaskFigures:
     task = lone_task(_compile("default", work_dir), node, work_dir / "task")
     sides = {"task": task.attempt, "import": lambda: task.import_only(_IMPORTS)}
-    seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)
+    seconds = _in_turn(sides, num_rounds, show)
     return TaskFigures(
         node=node,
         ours="one attempt of the task as the launcher starts it: our entrypoint, nothing warm",
