@@ -35,8 +35,7 @@ class BrightnessPredictor(tf.Module):
     def raw_variables(self) -> list[tf.Variable]:
         return [self._slope, self._intercept]
 
-    @tf.function(reduce_retracing=True)
-    def answer(self, pixels):
+    def compute(self, pixels):
         level = tf.reduce_mean(tf.cast(pixels, tf.float32), axis=[1, 2, 3])
         raw = LOG_ODDS_PER_LEVEL * (level - MIDDLE_LEVEL)
         return tf.sigmoid(self._slope * raw + self._intercept), tf.abs(raw)
