@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.load_config import load_settings
@@ -65,18 +65,11 @@ def _compile(config: str, work_dir: Path) -> Path:
     return compiled
 
 
-def _in_turn(
-    sides: Mapping[str, Callable[[], object]], num_rounds: int, show: Show
-) -> dict[str, CommandSeconds]:
-    # A single round is a trial of the benchmark: its figures say nothing, warm or cold.
-    return commands_in_turn(sides, num_rounds, show, with_warm_up=num_rounds > 1)
-
-
 def _measure_compilation(
     config: str, work_dir: Path, num_rounds: int, show: Show
 ) -> CompilationFigures:
     sides = {COMPILE: lambda: _compile(config, work_dir)}
-    seconds = _in_turn(sides, num_rounds, show)[COMPILE]
+    seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)[COMPILE]
     return CompilationFigures(
         config=config,
         num_candidates=len(load_settings(config, []).candidates),
@@ -88,7 +81,7 @@ def _measure_compilation(
 def _measure_task(node: str, work_dir: Path, num_rounds: int, show: Show) -> TaskFigures:
     task = lone_task(_compile("default", work_dir), node, work_dir / "task")
     sides = {"task": task.attempt, "import": lambda: task.import_only(_IMPORTS)}
-    seconds = _in_turn(sides, num_rounds, show)
+    seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)
     return TaskFigures(
         node=node,
         ours="one attempt of the task as the launcher starts it: our entrypoint, nothing warm",
