@@ -19,7 +19,7 @@ from evaluation.predictions import Predictions
 from evaluation.training_report import TrainingReport
 from models.familiarity import familiarity
 from models.image_check import check_encoded_images, check_pixels
-from models.predictor import EnsemblePredictor, Predictor
+from models.predictor import KNOWS_NOTHING_FAMILIAR, EnsemblePredictor, Predictor
 from models.preprocessing import decode_transformed
 from models.provenance import ASSETS_EXTRA_DIR, PROVENANCE_FILE, Provenance
 from models.warmup import write_warm_up
@@ -125,6 +125,8 @@ class ServedModel(tf.Module):
         predicted = tf.where(probability >= threshold, features.PNEUMONIA, features.NORMAL)
         if self._known is None:
             familiar = tf.ones_like(probability)
+        elif log_distance is None:
+            raise ValueError(KNOWS_NOTHING_FAMILIAR)
         else:
             familiar = familiarity(log_distance, tf.constant(self._known))
         is_referred = features.is_unfamiliar(familiar, self._familiarity_threshold) | (

@@ -29,7 +29,7 @@ _FEATURE_SPEC = {
 
 CHUNK_IMAGES = 256  # that are read, judged or hashed at a time
 
-# For functions that a dataset maps. None has a branch or a loop of Python's over tensors, and
+# For functions that TensorFlow maps. None has a branch or a loop of Python's over tensors, and
 # AutoGraph takes seconds to find that out of each.
 as_written = tf.autograph.experimental.do_not_convert
 

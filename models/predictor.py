@@ -19,6 +19,8 @@ from models.network_input import crop_and_resize, to_network_input, views
 # measured.
 Answers = tuple[tf.Tensor, tf.Tensor | None]
 
+KNOWS_NOTHING_FAMILIAR = "expected a predictor with familiar images, got one without"
+
 _BATCH_SIZE = 64
 _IDENTITY = Calibration()
 
@@ -71,9 +73,7 @@ class Predictor(tf.Module):
         A function that is called in another one is optimised by itself, each time a server loads
         the graph. Without familiar images there are probabilities alone.
         """
-        seen, probability = self._observe.python_function(pixels)
-        distance = None if self._familiar is None else self._familiar.log_distance(seen)
-        return _calibrate(probability, self._calibration), distance
+        return self._judge(*self._observe.python_function(pixels))
 
     @tf.function(reduce_retracing=True, autograph=False)  # the last batch may be smaller
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
@@ -95,7 +95,7 @@ class Predictor(tf.Module):
         return seen
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def answer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def answer(self, pixels: tf.Tensor) -> Answers:
         """Return calibrated probabilities and how unusual the images are.
 
         Args:
@@ -108,9 +108,12 @@ class Predictor(tf.Module):
             ValueError: The predictor does not know what is familiar.
         """
         if self._familiar is None:
-            raise ValueError("expected a predictor with familiar images, got one without")
-        seen, probability = self._observe(pixels)
-        return _calibrate(probability, self._calibration), self._familiar.log_distance(seen)
+            raise ValueError(KNOWS_NOTHING_FAMILIAR)
+        return self._judge(*self._observe(pixels))
+
+    def _judge(self, seen: tf.Tensor, probability: tf.Tensor) -> Answers:
+        distance = None if self._familiar is None else self._familiar.log_distance(seen)
+        return _calibrate(probability, self._calibration), distance
 
 
 class EnsemblePredictor(tf.Module):
@@ -137,12 +140,7 @@ class EnsemblePredictor(tf.Module):
 
     def compute(self, pixels: tf.Tensor) -> Answers:
         """Return what `answer` does as operations; see `Predictor.compute`."""
-        answers = [member.compute(pixels) for member in self.members]
-        distances = [distance for _, distance in answers if distance is not None]
-        return (
-            self._mean_probability([probability for probability, _ in answers]),
-            _mean(distances) if len(distances) == len(answers) else None,
-        )
+        return self._mean_answers([member.compute(pixels) for member in self.members])
 
     @tf.function(reduce_retracing=True, autograph=False)  # the last batch may be smaller
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
@@ -150,16 +148,18 @@ class EnsemblePredictor(tf.Module):
         return self._mean_probability([member(pixels) for member in self.members])
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def answer(self, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def answer(self, pixels: tf.Tensor) -> Answers:
         """Return calibrated probabilities and the mean of the members' distances.
 
         See `Predictor.answer`.
         """
-        answers = [member.answer(pixels) for member in self.members]
-        distances = [distance for _, distance in answers]
+        return self._mean_answers([member.answer(pixels) for member in self.members])
+
+    def _mean_answers(self, answers: Sequence[Answers]) -> Answers:
+        distances = [distance for _, distance in answers if distance is not None]
         return (
             self._mean_probability([probability for probability, _ in answers]),
-            _mean(distances),
+            _mean(distances) if len(distances) == len(answers) else None,
         )
 
     def _mean_probability(self, probabilities: list[tf.Tensor]) -> tf.Tensor:

@@ -89,26 +89,18 @@ class SessionModel:
         return dict(zip(sorted(definition.outputs), map(_as_array, values), strict=True))
 
     def unrestored(self) -> dict[str, list[str]]:
-        """Return `unrestored_variables` of the signatures that read any, by signature.
+        """Return the names of the variables that a signature reads and that hold no value.
 
-        TensorFlow Serving cannot answer by these.
+        By the names of the signatures that read any: TensorFlow Serving cannot answer by these.
         """
         handles = {name: self._handles(name) for name in self.signatures}
         # Asked together: each addition to the graph has the session prepare it anew.
         empty = self._empty(set().union(*handles.values()))
         found = {
-            name: [empty[each] for each in sorted(read & empty.keys(), key=_name)]
-            for name, read in handles.items()
+            signature: [name for handle, name in empty.items() if handle in read]
+            for signature, read in handles.items()
         }
-        return {name: missing for name, missing in found.items() if missing}
-
-    def unrestored_variables(self, signature: str) -> list[str]:
-        """Return the names of the variables that a signature reads and that hold no value.
-
-        Args:
-            signature: One of `signatures`.
-        """
-        return list(self._empty(self._handles(signature)).values())
+        return {signature: missing for signature, missing in found.items() if missing}
 
     def _handles(self, signature: str) -> set[Any]:
         graph = self._session.graph
@@ -117,7 +109,7 @@ class SessionModel:
 
     def _empty(self, handles: Iterable[Any]) -> dict[Any, str]:
         """Return the names of the variables that hold no value, by their handles."""
-        in_order = sorted(handles, key=_name)
+        in_order = sorted(handles, key=lambda operation: str(operation.name))
         with self._session.graph.as_default():
             checks = [tf.raw_ops.VarIsInitializedOp(resource=each.outputs[0]) for each in in_order]
         restored = self._session.run(checks)
@@ -139,10 +131,6 @@ class SessionModel:
         feeds = [info.name for _, info in sorted(definition.inputs.items())]
         fetches = [info.name for _, info in sorted(definition.outputs.items())]
         return self._session.make_callable(fetches, feed_list=feeds)
-
-
-def _name(operation: Any) -> str:
-    return str(operation.name)
 
 
 def _variable_handles(operations: Iterable[Any]) -> set[Any]:

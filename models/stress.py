@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.augmentation import gaussian_blur
+from models.input_data import as_written
 
 _NOISE_SEED = (20180222, 5)  # the same noise on every call
 _JPEG_QUALITY = 25
@@ -85,7 +86,7 @@ def _gamma(exponent: float) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def _jpeg(images: tf.Tensor) -> tf.Tensor:
-    @tf.autograph.experimental.do_not_convert  # nothing to rewrite, and it takes long to find out
+    @as_written
     def compress(image: tf.Tensor) -> tf.Tensor:
         grey = tf.cast(image, tf.uint8)
         encoded = tf.io.encode_jpeg(grey, format="grayscale", quality=_JPEG_QUALITY)

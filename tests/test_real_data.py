@@ -1,4 +1,4 @@
-"""A small part of the real X-rays, through the real command, where they are there."""
+"""A small part of the real X-rays, through the command's own function, where they are there."""
 
 import zipfile
 

@@ -94,7 +94,7 @@ def test_the_cpp_loader_answers_what_the_session_answers_and_every_warm_up_reque
     answers = loader.ask(export, [*requests, *warm_up])
     assert len(answers) == len(requests) + len(warm_up)
     session = SessionModel(export)
-    for (signature, name, tensor), answer in zip(requests, answers, strict=False):
+    for (signature, name, tensor), answer in zip(requests, answers[: len(requests)], strict=True):
         expected = session.run(signature, {name: tensor})
         assert set(answer) == set(expected)
         for output, values in expected.items():

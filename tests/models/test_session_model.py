@@ -154,11 +154,9 @@ def test_a_model_whose_weights_are_not_restored_is_found(tiny_set, tmp_path):
     assert np.all(np.isfinite(answer[features.PROBABILITY]))  # Python sees nothing of it
 
     session = SessionModel(tmp_path / "model")
-    assert session.unrestored_variables(features.TRANSFORM_SIGNATURE) == []
-    missing = session.unrestored_variables(features.SERVING_SIGNATURE)
-    assert len(missing) == len(predictor.network.variables)
-    assert session.unrestored()[features.SERVING_SIGNATURE] == missing
-    assert features.TRANSFORM_SIGNATURE not in session.unrestored()
+    unrestored = session.unrestored()
+    assert len(unrestored[features.SERVING_SIGNATURE]) == len(predictor.network.variables)
+    assert features.TRANSFORM_SIGNATURE not in unrestored
     with pytest.raises(tf.errors.FailedPreconditionError):
         session.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: tiny_set.image_bytes})
 
