@@ -1,4 +1,4 @@
-"""A run on one machine: ingestion, then the DAG under TFX's LocalDagRunner."""
+"""A run on one machine: ingestion, then the DAG under TFX's local runner."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from contract import nodes
 from contract.plain_path import plain_path
 from contract.settings import PipelineSettings
 from ingestion.walking import shown
@@ -18,7 +19,9 @@ from pipeline.folder_lock import locked_folder
 from pipeline.node_events import listen
 from pipeline.summary import FILE_NAME, TOTAL, Summary, write_summary
 
-_RUNNER = "tfx.orchestration.local.local_dag_runner"
+_RUNNER = "pipeline.local_dag_runner"
+# It waits for a fresh process, which has a core of its own while the report is written.
+_BESIDE = (nodes.SERVABILITY_CHECK,)
 
 
 def run_locally(
@@ -120,9 +123,8 @@ def _run(
                 )
             external[name] = (str(folder / "records"), external_card.fingerprint)
         with run_console.step("Load TFX"):
-            from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-
             from components.external_evaluation import ExternalRecords
+            from pipeline.local_dag_runner import LocalDagRunner
             from pipeline.metadata_store import connection_config, explained
             from pipeline.pipeline import Places, create_pipeline
             from pipeline.report_result import fetch_report
@@ -144,7 +146,7 @@ def _run(
             )
             run_console.expect([node.id for node in dag.components])
         with explained(settings.metadata), explained_job_servers(beam_arguments):
-            LocalDagRunner().run(dag)
+            LocalDagRunner(beside=_BESIDE).run(dag)
         timings_s = {**run_console.timings_s, TOTAL: time.monotonic() - started_s}
     study = fetch_study(settings, connection, output_dir) if settings.study.enabled else None
     report = fetch_report(settings, connection, output_dir) if settings.report.enabled else None

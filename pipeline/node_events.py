@@ -75,7 +75,8 @@ class NodeEventHandler(logging.Handler):
         super().__init__()
         self._listener = listener
         self._started_s: dict[str, float] = {}
-        self._is_cached = False
+        # Threads whose node was answered from an earlier run: that record does not name the node.
+        self._cached_in: set[int | None] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Call the listener, if the record is one of the known ones."""
@@ -95,14 +96,14 @@ class NodeEventHandler(logging.Handler):
         argument = str(record.args[0])
         if record.msg == _STARTED:
             self._started_s[argument] = time.monotonic()
-            self._is_cached = False
+            self._cached_in.discard(record.thread)
             self._listener.node_started(argument)
         elif record.msg == _CACHED:
-            self._is_cached = True
+            self._cached_in.add(record.thread)
         elif record.msg == _FINISHED:
             now_s = time.monotonic()
             seconds = now_s - self._started_s.pop(argument, now_s)
-            if self._is_cached:
+            if record.thread in self._cached_in:
                 self._listener.node_cached(argument, seconds)
             else:
                 self._listener.node_finished(argument, seconds)
