@@ -167,3 +167,41 @@ def test_an_early_stop_is_told_as_the_epochs_that_were_run(caplog):
         (2, 2),
     ]
     assert told[-1].values == {"loss": 0.4, "val_loss": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("adam", keras.optimizers.Adam(1e-2)),
+        ("adamw", keras.optimizers.AdamW(1e-2, weight_decay=0.1)),
+    ],
+)
+def test_steps_are_those_of_keras_optimizers(network, name, theirs):
+    compile_for_training(
+        network,
+        TrainingSettings(optimizer=name, learning_rate=1e-2, weight_decay=0.1, backbone="whole"),
+    )
+    theirs.build(network.trainable_variables)
+    if name == "adamw":
+        theirs.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    numbers = np.random.default_rng(3)
+    gradients = [
+        [
+            numbers.normal(size=variable.shape).astype(np.float32)
+            for variable in network.trainable_variables
+        ]
+        for _ in range(5)
+    ]
+    start = network.get_weights()
+    ends = []
+    for optimizer in (theirs, network.optimizer):
+        network.set_weights(start)
+        for step in gradients:
+            optimizer.apply([keras.ops.convert_to_tensor(each) for each in step])
+        ends.append(network.get_weights())
+    assert any(
+        np.max(np.abs(end - before)) > 1e-2 for end, before in zip(ends[0], start, strict=True)
+    )
+    for expected, got in zip(*ends, strict=True):
+        # The operation rounds 1 - beta_2 to single precision: 1e-5 of a step of 1e-2.
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
