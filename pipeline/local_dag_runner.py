@@ -74,9 +74,7 @@ class LocalDagRunner(tfx_runner.IrBasedRunner):
                 future.result()
 
 
-def _run_node(
-    pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.Pipeline.PipelineOrNode
-) -> None:
+def _run_node(pipeline: pipeline_pb2.Pipeline, node: pipeline_pb2.Pipeline.PipelineOrNode) -> None:
     """Run one node by TFX's runner, as a pipeline that has no other."""
     alone = pipeline_pb2.Pipeline()
     alone.CopyFrom(pipeline)
