@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contract.command_line import EXIT_DONE, EXIT_REFUSED, run_command
+from contract.long_lived import end_program
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (
@@ -90,4 +91,4 @@ def run(options: argparse.Namespace, log_file: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

@@ -332,6 +332,8 @@ class BeamSettings(Settings):
         # Workers in this process need no copy of the code. Where nothing says so, TFX packs
         # itself into an archive for every Beam node, which takes seconds each time.
         "--sdk_container_image=none",
+        # Of stages that do not change: on few images a seventh of the seconds of StatisticsGen.
+        "--no_pipeline_type_check",
     )
     # Further arguments by node id, after those of all. Nodes that use Beam: ImportExampleGen,
     # StatisticsGen, Transform, Evaluator.

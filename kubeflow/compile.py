@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contract.command_line import EXIT_DONE, run_command
+from contract.long_lived import end_program, long_lived
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (
@@ -45,7 +46,8 @@ def compile_pipeline(options: argparse.Namespace) -> int:
     )
     with quiet_logs(options.log, options.verbose) as console:
         # Imported here: it brings TensorFlow and TFX, some ten seconds.
-        from pipeline.kubeflow.compilation import write_pipeline
+        with long_lived():
+            from pipeline.kubeflow.compilation import write_pipeline
 
         write_pipeline(settings, options.output)
         size_kib = options.output.stat().st_size / 1024
@@ -87,4 +89,4 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

@@ -24,6 +24,7 @@ from rich.markup import escape
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contract.command_line import EXIT_BROKEN, EXIT_DONE, EXIT_REFUSED, run_command
+from contract.long_lived import end_program, long_lived
 from contract.settings import PipelineSettings
 from pipeline import convert
 from pipeline.folder_lock import locked_folder
@@ -117,16 +118,17 @@ def run(options: argparse.Namespace) -> int:
         )
         settings = _with_converted_sets(settings, output, console, log_file)
         # Imported here: they bring TensorFlow and TFX, some ten seconds.
-        from pipeline.kubeflow.compilation import write_pipeline
-        from pipeline.kubeflow.run_folder import read_summary
-        from tools.kfp_emulator.__main__ import (
-            print_event,
-            print_result,
-            warm_starter,
-        )
-        from tools.kfp_emulator.cluster import Cluster
-        from tools.kfp_emulator.documents import read_documents
-        from tools.kfp_emulator.parameters import parse_parameters
+        with long_lived():
+            from pipeline.kubeflow.compilation import write_pipeline
+            from pipeline.kubeflow.run_folder import read_summary
+            from tools.kfp_emulator.__main__ import (
+                print_event,
+                print_result,
+                warm_starter,
+            )
+            from tools.kfp_emulator.cluster import Cluster
+            from tools.kfp_emulator.documents import read_documents
+            from tools.kfp_emulator.parameters import parse_parameters
 
         write_pipeline(settings, pipeline_file)
         definitions = read_documents(pipeline_file).spec.root.input_definitions
@@ -170,4 +172,4 @@ def _with_converted_sets(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

@@ -34,6 +34,18 @@ CHUNK_IMAGES = 256  # that are read, judged or hashed at a time
 as_written = tf.autograph.experimental.do_not_convert
 
 
+def untuned(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Keep TensorFlow from searching, for as long as batches are read, how to read them faster.
+
+    Calls run in parallel, and batches are fetched ahead, with it and without. But its search sleeps
+    longer each time, and who lets go of the batches waits until it wakes up: for up to five seconds
+    at the end of a fit, and for one after each epoch's validation.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.with_options(options)
+
+
 class Shard(NamedTuple):
     """Which records a process takes where several replicas train together.
 
@@ -276,7 +288,7 @@ def compression(files: Sequence[str]) -> str:
 def count_classes(files: Sequence[str]) -> tuple[int, int]:
     """Count normal images, and those with pneumonia, of transformed records."""
     label = {features.TRANSFORMED_LABEL: IMAGE_SPEC[features.TRANSFORMED_LABEL]}
-    batches = (
+    batches = untuned(
         tf.data.TFRecordDataset(list(files), compression_type=compression(files))
         .batch(CHUNK_IMAGES)
         .map(as_written(lambda records: tf.io.parse_example(records, label)))
@@ -306,13 +318,12 @@ def read_chunks(files: Sequence[str], image_size_px: int) -> Iterator[SplitData]
 
     if not files:
         return
-    batches = (
+    batches = untuned(
         tf.data.TFRecordDataset(list(files), compression_type=compression(files))
         .batch(CHUNK_IMAGES)
         .map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-        .as_numpy_iterator()
     )
-    for images, labels, *texts in batches:
+    for images, labels, *texts in batches.as_numpy_iterator():
         # In the order of `TRANSFORMED_TEXTS`. Names of files need not be UTF-8.
         columns = ([value.decode(errors="replace") for value in column] for column in texts)
         yield SplitData(labels, *columns, images=images)
@@ -357,7 +368,7 @@ def training_batches(
             inputs = to_network_input(images, candidate.normalisation)
         return inputs, truth, weigh(truth)
 
-    return (
+    return untuned(
         tf.data.Dataset.zip((order, seeds))
         .map(prepare, num_parallel_calls=tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
@@ -391,7 +402,7 @@ def feature_batches(
         return tf.gather(inputs, indices), truth, weigh(truth)
 
     order = _epoch_order(labels, training, seed)
-    return order.batch(batch_size).map(gather).prefetch(tf.data.AUTOTUNE)
+    return untuned(order.batch(batch_size).map(gather).prefetch(tf.data.AUTOTUNE))
 
 
 def _weigher(class_counts: tuple[int, int], balance: str) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -503,7 +514,7 @@ def evaluation_batches(
     data: Split, batch_size: int, normalisation: str, shard: Shard = WHOLE
 ) -> tf.data.Dataset:
     """Batch a split in its own order, unchanged: images and labels."""
-    return (
+    return untuned(
         data.ordered_batches(batch_size, shard)
         .map(as_written(lambda images, truth: (to_network_input(images, normalisation), truth)))
         .prefetch(tf.data.AUTOTUNE)

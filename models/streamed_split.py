@@ -35,6 +35,7 @@ from models.input_data import (
     join_facts,
     read_chunks,
     shuffled,
+    untuned,
 )
 from models.network_input import crop_and_resize
 from models.preprocessing import decode_transformed
@@ -197,6 +198,6 @@ def _cached(chunks: tf.data.Dataset, path: Path) -> tf.data.Dataset:
     """
     cached = chunks.cache(str(path))
     if not path.with_name(f"{path.name}.index").exists():
-        for _ in cached:
+        for _ in untuned(cached):
             pass
     return cached

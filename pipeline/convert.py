@@ -20,6 +20,7 @@ from rich.markup import escape
 
 from contract import features
 from contract.command_line import EXIT_DONE, run_command
+from contract.long_lived import end_program, long_lived
 from contract.plain_path import is_plain
 from contract.settings import PipelineSettings
 from pipeline.load_config import load_settings
@@ -129,15 +130,16 @@ def convert_source(
             the folder of the records.
     """
     # Imported here: Beam takes seconds, which --help and a typing error need not wait for.
-    from ingestion.conversion import convert
-    from ingestion.external import SPLIT, open_external_source
-    from ingestion.fingerprint import fingerprint_source
-    from ingestion.open_source import open_source
-    from ingestion.synthetic import write_synthetic_set
-    from pipeline.console import RunConsole
-    from pipeline.folder_lock import locked_folder
-    from pipeline.job_server import check_job_servers, explained_job_servers
-    from pipeline.node_events import listen
+    with long_lived():
+        from ingestion.conversion import convert
+        from ingestion.external import SPLIT, open_external_source
+        from ingestion.fingerprint import fingerprint_source
+        from ingestion.open_source import open_source
+        from ingestion.synthetic import write_synthetic_set
+        from pipeline.console import RunConsole
+        from pipeline.folder_lock import locked_folder
+        from pipeline.job_server import check_job_servers, explained_job_servers
+        from pipeline.node_events import listen
 
     check_job_servers([settings.beam.pipeline_args])
     with (
@@ -180,4 +182,4 @@ def convert_source(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

@@ -16,9 +16,9 @@ class LocalDagRunner(tfx_runner.IrBasedRunner):
     """Runs a pipeline's nodes in their order, and some of them beside it.
 
     Args:
-        beside: Ids of nodes that start as soon as their inputs are there, each in a thread of its
-            own, while the others go on. They should be such as mostly wait, and none of them may
-            follow another one.
+        beside: Ids of nodes that start as soon as their inputs are there, each in another thread,
+            while the others go on. They should be such as mostly wait, and none of them may follow
+            another one.
     """
 
     def __init__(self, beside: Collection[str] = ()) -> None:
@@ -45,7 +45,7 @@ class LocalDagRunner(tfx_runner.IrBasedRunner):
                 "Expected a run of the whole pipeline, got run_options: run a part of it by "
                 "tfx.orchestration.local.local_dag_runner.LocalDagRunner."
             )
-        # Of all nodes: TFX's runner would give each part of the pipeline one of its own.
+        # The same for all nodes: TFX's runner would give each part of the pipeline another one.
         run_id = datetime.datetime.now().isoformat()
         runtime_parameter_utils.substitute_runtime_parameter(
             pipeline, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id}

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from contract import nodes
+from contract.long_lived import long_lived
 from contract.plain_path import plain_path
 from contract.settings import PipelineSettings
 from ingestion.walking import shown
@@ -20,7 +21,7 @@ from pipeline.node_events import listen
 from pipeline.summary import FILE_NAME, TOTAL, Summary, write_summary
 
 _RUNNER = "pipeline.local_dag_runner"
-# It waits for a fresh process, which has a core of its own while the report is written.
+# It waits for a fresh process, which works on another core while the report is written.
 _BESIDE = (nodes.SERVABILITY_CHECK,)
 
 
@@ -92,14 +93,16 @@ def _run(
                     write_synthetic_set, work_dir / "synthetic", settings.data.synthetic
                 )
                 # Other processes draw. Meanwhile this one loads what it needs next.
-                for module in ("pipeline.pipeline", "pipeline.run_summary", _RUNNER):
-                    importlib.import_module(module)
+                with long_lived():
+                    for module in ("pipeline.pipeline", "pipeline.run_summary", _RUNNER):
+                        importlib.import_module(module)
                 source_path = str(drawn.result())
         else:
             source_path = data
-        from ingestion.conversion import convert
-        from ingestion.external import convert_external
-        from ingestion.open_source import open_source
+        with long_lived():
+            from ingestion.conversion import convert
+            from ingestion.external import convert_external
+            from ingestion.open_source import open_source
 
         with run_console.step("Open source"):
             source = open_source(source_path, work_dir, settings.data)
@@ -122,7 +125,7 @@ def _run(
                     settings.beam.pipeline_args,
                 )
             external[name] = (str(folder / "records"), external_card.fingerprint)
-        with run_console.step("Load TFX"):
+        with run_console.step("Load TFX"), long_lived():
             from components.external_evaluation import ExternalRecords
             from pipeline.local_dag_runner import LocalDagRunner
             from pipeline.metadata_store import connection_config, explained

@@ -408,7 +408,7 @@ def create_release(
         examples=data.examples,
         transformed_examples=data.transformed_examples,
         settings=ServabilityRun(image_size_px=image_size_px, serving=settings.serving),
-        code_version=code_version("components.servability_check", "serving.servability.probe"),
+        code_version=code_version("components.servability_check", "serving.servability.__main__"),
     )
     # Also where the gate refuses, so that the report has both reasons.
     servability.add_upstream_node(judgement.gate)

@@ -13,7 +13,6 @@ Exit codes: 0 pushed, or with --dry-run worth pushing, 3 nothing is pushed and t
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from rich.progress import track
 
 from contract.command_line import EXIT_DONE, EXIT_REFUSED, run_command
 from contract.errors import InputError
+from contract.long_lived import end_program, long_lived
 from pipeline.folder_lock import locked_folder
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
@@ -126,8 +126,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _calibrate(options: argparse.Namespace, console: Console) -> SiteReport:
     settings = load_settings(options.config, options.overrides)
     # Imported here: they bring TensorFlow, some ten seconds.
-    from serving.site_calibration.run import Request, calibrate_for_site
-    from serving.site_calibration.text import describe
+    with long_lived():
+        from serving.site_calibration.run import Request, calibrate_for_site
+        from serving.site_calibration.text import describe
 
     def progress(images: Iterable[SiteImage]) -> Iterable[SiteImage]:
         return track(
@@ -165,4 +166,4 @@ def _write(report: SiteReport, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

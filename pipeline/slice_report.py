@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contract.command_line import EXIT_DONE, run_command
+from contract.long_lived import end_program, long_lived
 from evaluation.slice_metrics import Estimate
 from pipeline.logs import quiet_logs, set_environment
 from report.page.estimate_cells import UNDEFINED, format_figure
@@ -50,7 +51,8 @@ def show_slices(options: argparse.Namespace) -> int:
     # What the libraries say about themselves is of no use here.
     with quiet_logs(Path(os.devnull)):
         # Late: it loads TensorFlow, whose messages are turned off above.
-        from pipeline.slice_reading import read_slices
+        with long_lived():
+            from pipeline.slice_reading import read_slices
 
         rows = read_slices(options.output, options.pipeline)
     if options.csv:
@@ -107,4 +109,4 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

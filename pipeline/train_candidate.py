@@ -13,7 +13,6 @@ Exit codes: 0 trained, 2 the options cannot be used, 1 something broke, 130 inte
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from contract import features
 from contract.code_version import code_version
 from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
+from contract.long_lived import end_program, long_lived
 from contract.settings import CUSTOM_CONFIG_KEY, STATISTICS_KEY
 from pipeline.load_config import load_settings
 from pipeline.settings_options import add_settings_options
@@ -76,11 +76,12 @@ def train(options: argparse.Namespace) -> int:
                 f"expected an output of a run's node, got {folder}: there is no such folder"
             )
     # Imported here: they bring TensorFlow and TFX, some ten seconds.
-    from tfx.components.trainer.fn_args_utils import FnArgs
-    from tfx.utils import path_utils
+    with long_lived():
+        from tfx.components.trainer.fn_args_utils import FnArgs
+        from tfx.utils import path_utils
 
-    from models.train import run_fn
-    from pipeline.pipeline import TRAINER_MODULES, candidate_run
+        from models.train import run_fn
+        from pipeline.pipeline import TRAINER_MODULES, candidate_run
 
     run = candidate_run(settings, options.candidate, code_version(*TRAINER_MODULES))
     run_fn(
@@ -100,4 +101,4 @@ def train(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

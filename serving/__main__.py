@@ -1,8 +1,7 @@
 """`python -m serving`: see `serving.command_line`."""
 
-import sys
-
+from contract.long_lived import end_program
 from serving.command_line import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

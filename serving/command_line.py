@@ -16,6 +16,7 @@ from pathlib import Path
 
 from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
+from contract.long_lived import long_lived
 from contract.server_settings import (
     BatchSettings,
     Limits,
@@ -71,7 +72,8 @@ def serve(options: argparse.Namespace) -> None:
     if backend == "embedded":
         _warn_if_open(settings)
         # Imported here: the other ways need none of it.
-        from serving.server.run import run_embedded
+        with long_lived():
+            from serving.server.run import run_embedded
 
         run_embedded(
             settings, options.wait, _say, lambda url: _show_commands(options, settings, url)

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from contract.long_lived import end_program, long_lived
 from pipeline.kubeflow.pod_paths import pod_root, to_remote_everywhere
 
 OUTPUT_FILE = "/tmp/kfp_outputs/output_metadata.json"  # where KFP gives none
@@ -81,12 +82,13 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
         InputError: What KFP handed over does not fit the node.
     """
     # Imported here: they bring TensorFlow and TFX, which `--help` and errors need not wait for.
-    from pipeline.job_server import explained_job_servers
-    from pipeline.kubeflow.executor_input import for_tfx, make_output_folders, outputs_of_kfp
-    from pipeline.kubeflow.local_copies import local_copies, with_locations
-    from pipeline.kubeflow.run_folder import KEPT_FILES, keep_verdict
-    from pipeline.kubeflow.tfx_executor import run_tfx_executor
-    from pipeline.kubeflow.ui_artifacts import fill_ui_outputs
+    with long_lived():
+        from pipeline.job_server import explained_job_servers
+        from pipeline.kubeflow.executor_input import for_tfx, make_output_folders, outputs_of_kfp
+        from pipeline.kubeflow.local_copies import local_copies, with_locations
+        from pipeline.kubeflow.run_folder import KEPT_FILES, keep_verdict
+        from pipeline.kubeflow.tfx_executor import run_tfx_executor
+        from pipeline.kubeflow.ui_artifacts import fill_ui_outputs
 
     handed_over = json.loads(options.json_serialized_invocation_args)
     handed_over["outputs"].setdefault("outputFile", OUTPUT_FILE)
@@ -177,4 +179,4 @@ def _leave_message(message: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

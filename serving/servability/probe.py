@@ -1,17 +1,11 @@
-"""The fresh process: load an export, answer requests, leave the answers, as a server would.
+"""What the fresh process asks an export, as a server's clients would.
 
-It is a separate program, so that nothing that trained the model is in its memory:
-`python -m serving.servability.probe MODEL REQUESTS ANSWERS`. From the project it imports only names
-and the session that stands in for TensorFlow Serving's. It does not use the GPU, which the training
-process holds.
+From the project it imports only names and the session that stands in for TensorFlow Serving's.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
-import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -36,21 +30,6 @@ _OUTPUTS = {
     features.FAMILIARITY,
     features.FAMILIARITY_THRESHOLD,
 }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="folder with saved_model.pb")
-    parser.add_argument("requests", type=Path, help="TFRecord file of raw records")
-    parser.add_argument("answers", type=Path, help="JSON file to write")
-    options = parser.parse_args(arguments)
-    try:
-        told = probe(options.model, options.requests)
-    except Exception as error:  # whatever it is, it is why the model cannot be served
-        told = {"error": f"{type(error).__name__}: {error}"}
-    options.answers.write_text(json.dumps(told), encoding="utf-8")
-    return 1 if "error" in told else 0
 
 
 def probe(model_dir: Path, requests: Path) -> Json:
@@ -157,7 +136,3 @@ def _pixels(records: Sequence[bytes], signatures: Collection[str], ask: Ask) -> 
         hashlib.sha256(tf.io.decode_png(png).numpy().tobytes()).hexdigest()
         for png in answer[features.TRANSFORMED_IMAGE_BYTES]
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

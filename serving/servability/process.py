@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from serving.servability.report import ProbeAnswers
 
-PROBE = "serving.servability.probe"
+PROBE = "serving.servability"
 _PROJECT = Path(__file__).resolve().parent.parent.parent
 
 

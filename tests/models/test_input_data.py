@@ -137,6 +137,17 @@ def test_features_are_batched_as_images_are():
     np.testing.assert_allclose(weights[order], [2.0, 2 / 3, 2 / 3, 2 / 3], rtol=1e-6)
 
 
+def test_no_fit_waits_for_tensorflow_to_stop_searching(tiny_set):
+    data = load_split([tiny_set.transformed_pattern], SIZE)
+    seen = np.zeros((len(data.labels), 1), np.float32)
+    for batches in (
+        endless(training_batches(data, 7, seed=1, candidate=candidate()))[0],
+        endless(evaluation_batches(data, 7, "none"))[0],
+        feature_batches(seen, data.labels, 7, seed=1, training=TrainingSettings()),
+    ):
+        assert batches.options().autotune.enabled is False
+
+
 def test_a_candidate_sees_its_own_crop_and_size(tiny_set):
     data = load_split([tiny_set.transformed_pattern], SIZE)
     cropped = data.view(CandidateSettings(crop_fraction=0.5, image_size_px=16))

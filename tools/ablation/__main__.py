@@ -11,11 +11,11 @@ Exit codes: 0 done, 2 the data cannot be used.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from contract.command_line import EXIT_DONE, run_command
+from contract.long_lived import end_program
 from pipeline.logs import quiet_logs, set_environment
 from tools.ablation.variants import VARIANTS
 
@@ -57,4 +57,4 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

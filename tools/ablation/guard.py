@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import io
 import string
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +30,7 @@ from PIL import Image, ImageDraw
 from contract import features
 from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
+from contract.long_lived import end_program
 from evaluation.intervals import wilson_interval
 from ingestion.tfrecord_file import read_folder
 from models.session_model import SessionModel
@@ -258,4 +258,4 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

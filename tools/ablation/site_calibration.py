@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
+from contract.long_lived import end_program
 from contract.settings import GateSettings, SiteCalibrationSettings
 from evaluation.calibration import fit_calibration
 from evaluation.operating_point import choose_operating_point
@@ -374,4 +375,4 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

@@ -7,7 +7,6 @@ used; 1 a benchmark broke.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.markup import escape
 
 from contract.architectures import ARCHITECTURES
 from contract.command_line import EXIT_BROKEN, EXIT_DONE, run_command
+from contract.long_lived import end_program
 from tools.benchmarks.candidate_cases import CASES
 from tools.benchmarks.figures import Measurement
 from tools.benchmarks.fresh_process import BenchmarkFailedError, run_in_fresh_process
@@ -143,4 +143,4 @@ def _cases(name: str, is_quick: bool) -> Sequence[str | None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

@@ -28,6 +28,7 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 
 from contract.command_line import EXIT_DONE, run_command
+from contract.long_lived import end_program
 from contract.settings import (
     BeamSettings,
     DataSettings,
@@ -258,4 +259,4 @@ def _work_dir(options: argparse.Namespace) -> Iterator[Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

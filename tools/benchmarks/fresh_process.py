@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contract.errors import InputError
+from contract.long_lived import end_program
 from pipeline.logs import quiet_logs, set_environment
 from tools.benchmarks.figures import Measurement
 from tools.benchmarks.images import Sizes
@@ -109,4 +110,4 @@ def _files(work_dir: Path, name: str, case: str | None) -> tuple[Path, Path]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

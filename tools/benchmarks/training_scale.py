@@ -38,6 +38,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from contract import features
+from contract.long_lived import end_program
 from contract.settings import (
     CUSTOM_CONFIG_KEY,
     AugmentationSettings,
@@ -338,4 +339,4 @@ def measure_speed(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

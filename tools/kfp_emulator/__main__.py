@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import shlex
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -20,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contract.command_line import EXIT_BROKEN, EXIT_DONE, run_command
+from contract.long_lived import end_program
 from tools.kfp_emulator.cluster import DEFAULT_ROOT, Cluster
 from tools.kfp_emulator.containers import ContainerEngine
 from tools.kfp_emulator.documents import read_documents
@@ -196,4 +196,4 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_program(main())

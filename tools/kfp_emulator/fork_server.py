@@ -25,6 +25,8 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from contract.long_lived import long_lived
+
 # What the entrypoint and the pipeline's nodes import.
 PRELOADED = (
     "pipeline.pipeline",
@@ -50,8 +52,9 @@ def serve(modules: Sequence[str]) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     # What the libraries print must not be taken for an answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for module in modules:
-        importlib.import_module(module)
+    with long_lived():
+        for module in modules:
+            importlib.import_module(module)
     running: set[int] = set()
     # A signal of a child that ends wakes the loop.
     reader, writer = os.pipe()
