@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contract.command_line import EXIT_DONE, run_command
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
 from pipeline.settings_options import (
@@ -46,7 +46,7 @@ def compile_pipeline(options: argparse.Namespace) -> int:
     )
     with quiet_logs(options.log, options.verbose) as console:
         # Imported here: it brings TensorFlow and TFX, some ten seconds.
-        with long_lived():
+        with lasting_imports():
             from pipeline.kubeflow.compilation import write_pipeline
 
         write_pipeline(settings, options.output)

@@ -24,7 +24,7 @@ from rich.markup import escape
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from contract.command_line import EXIT_BROKEN, EXIT_DONE, EXIT_REFUSED, run_command
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 from contract.settings import PipelineSettings
 from pipeline import convert
 from pipeline.folder_lock import locked_folder
@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
         )
         settings = _with_converted_sets(settings, output, console, log_file)
         # Imported here: they bring TensorFlow and TFX, some ten seconds.
-        with long_lived():
+        with lasting_imports():
             from pipeline.kubeflow.compilation import write_pipeline
             from pipeline.kubeflow.run_folder import read_summary
             from tools.kfp_emulator.__main__ import (

@@ -20,7 +20,7 @@ from rich.markup import escape
 
 from contract import features
 from contract.command_line import EXIT_DONE, run_command
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 from contract.plain_path import is_plain
 from contract.settings import PipelineSettings
 from pipeline.load_config import load_settings
@@ -130,7 +130,7 @@ def convert_source(
             the folder of the records.
     """
     # Imported here: Beam takes seconds, which --help and a typing error need not wait for.
-    with long_lived():
+    with lasting_imports():
         from ingestion.conversion import convert
         from ingestion.external import SPLIT, open_external_source
         from ingestion.fingerprint import fingerprint_source

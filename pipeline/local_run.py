@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from contract import nodes
-from contract.long_lived import long_lived
+from contract.long_lived import lasting_imports
 from contract.plain_path import plain_path
 from contract.settings import PipelineSettings
 from ingestion.walking import shown
@@ -93,13 +93,13 @@ def _run(
                     write_synthetic_set, work_dir / "synthetic", settings.data.synthetic
                 )
                 # Other processes draw. Meanwhile this one loads what it needs next.
-                with long_lived():
+                with lasting_imports():
                     for module in ("pipeline.pipeline", "pipeline.run_summary", _RUNNER):
                         importlib.import_module(module)
                 source_path = str(drawn.result())
         else:
             source_path = data
-        with long_lived():
+        with lasting_imports():
             from ingestion.conversion import convert
             from ingestion.external import convert_external
             from ingestion.open_source import open_source
@@ -125,7 +125,7 @@ def _run(
                     settings.beam.pipeline_args,
                 )
             external[name] = (str(folder / "records"), external_card.fingerprint)
-        with run_console.step("Load TFX"), long_lived():
+        with run_console.step("Load TFX"), lasting_imports():
             from components.external_evaluation import ExternalRecords
             from pipeline.local_dag_runner import LocalDagRunner
             from pipeline.metadata_store import connection_config, explained

@@ -24,7 +24,7 @@ from rich.progress import track
 
 from contract.command_line import EXIT_DONE, EXIT_REFUSED, run_command
 from contract.errors import InputError
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 from pipeline.folder_lock import locked_folder
 from pipeline.load_config import load_settings
 from pipeline.logs import quiet_logs, set_environment
@@ -126,7 +126,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _calibrate(options: argparse.Namespace, console: Console) -> SiteReport:
     settings = load_settings(options.config, options.overrides)
     # Imported here: they bring TensorFlow, some ten seconds.
-    with long_lived():
+    with lasting_imports():
         from serving.site_calibration.run import Request, calibrate_for_site
         from serving.site_calibration.text import describe
 

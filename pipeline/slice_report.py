@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contract.command_line import EXIT_DONE, run_command
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 from evaluation.slice_metrics import Estimate
 from pipeline.logs import quiet_logs, set_environment
 from report.page.estimate_cells import UNDEFINED, format_figure
@@ -51,7 +51,7 @@ def show_slices(options: argparse.Namespace) -> int:
     # What the libraries say about themselves is of no use here.
     with quiet_logs(Path(os.devnull)):
         # Late: it loads TensorFlow, whose messages are turned off above.
-        with long_lived():
+        with lasting_imports():
             from pipeline.slice_reading import read_slices
 
         rows = read_slices(options.output, options.pipeline)

@@ -20,7 +20,7 @@ from contract import features
 from contract.code_version import code_version
 from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 from contract.settings import CUSTOM_CONFIG_KEY, STATISTICS_KEY
 from pipeline.load_config import load_settings
 from pipeline.settings_options import add_settings_options
@@ -76,7 +76,7 @@ def train(options: argparse.Namespace) -> int:
                 f"expected an output of a run's node, got {folder}: there is no such folder"
             )
     # Imported here: they bring TensorFlow and TFX, some ten seconds.
-    with long_lived():
+    with lasting_imports():
         from tfx.components.trainer.fn_args_utils import FnArgs
         from tfx.utils import path_utils
 

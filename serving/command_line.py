@@ -16,7 +16,7 @@ from pathlib import Path
 
 from contract.command_line import EXIT_DONE, run_command
 from contract.errors import InputError
-from contract.long_lived import long_lived
+from contract.long_lived import lasting_imports
 from contract.server_settings import (
     BatchSettings,
     Limits,
@@ -72,7 +72,7 @@ def serve(options: argparse.Namespace) -> None:
     if backend == "embedded":
         _warn_if_open(settings)
         # Imported here: the other ways need none of it.
-        with long_lived():
+        with lasting_imports():
             from serving.server.run import run_embedded
 
         run_embedded(

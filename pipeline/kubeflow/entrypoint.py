@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 from pipeline.kubeflow.pod_paths import pod_root, to_remote_everywhere
 
 OUTPUT_FILE = "/tmp/kfp_outputs/output_metadata.json"  # where KFP gives none
@@ -82,7 +82,7 @@ def run_task(options: argparse.Namespace, beam_arguments: Sequence[str]) -> None
         InputError: What KFP handed over does not fit the node.
     """
     # Imported here: they bring TensorFlow and TFX, which `--help` and errors need not wait for.
-    with long_lived():
+    with lasting_imports():
         from pipeline.job_server import explained_job_servers
         from pipeline.kubeflow.executor_input import for_tfx, make_output_folders, outputs_of_kfp
         from pipeline.kubeflow.local_copies import local_copies, with_locations

@@ -15,7 +15,7 @@ from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_run_executor
 from tfx.orchestration.kubeflow.v2.file_based_example_gen import driver
 from tfx.utils import import_utils
 
-from contract.long_lived import long_lived
+from contract.long_lived import lasting_imports
 
 Json = dict[str, Any]
 _INPUT_BASE = "input_base"  # what a file-based ExampleGen reads
@@ -46,7 +46,7 @@ def run_tfx_executor(
         json_serialized_invocation_args=json.dumps(executor_input),
         json_serialized_inputs_spec_args=json.dumps(inputs_spec),
     )
-    with long_lived():
+    with lasting_imports():
         executor_class = import_utils.import_class_by_path(executor_class_path)
     parameters = executor_input["inputs"].get("parameterValues", {})
     if issubclass(executor_class, BaseExampleGenExecutor) and _INPUT_BASE in parameters:

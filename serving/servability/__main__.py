@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         # Imported here: it brings TensorFlow.
-        with long_lived():
+        with lasting_imports():
             from serving.servability.probe import probe
 
         told: dict[str, Any] = probe(options.model, options.requests)

@@ -1,9 +1,11 @@
 import contextlib
 import gc
+import importlib
+import sys
 
 import pytest
 
-from contract.long_lived import end_program, long_lived
+from contract.long_lived import end_program, lasting_imports
 
 
 @pytest.fixture(autouse=True)
@@ -17,22 +19,36 @@ def as_before():
 @pytest.mark.parametrize("was_enabled", [True, False])
 def test_the_search_is_as_it_was_behind_the_block(was_enabled):
     (gc.enable if was_enabled else gc.disable)()
-    with contextlib.suppress(ZeroDivisionError), long_lived():
+    with contextlib.suppress(ZeroDivisionError), lasting_imports():
         assert not gc.isenabled()
         raise ZeroDivisionError
     assert gc.isenabled() is was_enabled
 
 
-def test_what_the_block_made_is_not_searched_later():
-    with long_lived():
-        made = [[] for _ in range(1000)]
-    searched = {id(each) for each in gc.get_objects()}
-    assert not searched & {id(each) for each in made}
+@pytest.fixture
+def module(monkeypatch):
+    """Return the name of a module that nobody has imported yet, with what it holds."""
+    monkeypatch.delitem(sys.modules, "this", raising=False)
+    return "this"
 
 
-def test_garbage_of_later_is_found():
-    with long_lived():
-        pass
+def test_what_the_block_imports_is_not_searched_later(module, capsys):
+    with lasting_imports():
+        imported = importlib.import_module(module)
+    assert id(imported.__dict__) not in {id(each) for each in gc.get_objects()}
+
+
+def test_a_block_that_finds_all_imported_keeps_nothing(module, capsys):
+    importlib.import_module(module)
+    before = gc.get_freeze_count()
+    with lasting_imports():
+        importlib.import_module(module)
+    assert gc.get_freeze_count() == before
+
+
+def test_garbage_of_later_is_found(module, capsys):
+    with lasting_imports():
+        importlib.import_module(module)
     gc.collect()
     later: list = []
     later.append(later)

@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from contract.long_lived import long_lived
+from contract.long_lived import lasting_imports
 
 # What the entrypoint and the pipeline's nodes import.
 PRELOADED = (
@@ -52,7 +52,7 @@ def serve(modules: Sequence[str]) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     # What the libraries print must not be taken for an answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    with long_lived():
+    with lasting_imports():
         for module in modules:
             importlib.import_module(module)
     running: set[int] = set()
