@@ -163,7 +163,10 @@ def test_all_candidates_are_compared_and_the_first_by_the_rule_is_selected(run):
         return (each.validation_metrics.specificity.value + each.stressed_specificity) / 2
 
     safe = [each for each in run.summary.candidates if each.reaches_target]
-    assert specificity(candidates[run.summary.selected]) == max(map(specificity, safe))
+    # A mean of many figures: where two are equal, rounding may put either first.
+    assert specificity(candidates[run.summary.selected]) == pytest.approx(
+        max(map(specificity, safe)), rel=1e-12
+    )
     assert run.summary.selected in run.summary.selection_reason
     assert [bool(candidates[name].trials) for name in ("cnn_baseline", "ann_small")] == [
         True,
