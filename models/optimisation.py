@@ -195,11 +195,11 @@ class _OneOperation:
 
 
 class FusedAdam(_OneOperation, keras.optimizers.Adam):
-    """`keras.optimizers.Adam`, quicker to trace and to run."""
+    """`keras.optimizers.Adam`, quicker to trace."""
 
 
 class FusedAdamW(_OneOperation, keras.optimizers.AdamW):
-    """`keras.optimizers.AdamW`, quicker to trace and to run."""
+    """`keras.optimizers.AdamW`, quicker to trace."""
 
 
 class _PerVariable:

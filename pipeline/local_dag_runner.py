@@ -36,7 +36,8 @@ class LocalDagRunner(tfx_runner.IrBasedRunner):
             run_options: Not supported: a part of a pipeline is run by TFX's own runner.
 
         Raises:
-            ValueError: `run_options` is given.
+            ValueError: `run_options` is given, or of two nodes beside the others one follows the
+                other.
             Exception: What a node raised. One beside the others is heard when its output is
                 needed, or at the end; what has begun is waited for.
         """
@@ -52,6 +53,12 @@ class LocalDagRunner(tfx_runner.IrBasedRunner):
         )
         nodes = {node.pipeline_node.node_info.id: node for node in pipeline.nodes}
         waiting = {name: nodes[name] for name in nodes if name in self._beside}
+        for name, node in waiting.items():
+            if followed := self._beside & set(node.pipeline_node.upstream_nodes):
+                raise ValueError(
+                    f"Expected nodes beside the others that do not follow each other, got {name}, "
+                    f"which follows {', '.join(sorted(followed))}: leave one of them out."
+                )
         running: dict[str, Future[None]] = {}
         done: set[str] = set()
         with ThreadPoolExecutor(max(1, len(waiting))) as threads:

@@ -125,14 +125,15 @@ def _run(
                     settings.beam.pipeline_args,
                 )
             external[name] = (str(folder / "records"), external_card.fingerprint)
-        with run_console.step("Load TFX"), lasting_imports():
-            from components.external_evaluation import ExternalRecords
-            from pipeline.local_dag_runner import LocalDagRunner
-            from pipeline.metadata_store import connection_config, explained
-            from pipeline.pipeline import Places, create_pipeline
-            from pipeline.report_result import fetch_report
-            from pipeline.run_summary import summarise_run
-            from pipeline.study_result import fetch_study
+        with run_console.step("Load TFX"):
+            with lasting_imports():
+                from components.external_evaluation import ExternalRecords
+                from pipeline.local_dag_runner import LocalDagRunner
+                from pipeline.metadata_store import connection_config, explained
+                from pipeline.pipeline import Places, create_pipeline
+                from pipeline.report_result import fetch_report
+                from pipeline.run_summary import summarise_run
+                from pipeline.study_result import fetch_study
 
             connection = connection_config(settings.metadata, output_dir / "metadata.sqlite")
             dag = create_pipeline(

@@ -140,6 +140,18 @@ def test_a_last_node_beside_the_others_is_waited_for(tmp_path: Path) -> None:
         run(tmp_path, [source, failing], Recorder(), beside="Failing")
 
 
+def test_nodes_beside_that_follow_each_other_are_refused(tmp_path: Path) -> None:
+    pipeline = tfx.dsl.Pipeline(
+        pipeline_name="beside",
+        pipeline_root=str(tmp_path / "root"),
+        components=chain(tmp_path),
+        metadata_connection_config=connection(tmp_path),
+    )
+    with pytest.raises(ValueError, match="got Last, which follows Waiting"):
+        LocalDagRunner(beside=["Waiting", "Last"]).run(pipeline)
+    assert not (tmp_path / "first").exists()  # no node has run
+
+
 def test_a_part_of_a_pipeline_is_refused() -> None:
     with pytest.raises(ValueError, match="run_options"):
         LocalDagRunner().run_with_ir(pipeline_pb2.Pipeline(), pipeline_pb2.RunOptions())
