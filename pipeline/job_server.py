@@ -35,8 +35,9 @@ def check_job_servers(arguments: Iterable[Sequence[str]]) -> None:
             continue
         host, _, port = endpoint.rpartition(":")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_TIMEOUT_S).close()
-        except (OSError, ValueError, OverflowError) as error:
+            address = (host.strip("[]"), _port_number(port))
+            socket.create_connection(address, timeout=_TIMEOUT_S).close()
+        except (OSError, ValueError) as error:
             raise InputError(
                 f"expected Beam's job server at {endpoint} (--job_endpoint in beam.pipeline_args), "
                 f"got {error}. How to fix: start it, on this machine by `make flink-up`, or "
@@ -65,3 +66,11 @@ def explained_job_servers(arguments: Iterable[Sequence[str]]) -> Iterator[None]:
 
 def _endpoint(arguments: Sequence[str]) -> str:
     return PipelineOptions(list(arguments)).view_as(PortableOptions).job_endpoint or ""
+
+
+def _port_number(text: str) -> int:
+    """Read a port; the resolver would take 99999 for 34463, and reach somebody else's server."""
+    port = int(text)
+    if not 1 <= port <= 65535:
+        raise ValueError(f"expected a port from 1 to 65535, got {port}")
+    return port

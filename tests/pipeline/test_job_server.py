@@ -51,6 +51,12 @@ def test_an_address_that_is_none_is_refused(endpoint):
         check_job_servers([[f"--job_endpoint={endpoint}"]])
 
 
+def test_a_port_is_not_reduced_to_one_that_answers(server):
+    port = server.getsockname()[1] + 65536
+    with pytest.raises(InputError, match=f"expected a port from 1 to 65535, got {port}"):
+        check_job_servers([[f"--job_endpoint=127.0.0.1:{port}"]])
+
+
 def test_the_server_of_a_single_node_is_looked_for_too(server, closed_port):
     beam = BeamSettings(
         pipeline_args=tuple(arguments_for(server)),
