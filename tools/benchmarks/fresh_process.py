@@ -52,6 +52,7 @@ def run_in_fresh_process(
     result_file, log_file = _files(work_dir, name, case)
     command = [sys.executable, "-m", __name__, name, str(work_dir), repr(sizes.num_images or 0)]
     command += [str(sizes.num_training_images), str(sizes.num_rounds)]
+    command += [str(sizes.min_transformed_images)]
     if data is not None:
         command += ["--data", data]
     if case is not None:
@@ -83,11 +84,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("num_images", type=int, help="0 for all")
     parser.add_argument("num_training_images", type=int)
     parser.add_argument("num_rounds", type=int)
+    parser.add_argument("min_transformed_images", type=int)
     parser.add_argument("--data")
     parser.add_argument("--case")
     parser.add_argument("--model")
     options = parser.parse_args(arguments)
-    sizes = Sizes(options.num_images or None, options.num_training_images, options.num_rounds)
+    sizes = Sizes(
+        num_images=options.num_images or None,
+        num_training_images=options.num_training_images,
+        num_rounds=options.num_rounds,
+        min_transformed_images=options.min_transformed_images,
+    )
     result_file, log_file = _files(options.work_dir, options.name, options.case)
     further = [given for given in (options.case, options.model) if given is not None]
     set_environment()

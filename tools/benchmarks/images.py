@@ -22,14 +22,19 @@ class Sizes:
         num_images: The most images for conversion and Transform; None for all.
         num_training_images: The most images of a training epoch.
         num_rounds: How often each side is measured.
+        min_transformed_images: The least images for Transform, which reads a smaller set several
+            times: building its graphs takes seconds, whatever the number.
     """
 
     num_images: int | None
     num_training_images: int
     num_rounds: int
+    min_transformed_images: int = 0
 
 
-FULL = Sizes(num_images=None, num_training_images=1000, num_rounds=3)
+FULL = Sizes(
+    num_images=None, num_training_images=1000, num_rounds=3, min_transformed_images=16_000
+)
 QUICK = Sizes(num_images=800, num_training_images=320, num_rounds=3)
 
 
