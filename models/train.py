@@ -36,6 +36,7 @@ from models.predictor import Predictor, familiar_images
 from models.provenance import PROVENANCE_FILE, describe_origin
 from models.reference_scores import ReferenceScores
 from models.search_spaces import HYPERPARAMETERS, Value, apply_hyperparameters
+from models.trained import save_network
 from models.training import train_network
 
 
@@ -130,7 +131,7 @@ def _train(
         validation.facts.labels, predictions.calibrated(judgement.calibration).plain
     ).write(Path(fn_args.serving_model_dir))
     model_run_dir.mkdir(parents=True, exist_ok=True)
-    trained.network.save(model_run_dir / NETWORK_FILE)
+    save_network(trained.network, model_run_dir / NETWORK_FILE)
     familiar.write(model_run_dir / FAMILIAR_FILE)
     predictions.write(model_run_dir / PREDICTIONS_FILE)
     cases_of(validation).write(model_run_dir / CASES_FILE)

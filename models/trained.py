@@ -37,6 +37,30 @@ class TrainedCandidate:
         return Predictor(self.network, self.candidate, self.report.calibration, familiar)
 
 
+def save_network(network: keras.Model, path: Path) -> None:
+    """Write a trained network as it answers, without what it was trained with.
+
+    Afterwards it cannot be trained further before it is compiled again.
+
+    Args:
+        network: Compiled or not, as are the models in it: a head that was trained alone is one.
+        path: Ends with `.keras`.
+    """
+    _forget_training(network)
+    network.save(path)
+
+
+def _forget_training(network: keras.Model) -> None:
+    # `load_model(compile=False)` forgets the outermost optimizer alone; Keras looks for those of
+    # the models inside, and does not know ours.
+    if network.compiled:
+        network.compiled = False
+        network.optimizer = None
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            _forget_training(layer)
+
+
 def load_candidate(model_run: Path) -> TrainedCandidate:
     """Load a trained candidate.
 

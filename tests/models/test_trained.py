@@ -1,15 +1,27 @@
 """Loading what Trainers left. `tests/models/test_ensemble.py` loads whole ensembles."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
 
-from contract.settings import CandidateSettings
+from contract.settings import (
+    AugmentationSettings,
+    CandidateRun,
+    CandidateSettings,
+    OperatingPointSettings,
+    TrainingSettings,
+    TunerSettings,
+)
 from evaluation.calibration import Calibration
 from evaluation.training_report import FAMILIAR_FILE, NETWORK_FILE, REPORT_FILE
 from models.architectures import build_network
+from models.distribution import create_strategy
+from models.input_data import load_split
 from models.predictor import Predictor, familiar_images, predict_answers, predict_probabilities
-from models.trained import load_candidate, load_predictor
+from models.trained import load_candidate, load_predictor, save_network
+from models.training import train_network
 from tests.report.made_reports import make_report
 
 SIZE = 24
@@ -27,7 +39,7 @@ def trained(tmp_path_factory):
         network = build_network(candidate, SIZE)
         calibration = Calibration(slope=2.0, intercept=0.5 + seed)
         familiar = familiar_images(Predictor(network, candidate), [IMAGES])
-        network.save(folder / NETWORK_FILE)
+        save_network(network, folder / NETWORK_FILE)
         familiar.write(folder / FAMILIAR_FILE)
         make_report(name, candidate=candidate, calibration=calibration).write(folder / REPORT_FILE)
         folders[name] = folder
@@ -57,3 +69,43 @@ def test_an_ensemble_is_the_calibrated_mean_of_its_members(trained, tmp_path):
     np.testing.assert_allclose(found, calibration.apply(mean), atol=1e-6)
     with pytest.raises(ValueError, match=r"got the ensemble 'ensemble': load its members"):
         load_candidate(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "training",
+    [
+        pytest.param({"optimizer": "adam"}, id="the head alone, on features computed once"),
+        pytest.param({"backbone": "whole", "head_epochs": 1}, id="the head first"),
+        pytest.param({"backbone": "whole", "layer_decay": 0.5, "head_epochs": 1}, id="by stages"),
+    ],
+)
+def test_what_was_trained_is_loaded_without_what_trained_it(
+    tiny_applications, tiny_set, tmp_path, training
+):
+    data = load_split([tiny_set.transformed_pattern], 32)
+    run = CandidateRun(
+        name="lite",
+        seed=3,
+        image_size_px=32,
+        candidate=CandidateSettings(
+            architecture="efficientnet_lite0",
+            normalisation="none",
+            training=TrainingSettings(
+                augmentation=AugmentationSettings(enabled=False), epochs=1, **training
+            ),
+        ),
+        tuner=TunerSettings(),
+        operating_point=OperatingPointSettings(),
+    )
+    network = train_network(run, data, data, create_strategy(), stage="Training").network
+    expected = predict_probabilities(Predictor(network, run.candidate), data.images)
+    save_network(network, tmp_path / NETWORK_FILE)
+    make_report("lite", candidate=run.candidate).write(tmp_path / REPORT_FILE)
+    loaded = load_candidate(tmp_path).network
+    found = predict_probabilities(Predictor(loaded, run.candidate), data.images)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    with zipfile.ZipFile(tmp_path / NETWORK_FILE) as archive:
+        config = archive.read("config.json").decode()
+    assert "Fused" not in config
+    assert "Staged" not in config
