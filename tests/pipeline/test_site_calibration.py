@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -96,6 +100,38 @@ def calibrate(tmp_path: Path, model_dir: Path, source: Path, *more: str) -> tupl
     return code, SiteReport.model_validate_json(report.read_text())
 
 
+@contextlib.contextmanager
+def stdout_in(path: Path) -> Iterator[None]:
+    """Write what the process prints to a file: `capfd` is for single tests."""
+    before = os.dup(1)
+    with path.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(before, 1)
+            os.close(before)
+
+
+class Aligned(NamedTuple):
+    """A folder whose second version was calibrated on unlabelled images; tests only read it."""
+
+    push_dir: Path
+    code: int
+    report: SiteReport
+    shown: str
+
+
+@pytest.fixture(scope="module")
+def aligned(exported: Path, unlabelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Aligned:
+    folder = tmp_path_factory.mktemp("aligned")
+    push_dir = folder / "pneumonia"
+    shutil.copytree(exported, push_dir / "1")
+    with stdout_in(folder / "shown.txt"):
+        code, report = calibrate(folder, push_dir, unlabelled)
+    return Aligned(push_dir, code, report, (folder / "shown.txt").read_text())
+
+
 def answers(folder: Path, images: list[bytes]) -> dict[str, np.ndarray]:
     session = SessionModel(folder)
     answer = session.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: images})
@@ -103,10 +139,8 @@ def answers(folder: Path, images: list[bytes]) -> dict[str, np.ndarray]:
     return answer
 
 
-def test_unlabelled_images_give_a_version_that_serves_the_aligned_threshold(
-    push_dir, unlabelled, model, tmp_path, capfd
-):
-    code, report = calibrate(tmp_path, push_dir, unlabelled)
+def test_unlabelled_images_give_a_version_that_serves_the_aligned_threshold(aligned, model):
+    push_dir, code, report, shown = aligned
     assert code == EXIT_DONE
     assert pushed_versions(push_dir) == [1, 2]
     threshold = np.float32(report.alignment.threshold)
@@ -119,18 +153,17 @@ def test_unlabelled_images_give_a_version_that_serves_the_aligned_threshold(
     is_case = after[features.PREDICTED_LABEL] == b"pneumonia"
     np.testing.assert_array_equal(is_case, after[features.PROBABILITY] >= threshold)
     frozen = recall_and_specificity(labels, before[features.PROBABILITY], model.threshold)
-    aligned = recall_and_specificity(labels, after[features.PROBABILITY], threshold)
-    assert aligned[1] > frozen[1] + 0.1
-    assert aligned[0] > 0.94
-    shown = capfd.readouterr().out
+    moved = recall_and_specificity(labels, after[features.PROBABILITY], threshold)
+    assert moved[1] > frozen[1] + 0.1
+    assert moved[0] > 0.94
     assert "300 unlabelled images scored, 0 left out" in shown
     assert "frozen   threshold" in shown
     assert "aligned  threshold" in shown
     assert "Pushed: version 2" in shown
 
 
-def test_the_version_says_what_was_aligned_on_what_and_by_whom(push_dir, unlabelled, tmp_path):
-    _, report = calibrate(tmp_path, push_dir, unlabelled)
+def test_the_version_says_what_was_aligned_on_what_and_by_whom(aligned):
+    push_dir, _, report, _ = aligned
     base, new = (read_provenance(version_dir(push_dir, number)) for number in (1, 2))
     site_record = new.site_calibration
     assert base.site_calibration is None
@@ -166,10 +199,8 @@ def expected_decisions(band, answer: dict[str, np.ndarray], log_odds: np.ndarray
     return np.where(is_referred, b"refer", answer[features.PREDICTED_LABEL])
 
 
-def test_the_band_is_aligned_with_the_threshold_and_decides(
-    push_dir, unlabelled, model, tmp_path, capfd
-):
-    _, report = calibrate(tmp_path, push_dir, unlabelled)
+def test_the_band_is_aligned_with_the_threshold_and_decides(aligned, model):
+    push_dir, _, report, shown = aligned
     labels, log_odds = site()
     images = [encode(value) for value in log_odds]
     before, after = (answers(version_dir(push_dir, number), images) for number in (1, 2))
@@ -190,13 +221,13 @@ def test_the_band_is_aligned_with_the_threshold_and_decides(
     # Of the normals, fewer are called pneumonia than with the frozen band.
     is_called = [answer[features.DECISION] == b"pneumonia" for answer in (before, after)]
     assert np.sum(is_called[1] & ~labels) < np.sum(is_called[0] & ~labels)
-    shown = capfd.readouterr().out
     assert f"referred to a radiologist whatever its score: {report.num_unfamiliar} of 300" in shown
     assert "with the frozen band" in shown
 
 
-def test_rolling_back_serves_the_threshold_before(push_dir, unlabelled, model, tmp_path):
-    calibrate(tmp_path, push_dir, unlabelled)
+def test_rolling_back_serves_the_threshold_before(aligned, model, tmp_path):
+    push_dir = tmp_path / "pneumonia"
+    shutil.copytree(aligned.push_dir, push_dir)
     assert rollback.main(["--model-dir", str(push_dir)]) == 0
     newest = version_dir(push_dir, pushed_versions(push_dir)[-1])
     assert newest.name == "3"
@@ -204,8 +235,10 @@ def test_rolling_back_serves_the_threshold_before(push_dir, unlabelled, model, t
     assert answers(newest, [encode(0.0)])[features.THRESHOLD] == np.float32(model.threshold)
 
 
-def test_the_same_images_again_are_the_same_version(push_dir, unlabelled, tmp_path, capfd):
-    first = calibrate(tmp_path, push_dir, unlabelled)[1]
+def test_the_same_images_again_are_the_same_version(aligned, unlabelled, tmp_path, capfd):
+    first = aligned.report
+    push_dir = tmp_path / "pneumonia"
+    shutil.copytree(aligned.push_dir, push_dir)
     code, again = calibrate(tmp_path, push_dir, unlabelled)
     assert code == EXIT_DONE
     assert pushed_versions(push_dir) == [1, 2]
