@@ -32,9 +32,7 @@ class Sizes:
     min_transformed_images: int = 0
 
 
-FULL = Sizes(
-    num_images=None, num_training_images=1000, num_rounds=3, min_transformed_images=16_000
-)
+FULL = Sizes(num_images=None, num_training_images=1000, num_rounds=3, min_transformed_images=16_000)
 QUICK = Sizes(num_images=800, num_training_images=320, num_rounds=3)
 
 
