@@ -40,7 +40,7 @@ ROWS = {
     "xception_deep_augmented": ("xception_deep", {"batch_size": 214}),
     "cnn_deep_augmented": ("cnn_deep", {"batch_size": 214}),
 }
-WHOLE = {"backbone": "whole", "restore_best_weights": True}
+WHOLE = {"backbone": "whole", "restore_best_weights": True, "patience_epochs": 5}
 STAND_INS = {
     "efficientnet_lite0": ("efficientnet_lite0", {}),
     "efficientnet_lite0_augmented": ("efficientnet_lite0", {"batch_size": 214}),
