@@ -371,6 +371,7 @@ def test_leftovers_of_an_interrupted_conversion_are_thrown_away(tmp_path):
     assert set(tmp_path.iterdir()) == {work_dir, other}
 
 
+@pytest.mark.slow
 def test_a_killed_conversion_leaves_nothing_that_is_published(folder, tmp_path):
     script = (
         "import os, signal, sys\n"

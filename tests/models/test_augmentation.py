@@ -218,6 +218,7 @@ def test_strength_scales_the_ranges():
     np.testing.assert_allclose(strong, 2.0 * weak, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_the_same_change_inside_a_dataset():
     settings = AugmentationSettings(blur=0.5, sharpen=0.5, resample=0.4, noise=0.05, erasing=0.5)
     eager = vary_photometry(images(), SEED, settings).numpy()

@@ -159,6 +159,7 @@ def test_free_memory_is_that_of_the_machine_and_of_the_container(tmp_path, files
     assert free_memory_bytes() > 0
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_removed_and_what_a_live_one_uses_is_not(temporary):
     code = (
         "import sys, tempfile, time; tempfile.tempdir = sys.argv[1]; "

@@ -31,6 +31,8 @@ from models.predictor import Predictor, familiar_images
 from models.streamed_split import StreamedSplit, open_stream
 from models.training import train_network
 
+pytestmark = pytest.mark.slow
+
 SIZE = 32
 STILL = AugmentationSettings(enabled=False)
 NUM_NORMAL, NUM_PNEUMONIA = 11, 20

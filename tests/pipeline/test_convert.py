@@ -18,6 +18,8 @@ from ingestion.synthetic import write_synthetic_set
 from pipeline import convert
 from pipeline.folder_lock import locked_folder
 
+pytestmark = pytest.mark.slow
+
 NUM_IMAGES = 60
 FEW = ["--set", f"data.synthetic.num_images={NUM_IMAGES}", "data.num_shards=2"]
 
@@ -36,7 +38,6 @@ def records_in(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.slow
 def test_the_command_makes_records_and_prints_their_folder_last(tmp_path, repository, drawn):
     # From another folder, without the checkout's files beside it, as in the image.
     result = subprocess.run(

@@ -119,6 +119,7 @@ def output(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_run_in_a_folder_with_an_odd_name_is_read_also_without_its_link(
     tmp_path, capsys, monkeypatch
 ):

@@ -122,6 +122,7 @@ def _facts(pod: Pod) -> Json:
     return facts
 
 
+@pytest.mark.slow
 def test_outputs_are_told_with_the_object_stores_uris(pod: Pod) -> None:
     output = pod.run("Copy")
     assert (pod.local(OUTPUT) / "data.txt").read_text() == "content"

@@ -12,6 +12,8 @@ from contract.server_settings import Limits, ServerSettings
 from serving.server.connection import MAX_HEAD_BYTES
 from tests.serving.running import serve
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_S = 0.4
 LATEST_S = 5.0  # on a busy machine
 MIB = 2**20

@@ -14,6 +14,8 @@ from serving.server.saved_model import load_and_warm_up
 from tests.serving.contract.images import b64, draw_image
 from tests.serving.running import serve
 
+pytestmark = pytest.mark.slow
+
 IMAGE = draw_image(1)
 DOCUMENT = {"instances": [b64(IMAGE)]}
 
@@ -55,7 +57,6 @@ def test_a_large_image_is_refused_by_its_index(served):
     assert "2880 pixels, got an image of 61 x 49" in message
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
 def test_an_undecodable_image_is_named_and_spares_the_others(served, file_format):
     broken = draw_image(2, file_format=file_format)
@@ -68,7 +69,6 @@ def test_an_undecodable_image_is_named_and_spares_the_others(served, file_format
     assert httpx.post(url, json=DOCUMENT).status_code == 200
 
 
-@pytest.mark.slow
 def test_what_takes_too_long_is_told(push_dir):
     with serve(ServerSettings(push_dir, limits=Limits(timeout_s=1e-4))) as running:
         message = error_of(httpx.post(f"{running.model_url}:predict", json=DOCUMENT), 504)
@@ -76,7 +76,6 @@ def test_what_takes_too_long_is_told(push_dir):
         assert httpx.get(f"{running.url}/healthz").status_code == 200
 
 
-@pytest.mark.slow
 def test_a_token_guards_all_but_health(push_dir):
     with serve(ServerSettings(push_dir, token="s3cret")) as running:
         url = f"{running.model_url}:predict"
@@ -91,7 +90,6 @@ def test_a_token_guards_all_but_health(push_dir):
         assert response.status_code == 200
 
 
-@pytest.mark.slow
 def test_pages_of_other_origins_read_answers_only_where_allowed(push_dir):
     ask = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
     with serve(ServerSettings(push_dir)) as running:

@@ -52,6 +52,7 @@ def test_malformed_requests_leave_it_serving_and_its_memory_flat(push_dir):
     assert statuses["wrong_name"][404]
 
 
+@pytest.mark.slow
 def test_what_is_no_http_ends_its_own_connection_only(push_dir):
     dice = random.Random(12)
     settings = ServerSettings(push_dir)

@@ -17,6 +17,8 @@ from tests.serving.site_calibration.simulation import (
     train,
 )
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = SiteCalibrationSettings(num_resamples=100)
 SITE_SIZE = 600
 
@@ -52,7 +54,6 @@ def validation_figures(model: Model) -> tuple[float, float]:
     return recall_and_specificity(labels, scores, model.threshold)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("prevalence", [0.15, 0.5, 0.73, 0.9])
 def test_another_prevalence_is_not_taken_for_another_acquisition(model, prevalence, seed):
@@ -65,7 +66,6 @@ def test_another_prevalence_is_not_taken_for_another_acquisition(model, prevalen
     assert "prevalence" in found.reasons[0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "offset"), [(1.0, 2.0), (1.0, -2.0), (0.55, -1.0), (0.7, 1.5), (1.4, -2.5)]
 )
@@ -133,7 +133,6 @@ def test_too_few_images_are_refused(model):
     assert any("too few images: 199, expected at least 200" in each for each in found.reasons)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("prevalence", [0.0, 0.02, 0.99, 1.0])
 def test_a_site_with_next_to_no_images_of_a_class_is_refused(model, prevalence):
     _, scores = site(model, 7, prevalence, offset=1.0)
@@ -141,7 +140,6 @@ def test_a_site_with_next_to_no_images_of_a_class_is_refused(model, prevalence):
     assert found.verdict == REFUSED
 
 
-@pytest.mark.slow
 def test_a_model_that_cannot_rank_there_is_refused(model):
     for seed in range(4):
         rng = np.random.default_rng(seed)
@@ -157,7 +155,6 @@ def test_a_model_of_overlapping_classes_is_refused(seed):
     assert found.verdict == REFUSED
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("moved", [1.0, 2.0, 3.0, 5.0])
 def test_normals_that_alone_look_ill_never_cost_more_recall_than_the_gate_allows(

@@ -17,6 +17,8 @@ from tests.serving.site_calibration.simulation import (
     train,
 )
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = SiteCalibrationSettings(num_resamples=100)
 REFERRAL = ReferralSettings()
 
