@@ -56,13 +56,16 @@ def measure(
     return _measure_run(argument, work_dir, show)
 
 
-def _compile(config: str, work_dir: Path) -> Path:
-    compiled = work_dir / f"{config}.yaml"
+def _compiled(config: str, work_dir: Path) -> Path:
+    return work_dir / f"{config}.yaml"
+
+
+def _compile(config: str, work_dir: Path) -> None:
     command = [sys.executable, "kubeflow/compile.py", "--config", config]
     # Runs' notes go where a task may write.
     command += ["--set", f"kubeflow.runs_dir={work_dir / 'runs'}"]
-    run_command([*command, "--output", str(compiled), "--log", str(work_dir / "compile.log")])
-    return compiled
+    command += ["--output", str(_compiled(config, work_dir))]
+    run_command([*command, "--log", str(work_dir / "compile.log")])
 
 
 def _measure_compilation(
@@ -74,14 +77,14 @@ def _measure_compilation(
         config=config,
         num_candidates=len(load_settings(config, []).candidates),
         seconds=seconds,
-        size_kib=(work_dir / f"{config}.yaml").stat().st_size / 1024,
+        size_kib=_compiled(config, work_dir).stat().st_size / 1024,
     )
 
 
 def _measure_task(node: str, work_dir: Path, num_rounds: int, show: Show) -> TaskFigures:
-    compiled = work_dir / "default.yaml"  # where that has been measured before
-    if not compiled.is_file():
-        compiled = _compile("default", work_dir)
+    compiled = _compiled("default", work_dir)
+    if not compiled.is_file():  # compiling has not been measured before
+        _compile("default", work_dir)
     task = lone_task(compiled, node, work_dir / "task")
     sides = {"task": task.attempt, "import": lambda: task.import_only(_IMPORTS)}
     seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)

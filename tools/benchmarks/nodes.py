@@ -32,25 +32,27 @@ def build_dag(settings: PipelineSettings, records_dir: Path, work_dir: Path) -> 
     return create_pipeline(settings, places)
 
 
-def input_artifacts(records_dir: Path, work_dir: Path) -> dict[str, Artifact]:
+def input_artifacts(records_dir: Path, work_dir: Path, times: int = 1) -> dict[str, Artifact]:
     """Return what the first nodes that read records take: `examples` and `schema`.
 
     Args:
         records_dir: A conversion's folder.
         work_dir: Gets a folder for each.
+        times: How often each shard is among the examples.
     """
     return {
-        "examples": examples_artifact(records_dir, work_dir / "examples"),
+        "examples": examples_artifact(records_dir, work_dir / "examples", times),
         "schema": schema_artifact(work_dir / "schema"),
     }
 
 
-def examples_artifact(records_dir: Path, uri: Path) -> Artifact:
+def examples_artifact(records_dir: Path, uri: Path, times: int = 1) -> Artifact:
     """Lay out converted records as ImportExampleGen does, by links instead of copies.
 
     Args:
         records_dir: A conversion's folder, with one folder of shards per split.
         uri: The artifact's folder; made, and replaced where it is there.
+        times: How often each shard is laid out.
 
     Returns:
         An Examples artifact with the splits of `features.SPLITS`.
@@ -60,7 +62,9 @@ def examples_artifact(records_dir: Path, uri: Path) -> Artifact:
         folder = uri / f"Split-{split}"
         folder.mkdir(parents=True)
         for shard in (records_dir / split).glob("*.tfrecord.gz"):
-            (folder / shard.name.replace(".tfrecord.gz", ".gz")).symlink_to(shard.resolve())
+            name = shard.name.removesuffix(".tfrecord.gz")
+            for number in range(times):
+                (folder / f"{name}-{number}.gz").symlink_to(shard.resolve())
     artifact = standard_artifacts.Examples()
     artifact.uri = str(uri)
     artifact.split_names = artifact_utils.encode_split_names(list(features.SPLITS))

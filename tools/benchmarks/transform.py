@@ -40,13 +40,12 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, show: Show) -> Paire
     source = load_images(data, work_dir, sizes.num_images)
     card = convert(source, settings.data, records_dir, settings.beam.pipeline_args)
     dag = build_dag(settings, records_dir, work_dir)
-    inputs = input_artifacts(records_dir, work_dir)
     files = [str(records_dir / name) for name in card.files if name.startswith(SPLITS)]
     num_images = decode_all(files, settings.transform)
     if num_images == 0:
         raise InputError(f"expected images in {' and '.join(SPLITS)}, got none")
     times = max(math.ceil(sizes.min_transformed_images / num_images), 1)
-    repeat_shards(Path(inputs["examples"].uri), times)
+    inputs = input_artifacts(records_dir, work_dir, times)
     files *= times
 
     def ours() -> None:
@@ -70,18 +69,6 @@ def measure(data: str | None, work_dir: Path, sizes: Sizes, show: Show) -> Paire
         bare_s=seconds["bare"],
         target=TARGET,
     )
-
-
-def repeat_shards(examples_dir: Path, times: int) -> None:
-    """Let Transform read every shard so many times, by links.
-
-    Args:
-        examples_dir: Of an Examples artifact.
-        times: At least 1, which changes nothing.
-    """
-    for shard in sorted(examples_dir.glob("Split-*/*.gz")):
-        for number in range(1, times):
-            shard.with_name(f"again-{number}-{shard.name}").symlink_to(shard.resolve())
 
 
 def decode_all(files: list[str], settings: TransformSettings) -> int:
