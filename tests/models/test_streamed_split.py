@@ -13,9 +13,6 @@ from contract.settings import (
     AugmentationSettings,
     CandidateRun,
     CandidateSettings,
-    OperatingPointSettings,
-    TrainingSettings,
-    TunerSettings,
 )
 from models.digests import split_digest
 from models.distribution import create_strategy
@@ -30,11 +27,10 @@ from models.judgement import judge_predictions, predict_validation
 from models.predictor import Predictor, familiar_images
 from models.streamed_split import StreamedSplit, open_stream
 from models.training import train_network
+from tests.models.made_runs import SIZE, STILL, candidate_run
 
 pytestmark = pytest.mark.slow
 
-SIZE = 32
-STILL = AugmentationSettings(enabled=False)
 NUM_NORMAL, NUM_PNEUMONIA = 11, 20
 
 
@@ -84,17 +80,7 @@ def streamed(request, pattern, tmp_path) -> StreamedSplit:
 
 
 def run_of(**training) -> CandidateRun:
-    settings = {"augmentation": STILL, "batch_size": 8, "epochs": 2, **training}
-    return CandidateRun(
-        name="cnn_deep",
-        seed=3,
-        image_size_px=SIZE,
-        candidate=CandidateSettings(
-            normalisation="none", architecture="cnn_deep", training=TrainingSettings(**settings)
-        ),
-        tuner=TunerSettings(),
-        operating_point=OperatingPointSettings(),
-    )
+    return candidate_run(**{"epochs": 2, **training})
 
 
 def epochs_of(split, run: CandidateRun, number: int = 2) -> list[list[np.ndarray]]:

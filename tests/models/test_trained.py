@@ -6,14 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from contract.settings import (
-    AugmentationSettings,
-    CandidateRun,
-    CandidateSettings,
-    OperatingPointSettings,
-    TrainingSettings,
-    TunerSettings,
-)
+from contract.settings import CandidateSettings
 from evaluation.calibration import Calibration
 from evaluation.training_report import FAMILIAR_FILE, NETWORK_FILE, REPORT_FILE
 from models.architectures import build_network
@@ -22,6 +15,7 @@ from models.input_data import load_split
 from models.predictor import Predictor, familiar_images, predict_answers, predict_probabilities
 from models.trained import load_candidate, load_predictor, save_network
 from models.training import train_network
+from tests.models.made_runs import candidate_run
 from tests.report.made_reports import make_report
 
 SIZE = 24
@@ -83,21 +77,8 @@ def test_an_ensemble_is_the_calibrated_mean_of_its_members(trained, tmp_path):
 def test_what_was_trained_is_loaded_without_what_trained_it(
     tiny_applications, tiny_set, tmp_path, training
 ):
-    data = load_split([tiny_set.transformed_pattern], 32)
-    run = CandidateRun(
-        name="lite",
-        seed=3,
-        image_size_px=32,
-        candidate=CandidateSettings(
-            architecture="efficientnet_lite0",
-            normalisation="none",
-            training=TrainingSettings(
-                augmentation=AugmentationSettings(enabled=False), epochs=1, **training
-            ),
-        ),
-        tuner=TunerSettings(),
-        operating_point=OperatingPointSettings(),
-    )
+    run = candidate_run("efficientnet_lite0", epochs=1, **training)
+    data = load_split([tiny_set.transformed_pattern], run.image_size_px)
     network = train_network(run, data, data, create_strategy(), stage="Training").network
     expected = predict_probabilities(Predictor(network, run.candidate), data.images)
     save_network(network, tmp_path / NETWORK_FILE)

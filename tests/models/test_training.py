@@ -12,35 +12,15 @@ from contract.progress import LOGGER_NAME
 from contract.settings import (
     AugmentationSettings,
     CandidateRun,
-    CandidateSettings,
     FineTuningSettings,
-    OperatingPointSettings,
-    TrainingSettings,
-    TunerSettings,
 )
 from models.distribution import create_strategy
 from models.input_data import SplitData, load_split
 from models.predictor import Predictor, predict_probabilities
 from models.training import Trained, compile_network, fit_network, train_network
+from tests.models.made_runs import SIZE, STILL, candidate_run
 
 pytestmark = pytest.mark.slow
-
-SIZE = 32
-STILL = AugmentationSettings(enabled=False)
-
-
-def candidate_run(architecture="cnn_deep", **training) -> CandidateRun:
-    settings = {"augmentation": STILL, "batch_size": 8, "epochs": 8, **training}
-    return CandidateRun(
-        name=architecture,
-        seed=3,
-        image_size_px=SIZE,
-        candidate=CandidateSettings(
-            normalisation="none", architecture=architecture, training=TrainingSettings(**settings)
-        ),
-        tuner=TunerSettings(),
-        operating_point=OperatingPointSettings(),
-    )
 
 
 def train(run, data, strategy=None, **arguments) -> Trained:
