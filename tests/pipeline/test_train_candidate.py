@@ -24,7 +24,6 @@ def folders(tmp_path) -> list[str]:
     ]
 
 
-@pytest.mark.slow
 def test_it_trains_as_the_node_does(folders, tmp_path, monkeypatch):
     given = []
     monkeypatch.setattr("models.train.run_fn", given.append)
