@@ -17,6 +17,9 @@ def pytest_configure() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # There are as many tests at a time as cores: more threads would wait for each other, spinning.
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     # Tests assert behaviour, never time: a busy machine fails none of them. The same examples
     # every time: what fails is what was changed. HYPOTHESIS_PROFILE=random looks for new ones.
     hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
