@@ -41,9 +41,16 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files of long runs: begun last, one of them would keep a single core busy."""
-    long_files = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in long_files)  # stable
+    """Begin with the files of long runs: begun last, one of them would keep a single core busy.
+
+    Those that may take the longest come first.
+    """
+    limits_s: dict[Path, float] = {}
+    for item in items:
+        limit = item.get_closest_marker("timeout")
+        limit_s = limit.args[0] if limit else float(item.get_closest_marker("slow") is not None)
+        limits_s[item.path] = max(limit_s, limits_s.get(item.path, 0.0))
+    items.sort(key=lambda item: -limits_s[item.path])  # stable
 
 
 @pytest.fixture(scope="session")

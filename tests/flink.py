@@ -18,7 +18,7 @@ def artifacts_or_skip() -> Path:
     They are fetched once for a checkout, into the folder that `make flink-up` uses.
     """
     if not os.environ.get("FLINK_TESTS"):
-        pytest.skip("Flink is tested by make test-flink, which needs Java and Maven")
+        pytest.skip("Flink is tested by make test-flink and .ci/run, with Java and Maven")
     folder = DEFAULT_FOLDER / "artifacts"
     try:
         fetch_artifacts(folder)
