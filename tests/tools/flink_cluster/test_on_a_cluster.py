@@ -6,6 +6,7 @@ are over too soon. The tests share a cluster and go from one stage to the next.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
@@ -70,6 +72,16 @@ class Cluster:
         for process in processes.all_of(self.folder / "run"):
             if "pipeline.beam_worker" in process.cmdline():
                 found.append(process)
+        return found
+
+    def converting(self) -> list[str]:
+        """Return the names of TaskManagers of which a worker is writing a shard."""
+        names = {each.pid: name for name, each in processes.running(self.folder / "run").items()}
+        found = []
+        for worker in self.workers():
+            with contextlib.suppress(psutil.Error):  # ended meanwhile
+                if any(".attempt" in file.path for file in worker.open_files()):
+                    found += [names[each.pid] for each in worker.parents() if each.pid in names]
         return found
 
 
@@ -192,10 +204,16 @@ def test_a_conversion_survives_a_lost_task_manager(
     flink: Cluster, images: Path, records: Path, tmp_path: Path
 ) -> None:
     source = open_source(str(images), tmp_path, SETTINGS.data)
+    converting: list[str] = []
+
+    def begun() -> list[str]:
+        converting.extend(flink.converting())
+        return converting
+
     run_with_a_fault(
         lambda: convert(source, SETTINGS.data, tmp_path / "out", flink.args),
-        lambda: len(list(tmp_path.rglob("*.attempt"))) >= 2,  # one of each TaskManager
-        lambda: flink.kill(cluster.TASK_MANAGERS[0]),
+        begun,
+        lambda: flink.kill(converting[0]),
     )
     assert contents(tmp_path / "out") == contents(records)
     assert strays(tmp_path) == []

@@ -37,6 +37,8 @@ def wait_until(condition):
 
 def test_what_was_started_is_found_by_name_and_ended(folder):
     pids = {name: start(name, folder) for name in ("a", "b")}
+    # While one turns from a shell into its program, it has no variables.
+    wait_until(lambda: len(processes.running(folder)) == 2)
     assert {name: each.pid for name, each in processes.running(folder).items()} == pids
     assert processes.end_all(folder) == 2
     assert processes.running(folder) == {}
