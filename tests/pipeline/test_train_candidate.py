@@ -66,6 +66,6 @@ def test_what_cannot_be_used_is_refused(folders, tmp_path, capsys, candidate, mi
     if missing:
         (tmp_path / missing).rmdir()
     config = tmp_path / "own.yaml"
-    config.write_text("seed: 1\n")
+    config.write_text("candidates: {compact_resnet: {}}\n")
     assert main([candidate, *folders, "--config", str(config)]) == EXIT_BAD_INPUT
     assert message in " ".join(capsys.readouterr().err.split())
