@@ -11,8 +11,11 @@ from pipeline.metadata_store import connection_config
 from pipeline.pipeline import Places, create_pipeline
 
 
+ONE = {"candidates": {"compact_resnet": {}}}
+
+
 def build(tmp_path, sets=None, synthetic=False, **overrides):
-    settings = PipelineSettings.model_validate(overrides)
+    settings = PipelineSettings.model_validate({**ONE, **overrides})
     places = Places(
         str(tmp_path / "records"),
         str(tmp_path / "root"),
@@ -45,7 +48,7 @@ def parameters(node):
 
 
 def test_the_nodes_and_their_order(tmp_path):
-    nodes = nodes_of(build(tmp_path, candidates={"compact_resnet": {}}))
+    nodes = nodes_of(build(tmp_path))
     assert set(nodes) == {
         "ImportExampleGen", "ImportSchemaGen", "StatisticsGen", "ExampleValidator", "DataAudit",
         "Transform", "Tuner-compact-resnet", "Trainer-compact-resnet", "Selector", "Baseline",
