@@ -10,7 +10,6 @@ from contract.settings import PipelineSettings
 from pipeline.metadata_store import connection_config
 from pipeline.pipeline import Places, create_pipeline
 
-
 ONE = {"candidates": {"compact_resnet": {}}}
 
 
