@@ -22,7 +22,7 @@ class Progress:
         stage: What is being done, as a user reads it, e.g. "Training cnn_deep".
         done: Units finished so far, 0 <= done <= total.
         total: Units in all, at least 1.
-        unit: Name of a unit, e.g. "epoch" or "image".
+        unit: Name of one unit, whose plural ends in -s, e.g. "epoch" or "image".
         values: Figures to show beside the bar, e.g. {"loss": 0.31}.
     """
 

@@ -194,7 +194,8 @@ class RunConsole:
                     remark = f"finished in {remark}"  # where no sign says it
                 self._print(self._outcome(outcome).append(f"{self._label(name)}  {remark}"))
             for stage in work.stages.values() if work else ():
-                self._print(Text(_DETAIL + stage.describe(), style="dim"))
+                if stage.describe() != stage.written:
+                    self._print(Text(_DETAIL + stage.describe(), style="dim"))
 
     def _outcome(self, outcome: str) -> Text:
         if self._live is None:

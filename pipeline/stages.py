@@ -17,11 +17,13 @@ class Stage:
         latest: The last report.
         line_s: When a plain line was last written, or the node began; monotonic seconds.
         run: Which run this is, from 1; a stage that starts anew is a further run.
+        written: The last plain line, as `describe` gave it.
     """
 
     latest: Progress
     line_s: float
     run: int = 1
+    written: str = ""
 
     def advance(self, progress: Progress) -> bool:
         """Take the next progress in; return whether it starts a further run."""
@@ -35,6 +37,7 @@ class Stage:
         if now_s - self.line_s < LINE_INTERVAL_S:
             return False
         self.line_s = now_s
+        self.written = self.describe()
         return True
 
     def title(self) -> str:

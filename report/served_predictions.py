@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Collection
 from pathlib import Path
 
@@ -90,7 +89,7 @@ def predict_records(saved_model: Path, records: Path, stage: str) -> Predictions
                 numbers[name].append(record.number(name))
         serialized = tf.constant([record.serialized for record in batch])
         answers.append(signature(**{features.EXAMPLES_INPUT: serialized}))
-        report_progress(stage, len(answers), math.ceil(num_records / _BATCH_SIZE), "batch", {})
+        report_progress(stage, len(numbers[features.LABEL]), num_records, "image")
     probabilities = np.concatenate([answer[features.PROBABILITY].numpy() for answer in answers])
     decisions = np.concatenate([answer[features.CALLED_PNEUMONIA].numpy() for answer in answers])
     outputs = answers[0].keys()

@@ -126,6 +126,16 @@ def test_a_pipe_gets_one_line_per_stage_in_ten_seconds_and_the_outcome(clock: Cl
     ]
 
 
+def test_a_pipe_gets_no_line_twice(clock: Clock) -> None:
+    console = pipe()
+    with RunConsole(console, NODES) as run_console:
+        run_console.node_started("Trainer")
+        clock.now_s += 11.0
+        run_console.work_progressed(epochs(2, 2))
+        run_console.node_finished("Trainer", 11.0)
+    assert shown(console).count("Training: 2 of 2 epochs") == 1
+
+
 def test_no_control_characters_on_a_pipe(clock: Clock) -> None:
     console = pipe()
     error = ValueError("\x1b[31mred\x07")
