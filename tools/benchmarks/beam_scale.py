@@ -87,11 +87,11 @@ def _stages(options: argparse.Namespace) -> None:
 def _rows(folder: Path, num_images: int, parallelism: int) -> None:
     arguments: Sequence[str] = BeamSettings().pipeline_args
     flink = folder / "flink"
-    if parallelism:
-        # Afresh, so that the peaks are those of this row.
-        cluster.start(flink, artifacts=cluster.DEFAULT_FOLDER / "artifacts")
-        arguments = cluster.pipeline_args(flink, parallelism=parallelism)
     try:
+        if parallelism:
+            # Afresh, so that the peaks are those of this row.
+            cluster.start(flink, artifacts=cluster.DEFAULT_FOLDER / "artifacts")
+            arguments = cluster.pipeline_args(flink, parallelism=parallelism)
         for stage in _STAGES:
             with _peaks(flink / "run") as peaks:
                 told = subprocess.run(

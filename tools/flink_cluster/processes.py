@@ -7,6 +7,7 @@ variable that names its folder, which its children inherit, and nothing is ended
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import psutil  # type: ignore[import-untyped]
 _VARIABLE = "PNEUMONIA_FLINK_FOLDER"
 _PIDS, _LOGS = "pids", "logs"
 _END_S = 10.0  # to end by itself, before it is killed
+_EXEC_S = 5.0  # on a busy machine
 
 
 def start(name: str, command: Sequence[str], folder: Path, working_dir: Path) -> int:
@@ -56,6 +58,7 @@ def running(folder: Path) -> dict[str, psutil.Process]:
     for path in sorted((folder / _PIDS).glob("*.pid")):
         try:
             process = psutil.Process(int(path.read_text(encoding="utf-8")))
+            _wait_for_variables(process)
             if _is_of(process, folder):
                 found[path.stem] = process
         except (ValueError, psutil.Error):  # half-written, or ended
@@ -70,7 +73,7 @@ def all_of(folder: Path) -> list[psutil.Process]:
 
 def end_all(folder: Path) -> int:
     """End every process of `folder`, also one whose parent was killed; return how many."""
-    processes = all_of(folder)
+    processes = {*running(folder).values(), *all_of(folder)}
     for process in processes:
         _signal(process, kill=False)
     _, alive = psutil.wait_procs(processes, timeout=_END_S)
@@ -79,6 +82,17 @@ def end_all(folder: Path) -> int:
         _signal(process, kill=True)
     psutil.wait_procs(alive, timeout=_END_S)
     return len(processes)
+
+
+def _wait_for_variables(process: psutil.Process) -> None:
+    """Wait while a process turns into another program: for that long, Linux shows no variables."""
+    deadline_s = time.monotonic() + _EXEC_S
+    while (
+        not process.environ()
+        and process.status() != psutil.STATUS_ZOMBIE
+        and time.monotonic() < deadline_s
+    ):
+        time.sleep(0.01)
 
 
 def _is_of(process: psutil.Process, folder: Path) -> bool:

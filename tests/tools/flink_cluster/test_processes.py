@@ -37,12 +37,23 @@ def wait_until(condition):
 
 def test_what_was_started_is_found_by_name_and_ended(folder):
     pids = {name: start(name, folder) for name in ("a", "b")}
-    # While one turns from a shell into its program, it has no variables.
-    wait_until(lambda: len(processes.running(folder)) == 2)
     assert {name: each.pid for name, each in processes.running(folder).items()} == pids
     assert processes.end_all(folder) == 2
     assert processes.running(folder) == {}
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
+
+
+def test_what_turns_into_another_program_is_running(folder, monkeypatch):
+    """Linux shows no variables for a moment, as the first reads here find it."""
+    pid = start("a", folder)
+    variables, reads = psutil.Process.environ, [{}, {}]
+    monkeypatch.setattr(
+        psutil.Process, "environ", lambda process: reads.pop() if reads else variables(process)
+    )
+    assert {name: each.pid for name, each in processes.running(folder).items()} == {"a": pid}
+    monkeypatch.setattr(psutil.Process, "environ", lambda process: {})
+    monkeypatch.setattr(processes, "_EXEC_S", 0.0)
+    assert processes.running(folder) == {}
 
 
 def test_children_are_ended_also_after_their_parent_was_killed(folder):
