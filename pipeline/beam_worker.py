@@ -9,16 +9,19 @@ sdks/python/container/boot.go, in Beam's sources.
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Sequence
 
 import grpc  # type: ignore[import-untyped]
 from apache_beam.portability.api import beam_provision_api_pb2, beam_provision_api_pb2_grpc
-from apache_beam.runners.worker import sdk_worker_main
+from apache_beam.runners.worker import data_plane, sdk_worker_main
 from google.protobuf import json_format, text_format
 
 _TIMEOUT_S = 60.0
+# The runner keeps up to 100 messages for each stage on its heap, which Beam makes of 10 MB.
+_MESSAGE_BYTES = 2**20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,9 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Runners may give more: what is not known here is for other languages' workers.
     options, _ = parser.parse_known_args(arguments)
     os.environ.update(worker_environment(options.id, options.provision_endpoint))
+    send_small_messages()
     # Beam reads the command line again.
     sys.argv = sys.argv[:1]
     sdk_worker_main.main(sys.argv)
+
+
+def send_small_messages() -> None:
+    """Have Beam send elements to the runner in messages of some `_MESSAGE_BYTES`.
+
+    Beam has no option for it.
+    """
+    data_plane.SizeBasedBufferingClosableOutputStream = functools.partial(
+        data_plane.SizeBasedBufferingClosableOutputStream, size_flush_threshold=_MESSAGE_BYTES
+    )
+    # So many bytes of buffers that wait are sent as one message.
+    data_plane._DEFAULT_SIZE_FLUSH_THRESHOLD = _MESSAGE_BYTES
 
 
 def worker_environment(worker_id: str, provision_endpoint: str) -> dict[str, str]:

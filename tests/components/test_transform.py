@@ -1,9 +1,10 @@
+import itertools
 from collections import defaultdict
 
 import numpy as np
 import pytest
 
-from components.transform import Executor, Transform
+from components.transform import Executor, Transform, _Processor, batch_images
 from contract import features
 from contract.settings import DataSettings, PipelineSettings, SyntheticSettings, TransformSettings
 from ingestion.conversion import convert
@@ -59,6 +60,26 @@ def test_what_it_writes_is_not_compressed_and_holds_the_pixels_that_are_served(t
 
 def test_records_of_tfx_own_node_are_still_read():
     assert compression(["transformed_examples-00000-of-00001.gz"]) == "GZIP"
+
+
+@pytest.mark.parametrize(
+    ("record_bytes", "images"), [(100, 128), (35_000, 59), (2_000_000, 1), (50_000_000, 1)]
+)
+def test_a_batch_has_as_many_images_as_a_cluster_can_pass_on(record_bytes, images):
+    assert batch_images([bytes(record_bytes)] * 3) == images
+
+
+def test_a_batch_follows_the_mean_of_the_first_records():
+    records = itertools.chain([bytes(10_000), bytes(90_000)] * 32, [bytes(9_000_000)])
+    assert batch_images(records) == 41
+    assert batch_images([]) == 1
+
+
+def test_the_node_asks_beam_for_such_batches(transformed):
+    raw, _ = transformed
+    records = (record.serialized for record in read_folder(raw / features.TRAIN))
+    # The node that ran here left it.
+    assert _Processor()._GetDesiredBatchSize(None, None) == batch_images(records) > 1
 
 
 def test_it_is_the_node_that_tfx_knows_by_that_name():

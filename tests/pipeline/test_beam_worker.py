@@ -9,7 +9,7 @@ from apache_beam.portability.api import (
     beam_provision_api_pb2_grpc,
     endpoints_pb2,
 )
-from apache_beam.runners.worker import sdk_worker_main
+from apache_beam.runners.worker import data_plane, sdk_worker_main
 from google.protobuf import struct_pb2, text_format
 
 from pipeline import beam_worker
@@ -78,3 +78,17 @@ def test_the_command_line_is_a_runners(runner, monkeypatch):
     beam_worker.main(["--id=1-1", f"--provision_endpoint={runner[1]}", "--logging_endpoint=x"])
     assert done[0]["WORKER_ID"] == "1-1"
     assert beam_worker.sys.argv == ["beam_worker"]
+
+
+def test_messages_to_the_runner_are_small(monkeypatch):
+    # What it replaces is put back after the test.
+    for name in ("SizeBasedBufferingClosableOutputStream", "_DEFAULT_SIZE_FLUSH_THRESHOLD"):
+        monkeypatch.setattr(data_plane, name, getattr(data_plane, name))
+    beam_worker.send_small_messages()
+    sent = []
+    stream = data_plane.ClosableOutputStream.create(sent.append, sent.append, 0)
+    for _ in range(5):
+        stream.write(bytes(400_000))
+        stream.maybe_flush()
+    stream.close()
+    assert [len(message) for message in sent] == [1_200_000, 800_000]

@@ -48,11 +48,12 @@ _OPENED = tuple(
     )
 )
 _ENTRY_POINTS = "org.apache.flink.runtime"
-# In all 1.2 GB of a TaskManager, without its Python workers.
+# In all 2.7 GB of a TaskManager, without its Python workers: Beam puts up to 100 messages of 10 MB
+# from a worker on the heap before Flink takes them.
 _TASK_MANAGER_MEMORY = {
     "taskmanager.cpu.cores": f"{SLOTS}.0",
     "taskmanager.memory.framework.heap.size": "128m",
-    "taskmanager.memory.task.heap.size": "384m",
+    "taskmanager.memory.task.heap.size": "1920m",
     "taskmanager.memory.framework.off-heap.size": "128m",
     "taskmanager.memory.task.off-heap.size": "128m",
     # A join of all partitions with all others needs 512 buffers of 32 KB for each slot.
@@ -190,7 +191,7 @@ def _commands(run: Path, jars: Path, ports: Ports) -> dict[str, list[str]]:
     for name in TASK_MANAGERS:
         memory = {"taskmanager.resource-id": name, **_TASK_MANAGER_MEMORY}
         commands[name] = [
-            *_java(run, jars, "-Xms512m", "-Xmx512m", "-XX:MaxDirectMemorySize=768m"),
+            *_java(run, jars, "-Xms512m", "-Xmx2048m", "-XX:MaxDirectMemorySize=768m"),
             f"{_ENTRY_POINTS}.taskexecutor.TaskManagerRunner",
             *configuration,
             *(part for key, value in memory.items() for part in ("-D", f"{key}={value}")),
