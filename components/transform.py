@@ -1,4 +1,4 @@
-"""The Transform node: TFX's own, but for small batches and what it writes not being compressed.
+"""The Transform node: TFX's own, with small batches and uncompressed output.
 
 Bare pixels shrink by a fifth under gzip, and compressing them took longer than decoding and
 resizing the images (docs/adr/0008).
@@ -22,9 +22,9 @@ from contract import features
 from ingestion.tfrecord_file import read_folder
 
 _SUFFIX = ".tfrecord"  # by which Beam knows that nothing is compressed
-# Of encoded images, that Beam hands from one stage to the next as one element. TFX lets Beam choose
-# up to 1000 images: of a hospital's X-rays that is gigabytes, and those of the public set were more
-# than a Flink TaskManager with 512 MB of heap could serialise.
+# Encoded images that Beam hands from one stage to the next as one element. TFX lets Beam choose up
+# to 1000: of a hospital's X-rays that is gigabytes, and those of the public set were more than a
+# Flink TaskManager with 512 MB of heap could serialise.
 _BATCH_BYTES = 2 * 2**20
 _MAX_BATCH_IMAGES = 128
 _SAMPLED_IMAGES = 64
@@ -68,7 +68,7 @@ def batch_images(records: Iterable[bytes]) -> int:
 
 
 class Executor(tfx_executor.Executor):
-    """TFX's executor with another way to write."""
+    """TFX's executor with small batches and another way to write."""
 
     def Do(  # noqa: N802 - TFX's name
         self,

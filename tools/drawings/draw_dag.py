@@ -73,7 +73,8 @@ Dag = Mapping[str, frozenset[str]]  # node id -> ids of the nodes that it waits 
 def read_dag() -> dict[str, frozenset[str]]:
     """Return a pipeline's nodes, in the order of a run, and what each waits for.
 
-    It has one candidate, with a search: further ones have the same nodes.
+    It has one candidate, with a search. Each further one would add a Tuner and a Trainer, and
+    all of them together an Ensemble.
     """
     # Imported here: TFX takes many seconds, and the layout needs none of it.
     from contract.settings import CandidateSettings, PipelineSettings

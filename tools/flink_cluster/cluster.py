@@ -48,8 +48,8 @@ _OPENED = tuple(
     )
 )
 _ENTRY_POINTS = "org.apache.flink.runtime"
-# In all 2.7 GB of a TaskManager, without its Python workers: Beam puts up to 100 messages of 10 MB
-# from a worker on the heap before Flink takes them.
+# In all 2.7 GB of a TaskManager, without its Python workers. Its heap holds what workers send
+# before Flink takes it: up to 100 messages for each stage.
 _TASK_MANAGER_MEMORY = {
     "taskmanager.cpu.cores": f"{SLOTS}.0",
     "taskmanager.memory.framework.heap.size": "128m",
