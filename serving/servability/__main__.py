@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.long_lived import end_program, lasting_imports
+from serving.without_keras import leave_out_keras
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,4 +39,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    leave_out_keras()
     end_program(main())

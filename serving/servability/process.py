@@ -80,9 +80,6 @@ def _environment() -> dict[str, str]:
         "PYTHONPATH": path,
         "CUDA_VISIBLE_DEVICES": "-1",  # its arithmetic differs by more than the bound
         "TF_CPP_MIN_LOG_LEVEL": "2",
-        # TensorFlow imports the Keras that it would use, and the process uses none: the older one
-        # does not bring scikit-learn and Matplotlib, a third of the seconds of its start.
-        "TF_USE_LEGACY_KERAS": "1",
     }
 
 

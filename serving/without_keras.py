@@ -1,0 +1,13 @@
+"""TensorFlow without Keras, as TensorFlow Serving has it."""
+
+import sys
+
+
+def leave_out_keras() -> None:
+    """Have `import tensorflow` find no Keras, which saves a third of the seconds of its start.
+
+    TensorFlow imports Keras on its way, and does without where there is none. For a process that
+    only serves, before it imports TensorFlow.
+    """
+    # What Python takes for a module that is not there.
+    sys.modules["keras"] = None  # type: ignore[assignment]
