@@ -19,6 +19,8 @@ TINY = (
     "candidates.compact_resnet.training={epochs: 2, augmentation: {enabled: false}}",
     "operating_point.stress=false",
     "transform.image_size_px=32",
+    "report={explained_images: 1, blurred_images: 1, lime_samples: 100, bootstrap_samples: 100}",
+    "serving.check_images=2",
     "data.num_shards=1",
     "data.synthetic={num_images: 120, max_side_px: 200}",
 )
@@ -100,6 +102,10 @@ def test_a_run_without_a_cluster_ends_with_a_pushed_model(repository, tmp_path):
     assert (output / "volume" / "serving" / "1" / "saved_model.pb").is_file()
     (summary,) = (output / "volume" / "runs").glob("*/summary.json")
     assert json.loads(summary.read_text())["verdict"] == "blessed"
+    (page,) = output.glob("cluster/store/**/Report/*/report/index.html")
+    text = page.read_text(encoding="utf-8")
+    assert "SYNTHETIC DATA" in text
+    assert "could not be made" not in text
     assert "BLESSED: pushed to" in result.stdout
     assert "no cluster is used" in result.stdout
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,34 @@ def test_the_operator_takes_the_cluster(schema):
     assert not jsonschema.Draft202012Validator(schema).is_valid(wrong)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_flink_divides_the_memory_of_a_task_manager_as_the_cluster_that_was_tried(tmp_path):
+    configuration = SESSION["spec"]["flinkConfiguration"] | {
+        "jobmanager.rpc.address": "jobmanager",
+        # What the operator makes of the resource.
+        "taskmanager.memory.process.size": SESSION["spec"]["taskManager"]["resource"]["memory"],
+        "taskmanager.cpu.cores": str(SESSION["spec"]["taskManager"]["resource"]["cpu"]),
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    # What Flink's own start script asks.
+    result = subprocess.run(
+        [
+            *("java", "-cp", str(artifacts_or_skip() / "jars" / "*")),
+            "org.apache.flink.runtime.util.bash.BashJavaUtils",
+            *("GET_TM_RESOURCE_PARAMS", "--configDir", str(tmp_path)),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heap_mb = sum(
+        int(cluster._TASK_MANAGER_MEMORY[f"taskmanager.memory.{part}.heap.size"].removesuffix("m"))
+        for part in ("framework", "task")
+    )
+    assert f"-Xmx{heap_mb * 2**20} " in result.stdout, result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("version", ["1.29", kubernetes_validate.latest_version()])
 def test_the_other_manifests_are_valid(version):
     for manifest in JOB_SERVER:
@@ -87,9 +116,11 @@ def test_the_other_manifests_are_valid(version):
 def test_each_task_manager_has_a_pool_of_its_workers():
     assert WORKERS["image"] == f"pneumonia-pipeline:{contract.__version__}"
     assert WORKERS["image"] == KubeflowSettings().image
-    module = WORKERS["command"][WORKERS["command"].index("-m") + 1]
-    assert importlib.util.find_spec(module) is not None
-    port = WORKERS["command"][-1].removeprefix("--service_port=")
+    (script,) = WORKERS["args"]
+    modules = re.findall(r"python -m (\S+)", script)
+    assert modules[0] == "pipeline.beam_worker", "whose messages are small"
+    assert all(importlib.util.find_spec(module) is not None for module in modules)
+    (port,) = re.findall(r"--service_port=(\d+)", script)
     for arguments in CONFIGURATION["beam"]["node_pipeline_args"].values():
         assert "--environment_type=EXTERNAL" in arguments
         assert f"--environment_config=localhost:{port}" in arguments

@@ -19,7 +19,8 @@ from contract.architectures import ARCHITECTURES
 from contract.settings import CandidateSettings
 from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
-from models.predictor import EnsemblePredictor, Predictor
+from models.input_data import load_split
+from models.predictor import EnsemblePredictor, Predictor, predict_probabilities
 from models.session_model import SessionModel
 from models.warmup import read_warm_up
 from tests.models.cpp_loader.program import CppLoader, compiler
@@ -58,28 +59,30 @@ def predictor_of(architecture, seed):
     return Predictor(build_network(candidate, side_px), candidate)
 
 
-def served_models():
-    yield "compact_resnet", predictor_of("compact_resnet", 1)
-    yield "efficientnet_v2_b0", predictor_of("efficientnet_v2_b0", 2)
-    yield (
-        "ensemble",
-        EnsemblePredictor([predictor_of("cnn_deep", 3), predictor_of("cnn_deep", 4)]),
-    )
+# By the names of exports.
+MEMBERS = {
+    "compact_resnet": ["compact_resnet"],
+    "ensemble": ["efficientnet_v2_b0", "cnn_deep"],
+}
 
 
-@pytest.fixture(scope="module", params=["compact_resnet", "efficientnet_v2_b0", "ensemble"])
-def export(request, tiny_set, tmp_path_factory):
+@pytest.fixture(scope="module", params=MEMBERS)
+def exported(request, tiny_set, tmp_path_factory):
+    """Return the folder of an export, and what it should say of the tiny set's images."""
     folder = tmp_path_factory.mktemp("exports") / "model"
-    predictor = dict(served_models())[request.param]
+    members = [predictor_of(name, seed) for seed, name in enumerate(MEMBERS[request.param])]
+    predictor = EnsemblePredictor(members) if len(members) > 1 else members[0]
     export_model(
         ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5)), folder
     )
-    return folder
+    images = load_split([tiny_set.transformed_pattern], SIZE).images
+    return folder, np.sort(predict_probabilities(predictor, images))
 
 
 def test_the_cpp_loader_answers_what_the_session_answers_and_every_warm_up_request(
-    loader, export, tiny_set
+    loader, exported, tiny_set
 ):
+    export, probabilities = exported
     requests = [
         (features.SERVING_SIGNATURE, features.IMAGE_BYTES, tiny_set.image_bytes),
         (features.EXAMPLES_SIGNATURE, features.EXAMPLES_INPUT, tiny_set.raw_records),
@@ -94,6 +97,9 @@ def test_the_cpp_loader_answers_what_the_session_answers_and_every_warm_up_reque
     answers = loader.ask(export, [*requests, *warm_up])
     assert len(answers) == len(requests) + len(warm_up)
     session = SessionModel(export)
+    assert session.unrestored() == {}
+    for answer in answers[:2]:
+        np.testing.assert_allclose(np.sort(answer[features.PROBABILITY]), probabilities, atol=1e-5)
     for (signature, name, tensor), answer in zip(requests, answers[: len(requests)], strict=True):
         expected = session.run(signature, {name: tensor})
         assert set(answer) == set(expected)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from contract.settings import (
     CUSTOM_CONFIG_KEY,
@@ -21,6 +22,7 @@ from contract.settings import (
     TunerSettings,
 )
 from evaluation.training_report import NETWORK_FILE, REPORT_FILE, TrainingReport
+from models.train import run_fn
 
 SIZE = 32
 TIMEOUT_S = 600
@@ -68,20 +70,18 @@ def free_ports(number: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def train(files: list[Path]) -> None:
-    """Run a process for each file, and several of them together."""
+def train_together(files: list[Path]) -> None:
+    """Run a process for each file, all of them in one cluster."""
     workers = [f"127.0.0.1:{port}" for port in free_ports(len(files))]
-    environment = {key: value for key, value in os.environ.items() if key != "TF_CONFIG"}
     with contextlib.ExitStack() as stack:
         processes = []
         for index, file in enumerate(files):
-            if len(files) > 1:
-                task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-                environment["TF_CONFIG"] = json.dumps(task)
+            task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+            environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CONFIG": json.dumps(task)}
             log = stack.enter_context(file.with_name("log").open("wb"))
             process = subprocess.Popen(
                 [sys.executable, str(ROOT / "tests" / "models" / "train_process.py"), str(file)],
-                cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, stdout=log, stderr=log,
+                cwd=ROOT, env=environment, stdout=log, stderr=log,
             )  # fmt: skip
             stack.callback(process.kill)
             processes.append(process)
@@ -91,10 +91,12 @@ def train(files: list[Path]) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does_with_twice_the_batch(tiny_set, tmp_path):
+def test_two_processes_learn_what_one_does_with_twice_the_batch(tiny_set, tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
     single, chief, other = (tmp_path / name for name in ("single", "chief", "other"))
-    train([arguments(tiny_set, single, 8, "memory")])
-    train([arguments(tiny_set, folder, 4, "none") for folder in (chief, other)])
+    given = json.loads(arguments(tiny_set, single, 8, "memory").read_text())
+    run_fn(FnArgs(**given))
+    train_together([arguments(tiny_set, folder, 4, "none") for folder in (chief, other)])
     alone, together = (
         TrainingReport.read(folder / "run" / REPORT_FILE) for folder in (single, chief)
     )

@@ -22,6 +22,7 @@ class Sizes:
         num_images: The most images for conversion and Transform; None for all.
         num_training_images: The most images of a training epoch.
         num_rounds: How often each side is measured.
+        has_warm_up: Whether commands run once before they are measured.
         min_transformed_images: The least images for Transform, which reads a smaller set several
             times: building its graphs takes seconds, whatever the number.
     """
@@ -29,6 +30,7 @@ class Sizes:
     num_images: int | None
     num_training_images: int
     num_rounds: int
+    has_warm_up: bool = True
     min_transformed_images: int = 0
 
 

@@ -50,9 +50,9 @@ def measure(
     del data
     kind, argument = case.split()
     if kind == COMPILE:
-        return _measure_compilation(argument, work_dir, sizes.num_rounds, show)
+        return _measure_compilation(argument, work_dir, sizes, show)
     if kind == TASK:
-        return _measure_task(argument, work_dir, sizes.num_rounds, show)
+        return _measure_task(argument, work_dir, sizes, show)
     return _measure_run(argument, work_dir, show)
 
 
@@ -69,10 +69,12 @@ def _compile(config: str, work_dir: Path) -> None:
 
 
 def _measure_compilation(
-    config: str, work_dir: Path, num_rounds: int, show: Show
+    config: str, work_dir: Path, sizes: Sizes, show: Show
 ) -> CompilationFigures:
     sides = {COMPILE: lambda: _compile(config, work_dir)}
-    seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)[COMPILE]
+    seconds = commands_in_turn(sides, sizes.num_rounds, show, with_warm_up=sizes.has_warm_up)[
+        COMPILE
+    ]
     return CompilationFigures(
         config=config,
         num_candidates=len(load_settings(config, []).candidates),
@@ -81,13 +83,13 @@ def _measure_compilation(
     )
 
 
-def _measure_task(node: str, work_dir: Path, num_rounds: int, show: Show) -> TaskFigures:
+def _measure_task(node: str, work_dir: Path, sizes: Sizes, show: Show) -> TaskFigures:
     compiled = _compiled("default", work_dir)
     if not compiled.is_file():  # compiling has not been measured before
         _compile("default", work_dir)
     task = lone_task(compiled, node, work_dir / "task")
     sides = {"task": task.attempt, "import": lambda: task.import_only(_IMPORTS)}
-    seconds = commands_in_turn(sides, num_rounds, show, with_warm_up=True)
+    seconds = commands_in_turn(sides, sizes.num_rounds, show, with_warm_up=sizes.has_warm_up)
     return TaskFigures(
         node=node,
         ours="one attempt of the task as the launcher starts it: our entrypoint, nothing warm",

@@ -11,7 +11,7 @@ from tools.benchmarks.images import Sizes
 
 @pytest.fixture(scope="session")
 def tiny_sizes() -> Sizes:
-    return Sizes(num_images=60, num_training_images=40, num_rounds=1)
+    return Sizes(num_images=60, num_training_images=40, num_rounds=1, has_warm_up=False)
 
 
 @pytest.fixture(scope="session")

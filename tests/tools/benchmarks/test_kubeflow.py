@@ -148,7 +148,4 @@ def test_compiling_and_the_smallest_real_task_are_measured(
     assert len(measured.ours_seconds.clock_s) == len(measured.bare_seconds.clock_s) == 1
     (answer, *_) = (tmp_path / "task" / "logs").glob("*.output.json")
     assert list(json.loads(answer.read_text())["artifacts"]) == ["schema"]
-    assert [line.split(":")[0].strip() for line in told] == [
-        *("warm-up", "round 1"),
-        *("warm-up", "warm-up", "round 1", "round 1"),
-    ]
+    assert [line.split(":")[0].strip() for line in told] == ["round 1"] * 3

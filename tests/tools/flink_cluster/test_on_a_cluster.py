@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -190,6 +193,37 @@ def strays(folder: Path) -> list[str]:
     return [str(path) for path in folder.rglob("*") if any(word in path.name for word in words)]
 
 
+@pytest.fixture
+def pool(repository: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start the pool of workers that the manifest for Kubernetes gives each TaskManager."""
+    manifest = repository / "kubeflow" / "flink" / "session-cluster.yaml"
+    pod = yaml.safe_load(manifest.read_text())["spec"]["taskManager"]["podTemplate"]["spec"]
+    (container,) = [each for each in pod["containers"] if each["name"] == "beam-workers"]
+    (port,) = free_ports(1)
+    (script,) = container["args"]
+    for there, here in {"50000": str(port), "/tmp/beam-worker": str(tmp_path / "worker")}.items():
+        assert there in script
+        script = script.replace(there, here)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    process = subprocess.Popen(
+        [*container["command"], script],
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(repository)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: can_connect(port) or process.poll() is not None)
+        yield process, port
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+def can_connect(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        return True
+    return False
+
+
 def test_everything_listens_on_the_loopback_address_alone(flink: Cluster) -> None:
     addresses = {
         connection.laddr.ip.removeprefix("::ffff:")
@@ -219,6 +253,40 @@ def test_a_conversion_survives_a_lost_task_manager(
     assert strays(tmp_path) == []
     flink.start()  # what is missing
     assert len(processes.running(flink.folder / "run")) == 4
+
+
+def test_a_conversion_by_the_pool_of_workers_that_kubernetes_has(
+    flink: Cluster,
+    pool: tuple[subprocess.Popen[bytes], int],
+    images: Path,
+    records: Path,
+    tmp_path: Path,
+) -> None:
+    process, port = pool
+    # One worker: the two TaskManagers of this machine would share the pool.
+    changed = {
+        "--environment_type": "EXTERNAL",
+        "--environment_config": f"localhost:{port}",
+        "--parallelism": "1",
+    }
+    given = dict(each.split("=", 1) for each in flink.args)
+    assert set(changed) <= set(given)
+    arguments = [f"{name}={value}" for name, value in (given | changed).items()]
+    seen: set[str] = set()
+
+    def note_workers() -> None:
+        for worker in psutil.Process(process.pid).children():
+            with contextlib.suppress(psutil.Error):  # ended meanwhile
+                seen.update({"pipeline.beam_worker"} & set(worker.cmdline()))
+
+    source = open_source(str(images), tmp_path, SETTINGS.data)
+    run_with_a_fault(
+        lambda: convert(source, SETTINGS.data, tmp_path / "out", arguments),
+        lambda: note_workers() or seen,
+        lambda: None,
+    )
+    assert contents(tmp_path / "out") == contents(records)
+    assert strays(tmp_path) == []
 
 
 # Beam's own thread, which waits for news of the job.
