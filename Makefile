@@ -28,8 +28,9 @@ run: setup ## Run the pipeline: make run ARGS="--data FOLDER", without ARGS on d
 serve: setup ## Serve the newest pushed model: make serve ARGS="--port 9000"
 	@$(PYTHON) -m serving $(ARGS)
 
-# As many processes as cores; the tests of one file share fixtures that take minutes.
-PYTEST = $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# As many processes as cores; the tests of one file share fixtures that take minutes. Bytecode is
+# written whatever the environment says: some hundred processes would compile the project again.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test: setup-dev ## Run the tests: make test ARGS="tests/models" picks
 	@$(PYTEST) $(ARGS)

@@ -21,10 +21,10 @@ NUM_CLIENTS = 8
 
 
 class Crowd:
-    """Clients that send requests until they are stopped."""
+    """Clients that send requests until they are stopped, each with a pause before the next."""
 
-    def __init__(self, url, num_clients, body=BODY):
-        self._url, self._body = url, body
+    def __init__(self, url, num_clients, body=BODY, pause_s=0.0):
+        self._url, self._body, self._pause_s = url, body, pause_s
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask) for _ in range(num_clients)]
         self.answers = []
@@ -52,7 +52,7 @@ class Crowd:
 
     def _ask(self):
         with httpx.Client(timeout=60) as http:
-            while not self._stop.is_set():
+            while not self._stop.wait(self._pause_s):
                 try:
                     self.answers.append(http.post(self._url, content=self._body))
                 except httpx.HTTPError as error:
@@ -63,7 +63,8 @@ def test_no_request_fails_when_versions_change(push_dir, push):
     with serve(ServerSettings(push_dir, poll_s=0.05)) as running:
         url = f"{running.model_url}:predict"
         expected = {1: _probability(url)}
-        with Crowd(url, NUM_CLIENTS) as crowd:
+        # With pauses, that versions are loaded beside them in seconds.
+        with Crowd(url, NUM_CLIENTS, pause_s=0.05) as crowd:
             for version in (2, 3):
                 push(version)
                 deadline = time.monotonic() + 60
