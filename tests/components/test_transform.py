@@ -35,6 +35,7 @@ def transformed(tmp_path_factory):
     return folder / "records", folder / "node" / "transformed_examples"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [features.TRAIN, features.VALIDATION])
 def test_what_it_writes_is_not_compressed_and_holds_the_pixels_that_are_served(transformed, split):
     raw, made = transformed
@@ -75,6 +76,7 @@ def test_a_batch_follows_the_mean_of_the_first_records():
     assert batch_images([]) == 1
 
 
+@pytest.mark.slow
 def test_the_node_asks_beam_for_such_batches(transformed):
     raw, _ = transformed
     records = (record.serialized for record in read_folder(raw / features.TRAIN))

@@ -16,6 +16,8 @@ import pytest
 from tests.serving.contract.conftest import error_of
 from tests.serving.contract.images import b64, draw_image
 
+pytestmark = pytest.mark.slow
+
 IS_EMBEDDED = "TF_SERVING_URL" not in os.environ
 ORIGIN = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
 
@@ -27,7 +29,6 @@ def ask(api, signature, members):
 
 
 # AddValueToTensor: a number is cast, and not compared with what became of it.
-@pytest.mark.slow
 @needs_contract_model
 @pytest.mark.parametrize("form", ["instances", "inputs"])
 @pytest.mark.parametrize(

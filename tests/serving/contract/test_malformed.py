@@ -8,6 +8,8 @@ import pytest
 from tests.serving.contract.conftest import error_of
 from tests.serving.contract.images import b64, draw_image
 
+pytestmark = pytest.mark.slow
+
 IMAGE = b64(draw_image(1))
 NUM_FUZZED = 300
 

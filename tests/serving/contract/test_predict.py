@@ -10,6 +10,8 @@ from ingestion.tfrecord_file import encode_example
 from tests.serving.contract.conftest import MODEL, OUTPUTS, error_of
 from tests.serving.contract.images import b64, draw_image
 
+pytestmark = pytest.mark.slow
+
 IMAGES = [draw_image(1), draw_image(2, file_format="JPEG"), draw_image(3, side_px=100)]
 
 
@@ -21,7 +23,6 @@ def predictions(api):
     return response.json()["predictions"]
 
 
-@pytest.mark.slow
 def test_rows_are_objects_of_all_outputs(predictions):
     assert len(predictions) == len(IMAGES)
     for row in predictions:

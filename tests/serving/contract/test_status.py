@@ -4,8 +4,9 @@ import pytest
 
 from tests.serving.contract.conftest import MODEL, OUTPUTS, error_of
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_the_status_lists_versions_as_strings(api):
     response = api.get()
     assert response.status_code == 200

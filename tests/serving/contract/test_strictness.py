@@ -16,7 +16,10 @@ from contract.server_settings import Limits, ServerSettings
 from tests.serving.contract.conftest import error_of
 from tests.serving.contract.images import b64, draw_image
 
-pytestmark = pytest.mark.skipif("TF_SERVING_URL" in os.environ, reason="not meant of TF Serving")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif("TF_SERVING_URL" in os.environ, reason="not meant of TF Serving"),
+]
 
 README = Path(__file__).parents[3] / "serving" / "README.md"
 
@@ -116,7 +119,6 @@ def test_meant_strictness(api, content, headers, status, part):
     assert api.post({"instances": [b64(draw_image(1))]}).status_code == 200
 
 
-@pytest.mark.slow
 def test_a_preflight_of_another_origin_is_meant_to_be_refused(push_dir):
     # Imported here: it brings TensorFlow.
     from tests.serving.running import serve

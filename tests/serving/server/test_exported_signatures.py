@@ -22,6 +22,8 @@ from tests.serving.contract.images import b64, draw_image
 from tests.serving.contract.model import SIZE_PX, write_transform
 from tests.serving.running import serve
 
+pytestmark = pytest.mark.slow
+
 PROVENANCE = Provenance(
     model_version="0123456789abcdef",
     name="cnn_deep",
@@ -66,7 +68,6 @@ def example(image):
     return b64(encode_example({features.IMAGE_BYTES: image}))
 
 
-@pytest.mark.slow
 def test_a_client_can_see_what_the_network_saw(predict):
     images = [draw_image(seed, 64, kind) for seed, kind in ((1, "PNG"), (2, "JPEG"))]
     answer = predict(features.TRANSFORM_SIGNATURE, [example(image) for image in images])

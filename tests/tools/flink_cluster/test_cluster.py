@@ -88,7 +88,7 @@ def test_a_port_in_use_is_named(monkeypatch, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(InputError, match=re.escape(f"{port} (job_server) in use")):
-            cluster.start(tmp_path / "cluster", Ports(job_server=port))
+            cluster.start(tmp_path / "cluster", Ports(0, 0, port, 0, 0))  # none is at 0
     assert not (tmp_path / "cluster" / "run").exists()
 
 
