@@ -5,9 +5,13 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    import tensorflow_transform as tft
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -66,3 +70,12 @@ def shared_data() -> Path:
     if not path.is_file():
         pytest.skip("the real X-rays are not there: no ../shared/data/chest_xray_224.zip")
     return path
+
+
+@pytest.fixture(scope="session")
+def transform_output(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
+    """Return what Transform saves of one drawn record: it takes seconds."""
+    # Imported here: it brings TensorFlow and TFX.
+    from tests.serving.contract.model import write_transform
+
+    return write_transform(tmp_path_factory.mktemp("transform_output"))

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_transform as tft
 
 from contract import features
 from contract.command_line import EXIT_BROKEN, EXIT_DONE, EXIT_REFUSED
@@ -29,7 +30,6 @@ from pipeline.folder_lock import locked_folder
 from serving import rollback
 from serving.push_folder import pushed_versions, version_dir
 from serving.site_calibration.run import SiteReport
-from tests.serving.contract.model import write_transform
 from tests.serving.site_calibration.brightness_model import (
     MOST_FAMILIAR,
     REFERRAL,
@@ -58,9 +58,13 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="module")
-def exported(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(
+    model: Model,
+    transform_output: tft.TFTransformOutput,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     folder = tmp_path_factory.mktemp("brightness")
-    export_brightness_model(folder / "model", write_transform(folder), model)
+    export_brightness_model(folder / "model", transform_output, model)
     return folder / "model"
 
 

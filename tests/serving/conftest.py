@@ -19,14 +19,14 @@ class Exports:
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Exports:
+def exports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exports:
     # Imported here: it brings TensorFlow and TFX, which the tests of the client do without.
     from contract import features
     from models.warmup import write_warm_up
-    from tests.serving.contract.model import export_contract_model, write_transform
+    from tests.serving.contract.model import export_contract_model
 
     folder = tmp_path_factory.mktemp("exports")
-    transform_output = write_transform(folder)
+    transform_output = request.getfixturevalue("transform_output")
     for name, seed in (("first", 5), ("second", 6)):
         export_contract_model(folder / name, transform_output, seed)
         # As every pushed model; a first request is slow without.

@@ -19,7 +19,7 @@ from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor
 from models.provenance import Provenance
 from tests.serving.contract.images import b64, draw_image
-from tests.serving.contract.model import SIZE_PX, write_transform
+from tests.serving.contract.model import SIZE_PX
 from tests.serving.running import serve
 
 pytestmark = pytest.mark.slow
@@ -41,12 +41,11 @@ PROVENANCE = Provenance(
 
 
 @pytest.fixture(scope="module")
-def push_dir(tmp_path_factory):
+def push_dir(transform_output, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     keras.utils.set_random_seed(5)
     candidate = CandidateSettings(architecture="cnn_deep", normalisation="standardise")
     predictor = Predictor(build_network(candidate, SIZE_PX), candidate)
-    transform_output = write_transform(folder / "transform")
     served = ServedModel(predictor, transform_output, SIZE_PX, OperatingRule(PROVENANCE.threshold))
     export_model(served, folder / "export", PROVENANCE)
     shutil.copytree(folder / "export", folder / "pneumonia" / "1")

@@ -20,7 +20,7 @@ from models.architectures import build_network
 from models.export import OperatingRule, ServedModel, export_model
 from models.predictor import Predictor, familiar_images, predict_answers
 from models.preprocessing import decode_transformed
-from tests.serving.contract.model import SIZE_PX, write_transform
+from tests.serving.contract.model import SIZE_PX
 from tools.ablation import guard
 
 
@@ -62,10 +62,12 @@ def _export(folder: Path, graph: tft.TFTransformOutput, images: list[bytes]) -> 
 
 
 @pytest.mark.slow
-def test_familiar_images_are_kept_and_others_are_referred_or_shown(tmp_path, capsys):
+def test_familiar_images_are_kept_and_others_are_referred_or_shown(
+    transform_output, tmp_path, capsys
+):
     random = np.random.default_rng(0)
     drawn = [_draw(random) for _ in range(400)]
-    _export(tmp_path / "model", write_transform(tmp_path), drawn)
+    _export(tmp_path / "model", transform_output, drawn)
     _write_records(tmp_path / "fresh", [_draw(random) for _ in range(100)])
     _write_records(tmp_path / "alike", [_draw(random) for _ in range(20)])
     arguments = ["--model", str(tmp_path / "model"), "--pictures", str(tmp_path / "missed.png")]

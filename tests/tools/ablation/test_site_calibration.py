@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from models.stress import STRESSES
-from tests.serving.contract.model import write_transform
 from tests.serving.site_calibration.brightness_model import encode, export_brightness_model
 from tests.serving.site_calibration.simulation import draw_log_odds, train
 from tools.ablation import site_calibration
@@ -31,9 +30,9 @@ def test_simulated_sites_are_kept_aligned_or_refused_as_they_should(tmp_path, ca
 
 
 @pytest.mark.slow
-def test_sites_are_made_of_labelled_images(tmp_path, capsys):
+def test_sites_are_made_of_labelled_images(transform_output, tmp_path, capsys):
     rng = np.random.default_rng(1)
-    export_brightness_model(tmp_path / "model", write_transform(tmp_path), train(rng))
+    export_brightness_model(tmp_path / "model", transform_output, train(rng))
     for folder in ("data", "other"):
         labels = np.arange(80) % 2 == 1
         for index, (label, value) in enumerate(
