@@ -79,7 +79,9 @@ def rows(title: str) -> list[list[str]]:
 
 def test_every_script_that_is_named_is_there():
     named = set(re.findall(r"python (kubeflow/\w+\.py|-m [\w.]+)", " ".join(TEXT.split())))
-    assert named == {
+    of_beam = "-m apache_beam.runners.worker.worker_pool_main"
+    assert importlib.util.find_spec(of_beam.removeprefix("-m ")) is not None
+    assert named - {of_beam} == {
         "kubeflow/compile.py",
         "kubeflow/submit.py",
         "-m pipeline.beam_worker",
@@ -88,7 +90,7 @@ def test_every_script_that_is_named_is_there():
         "-m serving.rollback",
         "-m tools.kfp_emulator",
     }
-    for name in named:
+    for name in named - {of_beam}:
         path = name.removeprefix("-m ").replace(".", "/") + ".py" if "-m" in name else name
         package = REPOSITORY / path.removesuffix(".py") / "__main__.py"
         assert (REPOSITORY / path).is_file() or package.is_file()
