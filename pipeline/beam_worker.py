@@ -20,8 +20,10 @@ from apache_beam.runners.worker import data_plane, sdk_worker_main
 from google.protobuf import json_format, text_format
 
 _TIMEOUT_S = 60.0
-# The runner keeps up to 100 messages for each stage on its heap, which Beam makes of 10 MB.
+# Flink's runner keeps up to 100 messages for each stage on its heap, which Beam makes of 10 MB, and
+# takes none of them before the stage has done all its work.
 _MESSAGE_BYTES = 2**20
+_NO_LIMIT = 0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options, _ = parser.parse_known_args(arguments)
     os.environ.update(worker_environment(options.id, options.provision_endpoint))
     send_small_messages()
+    keep_what_is_not_sent()
     # Beam reads the command line again.
     sys.argv = sys.argv[:1]
     sdk_worker_main.main(sys.argv)
@@ -50,6 +53,17 @@ def send_small_messages() -> None:
     )
     # So many bytes of buffers that wait are sent as one message.
     data_plane._DEFAULT_SIZE_FLUSH_THRESHOLD = _MESSAGE_BYTES
+
+
+def keep_what_is_not_sent() -> None:
+    """Have Beam keep in memory whatever the runner does not take yet.
+
+    Beam keeps 200 MB, then waits. A stage that hands over more than that and the runner's 100
+    messages would wait for a runner that waits for it, for ever:
+    https://github.com/apache/beam/pull/38581 is about such a case. There is no option for it.
+    """
+    data_plane._DEFAULT_SEND_QUEUE_MAX_BYTES = _NO_LIMIT
+    data_plane._DEFAULT_SEND_QUEUE_MAX_ELEMENTS = _NO_LIMIT
 
 
 def worker_environment(worker_id: str, provision_endpoint: str) -> dict[str, str]:

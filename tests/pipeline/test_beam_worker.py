@@ -1,5 +1,6 @@
 """A worker asks its runner, by name, what to do, and where."""
 
+import threading
 from concurrent import futures
 
 import grpc
@@ -13,6 +14,18 @@ from apache_beam.runners.worker import data_plane, sdk_worker_main
 from google.protobuf import struct_pb2, text_format
 
 from pipeline import beam_worker
+
+
+@pytest.fixture(autouse=True)
+def _beam_as_it_was(monkeypatch):
+    """Put back after the test what the worker replaces in Beam."""
+    for name in (
+        "SizeBasedBufferingClosableOutputStream",
+        "_DEFAULT_SIZE_FLUSH_THRESHOLD",
+        "_DEFAULT_SEND_QUEUE_MAX_BYTES",
+        "_DEFAULT_SEND_QUEUE_MAX_ELEMENTS",
+    ):
+        monkeypatch.setattr(data_plane, name, getattr(data_plane, name))
 
 
 class Provision(beam_provision_api_pb2_grpc.ProvisionServiceServicer):
@@ -80,10 +93,7 @@ def test_the_command_line_is_a_runners(runner, monkeypatch):
     assert beam_worker.sys.argv == ["beam_worker"]
 
 
-def test_messages_to_the_runner_are_small(monkeypatch):
-    # What it replaces is put back after the test.
-    for name in ("SizeBasedBufferingClosableOutputStream", "_DEFAULT_SIZE_FLUSH_THRESHOLD"):
-        monkeypatch.setattr(data_plane, name, getattr(data_plane, name))
+def test_messages_to_the_runner_are_small():
     beam_worker.send_small_messages()
     sent = []
     stream = data_plane.ClosableOutputStream.create(sent.append, sent.append, 0)
@@ -92,3 +102,22 @@ def test_messages_to_the_runner_are_small(monkeypatch):
         stream.maybe_flush()
     stream.close()
     assert [len(message) for message in sent] == [1_200_000, 800_000]
+
+
+def test_a_stage_that_hands_over_more_than_the_runner_takes_gets_to_its_end():
+    def has_its_end() -> bool:
+        stream = data_plane._GrpcDataChannel().output_stream("1", "read")  # whom nobody listens to
+
+        def hand_over() -> None:
+            for _ in range(25):
+                stream.write(bytes(10 * 2**20))
+                stream.flush()
+
+        stage = threading.Thread(target=hand_over, daemon=True)
+        stage.start()
+        stage.join(5.0)
+        return not stage.is_alive()
+
+    assert not has_its_end(), "Beam waits no longer: is keep_what_is_not_sent() still needed?"
+    beam_worker.keep_what_is_not_sent()
+    assert has_its_end()
