@@ -174,6 +174,7 @@ def pipeline_args(
         f"--environment_config={command}",
         f"--parallelism={parallelism}",
         "--environment_cache_millis=10000",
+        "--experiments=pre_optimize=all",
         "--sdk_container_image=none",
     )
 
