@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -256,11 +257,7 @@ def test_a_conversion_survives_a_lost_task_manager(
 
 
 def test_a_conversion_by_the_pool_of_workers_that_kubernetes_has(
-    flink: Cluster,
-    pool: tuple[subprocess.Popen[bytes], int],
-    images: Path,
-    records: Path,
-    tmp_path: Path,
+    flink: Cluster, pool: tuple[subprocess.Popen[bytes], int], images: Path, tmp_path: Path
 ) -> None:
     process, port = pool
     # One worker: the two TaskManagers of this machine would share the pool.
@@ -272,6 +269,9 @@ def test_a_conversion_by_the_pool_of_workers_that_kubernetes_has(
     given = dict(each.split("=", 1) for each in flink.args)
     assert set(changed) <= set(given)
     arguments = [f"{name}={value}" for name, value in (given | changed).items()]
+    shutil.copytree(images, tmp_path / "small", ignore=shutil.ignore_patterns("*_bacteria_*"))
+    source = open_source(str(tmp_path / "small"), tmp_path, SETTINGS.data)
+    convert(source, SETTINGS.data, tmp_path / "here", LOCAL)
     seen: set[str] = set()
 
     def note_workers() -> None:
@@ -279,13 +279,12 @@ def test_a_conversion_by_the_pool_of_workers_that_kubernetes_has(
             with contextlib.suppress(psutil.Error):  # ended meanwhile
                 seen.update({"pipeline.beam_worker"} & set(worker.cmdline()))
 
-    source = open_source(str(images), tmp_path, SETTINGS.data)
     run_with_a_fault(
-        lambda: convert(source, SETTINGS.data, tmp_path / "out", arguments),
+        lambda: convert(source, SETTINGS.data, tmp_path / "there", arguments),
         lambda: note_workers() or seen,
         lambda: None,
     )
-    assert contents(tmp_path / "out") == contents(records)
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
     assert strays(tmp_path) == []
 
 
