@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -215,7 +214,8 @@ def pool(repository: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[by
         wait_until(lambda: can_connect(port) or process.poll() is not None)
         yield process, port
     finally:
-        process.send_signal(signal.SIGINT)
+        for each in [*psutil.Process(process.pid).children(), process]:
+            each.terminate()
         process.wait(60)
 
 
