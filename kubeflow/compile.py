@@ -49,7 +49,7 @@ def compile_pipeline(options: argparse.Namespace) -> int:
         with lasting_imports():
             from pipeline.kubeflow.compilation import write_pipeline
 
-        write_pipeline(settings, options.output)
+        write_pipeline(settings, options.output, synthetic=options.synthetic)
         size_kib = options.output.stat().st_size / 1024
         console.print(
             f"Compiled {len(settings.candidates)} candidates into {options.output} "
@@ -74,6 +74,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "`python -m pipeline.convert --external-set` writes it",
     )
     parser.add_argument("--image", metavar="IMG", help="the same as --set kubeflow.image=IMG")
+    parser.add_argument(
+        "--synthetic",
+        action="store_true",
+        help="the records are drawn, as the Job of kubeflow/manifests does it: the report says so",
+    )
     parser.add_argument(
         "--output", metavar="FILE", type=Path, default=Path("pipeline.yaml"), help="ends in .yaml"
     )

@@ -119,6 +119,7 @@ def run(options: argparse.Namespace) -> int:
         settings = _with_converted_sets(settings, output, console, log_file)
         # Imported here: they bring TensorFlow and TFX, some ten seconds.
         with lasting_imports():
+            from ingestion.dataset_card import read_card
             from pipeline.kubeflow.compilation import write_pipeline
             from pipeline.kubeflow.run_folder import read_summary
             from tools.kfp_emulator.__main__ import (
@@ -130,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
             from tools.kfp_emulator.documents import read_documents
             from tools.kfp_emulator.parameters import parse_parameters
 
-        write_pipeline(settings, pipeline_file)
+        write_pipeline(settings, pipeline_file, synthetic=read_card(records_dir).synthetic)
         definitions = read_documents(pipeline_file).spec.root.input_definitions
         parameters = {
             "data_dir": str(records_dir),

@@ -30,7 +30,7 @@ MAX_CANDIDATES = 24
 _SCHEMA_FILE = PACKAGE_PREFIX + "models/schema/schema.pbtxt"
 
 
-def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
+def create_cluster_pipeline(settings: PipelineSettings, *, synthetic: bool = False) -> Pipeline:
     """Build the DAG with a cluster's places, and the node that only a cluster needs.
 
     See `pipeline.pipeline.create_pipeline`.
@@ -61,6 +61,7 @@ def create_cluster_pipeline(settings: PipelineSettings) -> Pipeline:
                 for name, each in settings.external.items()
             },
         ),
+        synthetic=synthetic,
     )
     nodes = {node.id: node for node in dag.components}
     verdict = Verdict(
@@ -87,11 +88,13 @@ def _records_folder(name: str, source: str) -> str:
     return source
 
 
-def compile_pipeline(settings: PipelineSettings) -> str:
+def compile_pipeline(settings: PipelineSettings, *, synthetic: bool = False) -> str:
     """Compile the DAG for open-source Kubeflow Pipelines v2.
 
     Args:
         settings: The whole configuration.
+        synthetic: Whether the records are drawn, which the report then says. Nothing in them
+            shows it, and the compiler does not see them.
 
     Returns:
         The text of a YAML file with two documents: the pipeline, and what Kubernetes gives to
@@ -107,7 +110,7 @@ def compile_pipeline(settings: PipelineSettings) -> str:
             f"Kubeflow, got {len(settings.candidates)}: Argo cannot store a larger workflow, and "
             "would lose it in the middle of the run; compile several pipelines with fewer each"
         )
-    dag = create_cluster_pipeline(settings)
+    dag = create_cluster_pipeline(settings, synthetic=synthetic)
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             default_image=settings.kubeflow.image,
@@ -139,8 +142,8 @@ def compile_pipeline(settings: PipelineSettings) -> str:
     return text
 
 
-def write_pipeline(settings: PipelineSettings, output: Path) -> None:
-    """Compile into a file.
+def write_pipeline(settings: PipelineSettings, output: Path, *, synthetic: bool = False) -> None:
+    """Compile into a file; see `compile_pipeline`.
 
     Raises:
         InputError: See `compile_pipeline`; or the name does not end in .yaml, which KFP wants.
@@ -150,6 +153,6 @@ def write_pipeline(settings: PipelineSettings, output: Path) -> None:
             f"expected an output name that ends in .yaml, got {output}: KFP takes a pipeline in "
             "that form only"
         )
-    text = compile_pipeline(settings)
+    text = compile_pipeline(settings, synthetic=synthetic)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")

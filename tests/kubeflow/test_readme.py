@@ -168,6 +168,7 @@ def test_the_options_that_are_named_in_passing_are_there():
     )
     foreign = {
         "--default-runtime=nvidia",
+        "--experiments=pre_optimize=all",
         "--job_endpoint",
         "--job-host",
         "--environment_type=PROCESS",

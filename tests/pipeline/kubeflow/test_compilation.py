@@ -307,3 +307,19 @@ def test_an_external_set_that_no_pod_can_read_is_refused_with_what_to_do(source)
     settings = load_settings("quick", [f"external.adults.source={source}"])
     with pytest.raises(InputError, match=r"external\.adults\.source: .*--external-set"):
         compile_pipeline(settings)
+
+
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_whether_records_are_drawn_is_told_to_what_writes_pages(synthetic):
+    text = compile_pipeline(load_settings("quick", ["study.enabled=true"]), synthetic=synthetic)
+    tasks = next(yaml.safe_load_all(text))["components"]["tfx-dag"]["dag"]["tasks"]
+    for node in ("Report", "StudyTable"):
+        parameters = tasks[node]["inputs"]["parameters"].values()
+        (told,) = [
+            run["synthetic"]
+            for run in (json.loads(each["runtimeValue"]["constant"])
+                for each in parameters if "runtimeValue" in each
+                and each["runtimeValue"]["constant"].startswith("{"))
+            if "synthetic" in run
+        ]  # fmt: skip
+        assert told == synthetic
