@@ -17,7 +17,9 @@ print(*sorted(imported & {"keras", "tf_keras", "sklearn", "matplotlib"}))
 
 
 @pytest.mark.slow
-def test_tensorflow_is_imported_without_what_keras_brings(repository):
+@pytest.mark.parametrize("legacy", ["0", "1"])
+def test_tensorflow_is_imported_without_what_keras_brings(repository, monkeypatch, legacy):
+    monkeypatch.setenv("TF_USE_LEGACY_KERAS", legacy)  # TFX asks for the older one
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=repository, capture_output=True, text=True, check=True
     )

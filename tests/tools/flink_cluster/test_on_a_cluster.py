@@ -436,6 +436,11 @@ def test_evaluator_survives_a_lost_task_manager(flink: Cluster, nodes: Any) -> N
     here = nodes("Evaluator", LOCAL, "local")
     there = run_and_lose(cluster.TASK_MANAGERS[1], "Evaluator", flink, nodes)
     found, expected = (read_evaluation(str(each / "evaluation")) for each in (there, here))
-    assert found.candidate == expected.candidate
+    assert found.candidate.keys() == expected.candidate.keys()
+    for name, metrics in found.candidate.items():
+        reference = expected.candidate[name].model_dump()
+        for figure, value in metrics.model_dump().items():
+            # Sums of single precision, in another order.
+            assert value == pytest.approx(reference[figure], rel=1e-6), (name, figure)
     assert found.candidate["overall"].n > 0
     assert strays(there) == []
