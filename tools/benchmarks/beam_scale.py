@@ -98,7 +98,8 @@ def _rows(folder: Path, num_images: int, parallelism: int) -> None:
                     [
                         *(sys.executable, "-m", "tools.benchmarks.beam_scale", "one"),
                         *("--images", str(num_images), "--stage", stage),
-                        *("--work-dir", str(folder), "--beam", json.dumps(list(arguments))),
+                        *("--work-dir", str(folder)),
+                        *("--beam", json.dumps([*arguments, *_further(stage, parallelism)])),
                     ],
                     stdout=subprocess.PIPE,
                     stderr=(folder / "log").open("ab"),
@@ -113,6 +114,10 @@ def _rows(folder: Path, num_images: int, parallelism: int) -> None:
     finally:
         if parallelism:
             cluster.stop(flink)
+
+
+def _further(stage: str, parallelism: int) -> Sequence[str]:
+    return cluster.TRANSFORM_ARGS if stage == "transform" and parallelism != _LOCAL else ()
 
 
 def _one(options: argparse.Namespace) -> None:

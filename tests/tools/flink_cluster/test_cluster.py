@@ -105,5 +105,7 @@ def test_an_empty_folder_has_nothing_to_end(tmp_path, capsys):
 def test_the_named_configuration_is_for_this_cluster():
     of_configuration = load_settings("flink").beam.pipeline_args
     assert len(of_configuration) == len(cluster.pipeline_args())
+    further = load_settings("flink").beam.node_pipeline_args
+    assert further == {"Transform": cluster.TRANSFORM_ARGS}
     relative = [argument.replace(f"{cluster.ROOT}/", "") for argument in cluster.pipeline_args()]
     assert set(of_configuration) == set(relative)
