@@ -217,18 +217,15 @@ def pool(repository: Path, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[by
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: can_connect(port) or process.poll() is not None)
+        wait_until(lambda: cluster._is_open(port) or process.poll() is not None)
+        assert process.poll() is None, "it ended at once"
         yield process, port
     finally:
-        for each in [*psutil.Process(process.pid).children(), process]:
-            each.terminate()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for worker in psutil.Process(process.pid).children():
+                worker.terminate()
+        process.terminate()
         process.wait(60)
-
-
-def can_connect(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
-        return True
-    return False
 
 
 def test_everything_listens_on_the_loopback_address_alone(flink: Cluster) -> None:
