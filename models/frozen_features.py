@@ -41,6 +41,7 @@ def backbone_features(network: keras.Model, images: tf.data.Dataset) -> np.ndarr
     with network.distribute_strategy.scope():
         inputs = keras.Input(preprocessing.input_shape[1:])
         extractor = keras.Model(inputs, backbone(preprocessing(inputs), training=False))
+    extractor.jit_compile = False  # as in training, see `compile_for_training`
     # Under mixed precision features are half floats.
     return np.asarray(extractor.predict(images, verbose=0), np.float32)
 

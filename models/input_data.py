@@ -188,8 +188,9 @@ class SplitData(Columns):
         self, batch_size: int, seed: int, training: TrainingSettings, shard: Shard = WHOLE
     ) -> tf.data.Dataset:
         """Return batches in a new order for every epoch; see `Split`."""
-        images = tf.constant(self.images)
-        labels = tf.constant(self.labels.astype(np.float32)[:, np.newaxis])
+        with tf.device("CPU:0"):  # where batches are made, also if there is a GPU
+            images = tf.constant(self.images)
+            labels = tf.constant(self.labels.astype(np.float32)[:, np.newaxis])
         return (
             dealt(_epoch_order(self.labels, training, seed), shard)
             .batch(batch_size)

@@ -3,6 +3,8 @@ import logging
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.python.eager.context import PhysicalDevice
 
 from contract.progress import LOGGER_NAME
 from contract.settings import TrainingSettings
@@ -29,6 +31,15 @@ def test_sgd_has_the_momentum_that_is_set(momentum):
     compile_for_training(compiled, settings)
     assert compiled.optimizer.momentum == momentum
     assert float(compiled.optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def test_xla_does_not_compile_the_step_where_there_is_a_gpu(monkeypatch):
+    devices = [*tf.config.list_physical_devices("CPU"), PhysicalDevice("/gpu:0", "GPU")]
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: devices)
+    compiled = dense_network()
+    assert compiled.jit_compile  # what Keras chooses
+    compile_for_training(compiled, TrainingSettings())
+    assert not compiled.jit_compile
 
 
 @pytest.mark.parametrize("restores", [True, False])

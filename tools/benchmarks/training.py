@@ -51,7 +51,7 @@ def measure(
     Raises:
         InputError: The source cannot be used.
     """
-    run = run_of(candidate or load_settings("default").candidates[_COSTLIEST])
+    run = run_of(candidate or costliest_default())
     train, validation = load_training_images(data, work_dir, sizes.num_training_images, run)
     times = measure_epochs(run, train, validation, work_dir, sizes.num_rounds, show, num_epochs=2)
     return PairedFigures(
@@ -63,6 +63,11 @@ def measure(
         bare_s=times.bare_s,
         target=TARGET,
     )
+
+
+def costliest_default() -> CandidateSettings:
+    """Return the candidate of the default configuration that prepares images at most cost."""
+    return load_settings("default").candidates[_COSTLIEST]
 
 
 def run_of(candidate: CandidateSettings) -> CandidateRun:

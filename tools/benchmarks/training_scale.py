@@ -8,8 +8,9 @@ them are written, in files of 250; more are the same files under further names.
 
 `memory` runs all that the Trainer's `run_fn` does, export and stressed validation included, in a
 separate process for each number of images and each `training.cache`, and prints the largest
-resident set. `speed` measures in one process, in turn: epochs of the default network, and epochs
-of its input alone.
+resident set. `speed` measures in one process, in turn: epochs of the default network, epochs of
+its input alone, augmented and normalised, and of its records alone. `taskset -c 0-3` before the
+command shows what four cores deliver to a GPU.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ from tools.benchmarks.epoch_clocks import epoch_clock
 from tools.benchmarks.measurement import measure_in_turn
 from tools.benchmarks.peak_memory import peak_memory_mb
 from tools.benchmarks.record import spread
+from tools.benchmarks.training import costliest_default
 
 Cache = Literal["memory", "disk", "none"]
 CACHES: tuple[Cache, ...] = ("memory", "disk", "none")
@@ -263,13 +265,15 @@ def _one(options: argparse.Namespace) -> int:
 def measure_speed(
     options: argparse.Namespace, folder: Path, console: Console
 ) -> list[dict[str, Any]]:
-    """Measure epochs of the default network by cache, and of its input alone."""
+    """Measure epochs of the default network by cache, and of its input and records alone."""
     (number,) = options.images
+    default = costliest_default()
     found: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="training-scale-") as output:
         opened = {}
         for cache in options.cache:
-            run = _run(CandidateSettings(training=TrainingSettings(cache=cache)))
+            training = default.training.model_copy(update={"cache": cache})
+            run = _run(default.model_copy(update={"training": training}))
             opened[cache] = (run, open_splits(run, _fn_args(folder, number, run, Path(output))))
         (run, _), *_ = opened.values()
         network = compile_network(run, create_strategy())
@@ -284,17 +288,16 @@ def measure_speed(
 
             return seconds
 
+        def records_of(run: CandidateRun, splits: Splits) -> Callable[[], float]:
+            training = run.candidate.training.model_copy(
+                update={"augmentation": AugmentationSettings(enabled=False)}
+            )
+            still = run.candidate.model_copy(update={"normalisation": "none", "training": training})
+            return input_of(run.model_copy(update={"candidate": still}), splits)
+
         def input_of(run: CandidateRun, splits: Splits) -> Callable[[], float]:
             training = run.candidate.training
-            still = run.candidate.model_copy(
-                update={
-                    "normalisation": "none",
-                    "training": training.model_copy(
-                        update={"augmentation": AugmentationSettings(enabled=False)}
-                    ),
-                }
-            )
-            batches = training_batches(splits.train, training.batch_size, run.seed, still)
+            batches = training_batches(splits.train, training.batch_size, run.seed, run.candidate)
 
             def seconds() -> float:
                 for _ in batches:  # what an epoch does once, such as opening files
@@ -306,7 +309,11 @@ def measure_speed(
 
             return seconds
 
-        for what, create in (("epoch", epoch_of), ("input alone", input_of)):
+        for what, create in (
+            ("epoch", epoch_of),
+            ("input alone", input_of),
+            ("records alone", records_of),
+        ):
             sides = {cache: create(*each) for cache, each in opened.items()}
             measured = measure_in_turn(sides, options.rounds, console.print)
             reference = measured[options.cache[0]]
