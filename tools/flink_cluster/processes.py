@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -58,8 +58,7 @@ def running(folder: Path) -> dict[str, psutil.Process]:
     for path in sorted((folder / _PIDS).glob("*.pid")):
         try:
             process = psutil.Process(int(path.read_text(encoding="utf-8")))
-            _wait_for_variables(process)
-            if _is_of(process, folder):
+            if _is_of(process, folder, _variables(process)):
                 found[path.stem] = process
         except (ValueError, psutil.Error):  # half-written, or ended
             continue
@@ -68,7 +67,14 @@ def running(folder: Path) -> dict[str, psutil.Process]:
 
 def all_of(folder: Path) -> list[psutil.Process]:
     """Return every process that was started for `folder`, with all that these have started."""
-    return [process for process in psutil.process_iter() if _is_of(process, folder)]
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if _is_of(process, folder, process.environ()):
+                found.append(process)
+        except psutil.Error:  # ended, or of another user
+            continue
+    return found
 
 
 def end_all(folder: Path) -> int:
@@ -84,26 +90,27 @@ def end_all(folder: Path) -> int:
     return len(processes)
 
 
-def _wait_for_variables(process: psutil.Process) -> None:
-    """Wait while a process turns into another program: for that long, Linux shows no variables."""
+def _variables(process: psutil.Process) -> dict[str, str]:
+    """Return a process's variables; wait while it turns into another program, which hides them.
+
+    They are read once: `sh` has them, and is about to turn into what it starts.
+    """
     deadline_s = time.monotonic() + _EXEC_S
     while (
-        not process.environ()
+        not (variables := process.environ())
         and process.status() != psutil.STATUS_ZOMBIE
         and time.monotonic() < deadline_s
     ):
         time.sleep(0.01)
+    return dict(variables)
 
 
-def _is_of(process: psutil.Process, folder: Path) -> bool:
-    try:
-        return (
-            process.status() != psutil.STATUS_ZOMBIE
-            and process.environ().get(_VARIABLE) == str(folder)
-            and process.pid != os.getpid()
-        )
-    except psutil.Error:  # ended, or of another user
-        return False
+def _is_of(process: psutil.Process, folder: Path, variables: Mapping[str, str]) -> bool:
+    return (
+        variables.get(_VARIABLE) == str(folder)
+        and process.pid != os.getpid()
+        and process.status() != psutil.STATUS_ZOMBIE
+    )
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:

@@ -43,12 +43,15 @@ def test_what_was_started_is_found_by_name_and_ended(folder):
     assert not any(psutil.pid_exists(pid) for pid in pids.values())
 
 
-def test_what_turns_into_another_program_is_running(folder, monkeypatch):
-    """Linux shows no variables for a moment, as the first reads here find it."""
+@pytest.mark.parametrize("hidden", [(True, True), (False, True), (True, False, True)])
+def test_what_turns_into_another_program_is_running(folder, monkeypatch, hidden):
+    """Linux shows no variables for a moment, as reads here find it; `sh` is such a program."""
     pid = start("a", folder)
-    variables, reads = psutil.Process.environ, [{}, {}]
+    variables, reads = psutil.Process.environ, list(reversed(hidden))
     monkeypatch.setattr(
-        psutil.Process, "environ", lambda process: reads.pop() if reads else variables(process)
+        psutil.Process,
+        "environ",
+        lambda process: {} if reads and reads.pop() else variables(process),
     )
     assert {name: each.pid for name, each in processes.running(folder).items()} == {"a": pid}
     monkeypatch.setattr(psutil.Process, "environ", lambda process: {})
