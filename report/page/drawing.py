@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -42,7 +43,8 @@ def create_figure(
 def svg_uri(figure: Figure) -> str:
     """Return a figure as the data URI of an SVG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    # Not `savefig`, which draws the figure once before to the same end: a quarter of its time.
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return _data_uri("image/svg+xml", buffer.getvalue())
 
 
