@@ -38,6 +38,8 @@ def decide(
     blessing: Artifact,
     settings: GateSettings,
     external: ExternalReport | None = None,
+    *,
+    synthetic: bool = False,
 ) -> GateReport:
     """Judge an evaluation and write the verdict into `blessing`.
 
@@ -49,6 +51,7 @@ def decide(
             NOT_BLESSED file, and `gate.json`.
         settings: The bounds.
         external: Figures on external sets, where there are bounds for one.
+        synthetic: Whether the records were drawn.
 
     Returns:
         The contents of `gate.json`.
@@ -58,7 +61,7 @@ def decide(
         settings,
         evaluator_blessed=evaluator_blessing.get_custom_property(BLESSED_PROPERTY) == 1,
         external={name: each.metrics for name, each in external.sets.items()} if external else None,
-    )
+    ).model_copy(update={"synthetic": synthetic})
     folder = Path(blessing.uri)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT_FILE).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -99,6 +102,7 @@ def ModelGate(  # noqa: N802 - TFX names the node after the function
     settings: Parameter[str],
     code_version: Parameter[str],
     external_evaluation: InputArtifact[ExternalEvaluationReport] = None,
+    synthetic: Parameter[int] = 0,
 ) -> None:
     """Bless a model, or not; see `decide`.
 
@@ -109,6 +113,7 @@ def ModelGate(  # noqa: N802 - TFX names the node after the function
         settings: `GateSettings.model_dump_json()`.
         code_version: Version of the project's code, in the cache key.
         external_evaluation: The model on external sets, where there are bounds for one.
+        synthetic: 1 where the records were drawn.
     """
     del code_version
     decide(
@@ -117,4 +122,5 @@ def ModelGate(  # noqa: N802 - TFX names the node after the function
         blessing,
         GateSettings.model_validate_json(settings),
         ExternalReport.read(Path(external_evaluation.uri)) if external_evaluation else None,
+        synthetic=bool(synthetic),
     )

@@ -90,12 +90,14 @@ class GateReport(Record):
         checks: Every rule.
         coverage: What the model decides on the test split; informative, unless
             `gate.min_coverage` is set. None where the evaluation does not say.
+        synthetic: Whether the images were drawn: clinically, the verdict then means nothing.
     """
 
     blessed: bool
     baseline_present: bool
     checks: tuple[Check, ...]
     coverage: Coverage | None = None
+    synthetic: bool = False
 
     def with_verdict(self, verdict: Verdict) -> tuple[Check, ...]:
         """Return the checks that ended in `verdict`."""

@@ -77,7 +77,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--synthetic",
         action="store_true",
-        help="the records are drawn, as the Job of kubeflow/manifests does it: the report says so",
+        help="the records are drawn, as the Job of kubeflow/manifests does it: all pages say so",
     )
     parser.add_argument(
         "--output", metavar="FILE", type=Path, default=Path("pipeline.yaml"), help="ends in .yaml"

@@ -115,7 +115,7 @@ def create_pipeline(
     """
     data = create_data_nodes(settings, places)
     candidates = create_candidates(settings, places, data)
-    judgement = create_judgement(settings, places, data, candidates)
+    judgement = create_judgement(settings, places, data, candidates, synthetic=synthetic)
     release = create_release(
         settings,
         places,
@@ -328,9 +328,14 @@ class Judgement(NamedTuple):
 
 
 def create_judgement(
-    settings: PipelineSettings, places: Places, data: Data, candidates: Candidates
+    settings: PipelineSettings,
+    places: Places,
+    data: Data,
+    candidates: Candidates,
+    *,
+    synthetic: bool,
 ) -> Judgement:
-    """Build what judges the selected candidate, the gate last."""
+    """Build what judges the selected candidate, the gate last; see `create_release`."""
     model = candidates.selected[MODEL]
     baseline = Baseline(
         push_dir=places.push_dir,
@@ -365,6 +370,7 @@ def create_judgement(
         evaluator_blessing=evaluator.outputs["blessing"],
         settings=settings.gate.model_dump_json(),
         code_version=code_version("components.gate"),
+        synthetic=int(synthetic),
         **(external if settings.gate.external else {}),
     )
     return Judgement(

@@ -33,8 +33,8 @@ def pytest_configure() -> None:
     gc.disable()
 
 
-def pytest_runtestloop() -> None:
-    """Search for garbage from here on."""
+def pytest_collection_finish() -> None:
+    """Search for garbage from here on: in each process that runs tests, as xdist's workers do."""
     gc.freeze()
     gc.enable()
 

@@ -93,7 +93,7 @@ def compile_pipeline(settings: PipelineSettings, *, synthetic: bool = False) -> 
 
     Args:
         settings: The whole configuration.
-        synthetic: Whether the records are drawn, which the report then says. Nothing in them
+        synthetic: Whether the records are drawn, which all pages then say. Nothing in them
             shows it, and the compiler does not see them.
 
     Returns:

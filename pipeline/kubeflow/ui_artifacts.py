@@ -19,7 +19,7 @@ from evaluation.gate import REPORT_FILE as GATE_REPORT_FILE
 from evaluation.gate import GateReport
 from evaluation.slice_metrics import OVERALL, SliceMetrics
 from evaluation.tfma_results import read_evaluation
-from pipeline.summary import DECISION_SUPPORT_NOTICE
+from pipeline.summary import notice_for
 from report.page.estimate_cells import estimate_cell
 from report.page.page import render_page
 from report.page.parts import Section, Table
@@ -159,9 +159,9 @@ def _render_verdict(report: GateReport, overall: SliceMetrics) -> str:
     return render_page(
         f"The gate {word} the model",
         f"Test split: {overall.n:,} images, {overall.positives:,} with pneumonia. "
-        f"{DECISION_SUPPORT_NOTICE}",
+        f"{notice_for(report.synthetic)}",
         [gate_section(report), Section("figures", "Figures", (figures, matrix))],
-        synthetic=False,
+        synthetic=report.synthetic,
     )
 
 

@@ -58,6 +58,8 @@ def test_the_verdict_stands_in_property_file_and_report(
     assert blessing.get_string_custom_property("current_model") == "/models/7"
     assert blessing.get_int_custom_property("current_model_id") == 7
     assert not blessing.has_custom_property("baseline_model")
+    assert not report.synthetic
+    assert decide(*artifacts, GateSettings(), synthetic=True).synthetic
 
 
 @pytest.mark.parametrize(("evaluator_blessed", "blessed"), [(1.0, 1), (0.0, 0), (None, 0)])

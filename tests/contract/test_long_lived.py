@@ -44,7 +44,7 @@ def test_a_block_that_finds_all_imported_keeps_nothing(module, capsys):
     before = gc.get_freeze_count()
     with lasting_imports():
         importlib.import_module(module)
-    assert gc.get_freeze_count() == before
+    assert gc.get_freeze_count() <= before  # what is frozen may end
 
 
 def test_garbage_of_later_is_found(module, capsys):

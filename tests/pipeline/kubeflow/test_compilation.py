@@ -323,3 +323,6 @@ def test_whether_records_are_drawn_is_told_to_what_writes_pages(synthetic):
             if "synthetic" in run
         ]  # fmt: skip
         assert told == synthetic
+    assert tasks["ModelGate"]["inputs"]["parameters"]["synthetic"] == {
+        "runtimeValue": {"constant": int(synthetic)}
+    }

@@ -16,6 +16,7 @@ from contract.settings import GateSettings
 from evaluation.gate import judge
 from evaluation.tfma_results import read_evaluation
 from pipeline.kubeflow.ui_artifacts import UI_OUTPUTS, fill_ui_outputs
+from pipeline.summary import notice_for
 from tests.pipeline.kubeflow.gate_reports import servability_report
 
 FIGURES = {
@@ -138,6 +139,13 @@ def test_a_blessed_model_without_an_earlier_one(tmp_path: Path) -> None:
     assert "no earlier model" in _text(page)
     assert not re.search("[Rr]efused|FAILED", _text(page))
     assert "No check failed." in _text(page)
+
+
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_the_page_says_whether_the_images_were_drawn(task: GateTask, synthetic: bool) -> None:
+    _, page = task.fill(synthetic=synthetic)
+    assert ("SYNTHETIC DATA" in page) is synthetic
+    assert notice_for(synthetic) in _text(page)
 
 
 def test_undefined_figures_are_left_out(task: GateTask) -> None:
