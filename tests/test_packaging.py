@@ -43,6 +43,7 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+@pytest.mark.slow
 def test_wheel_has_the_version_of_the_package(wheel: Path):
     assert wheel.name == f"pneumonia_pipeline-{contract.__version__}-py3-none-any.whl"
 

@@ -189,6 +189,7 @@ def test_viral_findings_brighten_both_lungs():
         assert larger < 3.0 * smaller
 
 
+@pytest.mark.slow
 def test_several_processes_draw_what_one_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ def test_yaml_is_a_manifest_or_a_configuration(body, tmp_path):
         assert load_settings(str(path)) != SETTINGS
 
 
+@pytest.mark.slow
 def test_beam_takes_the_options_for_flink(tmp_path):
     (body,) = [body for language, body in BLOCKS if language == "yaml" and "job_endpoint" in body]
     path = tmp_path / "flink.yaml"

@@ -107,6 +107,7 @@ def changes(network: keras.Model, **training) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.slow
 def test_adams_first_step_is_the_rate_of_the_stage(network):
     moved = changes(network, optimizer="adam", layer_decay=0.5)
     head = next(name for name in moved if name not in FACTORS)
@@ -115,11 +116,13 @@ def test_adams_first_step_is_the_rate_of_the_stage(network):
         assert moved[name].max() == pytest.approx(factor * 1e-3, rel=2e-2), name
 
 
+@pytest.mark.slow
 def test_no_decay_leaves_all_layers_at_one_rate(network):
     moved = changes(network, optimizer="adam", layer_decay=1.0)
     assert all(steps.max() == pytest.approx(1e-3, rel=2e-2) for steps in moved.values())
 
 
+@pytest.mark.slow
 def test_sgds_steps_are_those_of_the_stage(network):
     weights = network.get_weights()
     whole = changes(network, optimizer="sgd", momentum=0.0, layer_decay=1.0)

@@ -41,6 +41,7 @@ def trained(tmp_path_factory):
     return folders, predictors
 
 
+@pytest.mark.slow
 def test_a_candidate_answers_as_before_it_was_saved(trained):
     folders, predictors = trained
     loaded = load_candidate(folders["first"])
@@ -52,6 +53,7 @@ def test_a_candidate_answers_as_before_it_was_saved(trained):
     assert not np.allclose(plain, found[0])  # the calibration is on
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_calibrated_mean_of_its_members(trained, tmp_path):
     folders, predictors = trained
     calibration = Calibration(slope=1.5, intercept=-0.25)

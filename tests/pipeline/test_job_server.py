@@ -87,6 +87,7 @@ def test_what_the_data_caused_stays_what_it_is(closed_port):
 @pytest.mark.parametrize(
     ("main", "cannot"), [(local_runner.main, "Cannot run: "), (convert.main, "Cannot convert: ")]
 )
+@pytest.mark.slow
 def test_no_command_starts_work_without_its_server(main, cannot, tmp_path, capsys, closed_port):
     endpoint = f"127.0.0.1:{closed_port}"
     overrides = ["--set", f"beam.pipeline_args=['--job_endpoint={endpoint}']"]

@@ -114,6 +114,7 @@ def test_networks_without_a_backbone_have_none_to_train(architecture):
         build(architecture, 64, backbone="whole")
 
 
+@pytest.mark.slow
 def test_a_whole_backbone_is_trained_with_all_its_norms():
     frozen = build("efficientnet_lite0", 64)
     whole = build("efficientnet_lite0", 64, backbone="whole")

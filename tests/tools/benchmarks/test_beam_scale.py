@@ -1,9 +1,13 @@
 """What the benchmark of Beam's stages draws, and what it prints of names."""
 
+import pytest
+
 from contract.settings import BeamSettings, DataSettings
 from ingestion.conversion import convert
 from ingestion.folder import read_folder
 from tools.benchmarks import beam_scale
+
+pytestmark = pytest.mark.slow
 
 
 def test_drawn_images_convert_with_two_for_each_patient(tmp_path):

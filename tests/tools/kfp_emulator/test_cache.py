@@ -148,6 +148,7 @@ def test_a_failed_task_is_not_in_the_cache(tiny: Any, home: Path, tmp_path: Path
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux' /proc")
+@pytest.mark.slow
 def test_a_killed_emulator_goes_on_where_it_was(tiny: Any, home: Path, tmp_path: Path) -> None:
     tiny.add("Make", 'write("data", "x")', outputs=["data"], cache=True)
     tiny.add(

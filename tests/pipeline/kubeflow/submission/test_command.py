@@ -147,6 +147,7 @@ def test_a_schedule_pins_the_version_and_runs_one_at_a_time(submit: Submit, fake
     assert output.splitlines()[-1] == f"{fake.url}/#/recurringrun/details/recurringruns-1"
 
 
+@pytest.mark.slow
 def test_the_script_runs_from_anywhere(
     repository: Path, fake: FakeKfp, compiled: Path, tmp_path: Path
 ) -> None:

@@ -219,6 +219,7 @@ def test_following_ends_where_kfp_stays_away(submit: Submit, fake: FakeKfp) -> N
     assert "The run goes on, as far as is known: http" in errors
 
 
+@pytest.mark.slow
 def test_an_interrupt_leaves_the_run_going(repository: Path, fake: FakeKfp, compiled: Path) -> None:
     fake.snapshots = [Snapshot("RUNNING")]
     looked = threading.Event()
