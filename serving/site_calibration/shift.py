@@ -12,6 +12,7 @@ acquisition shift in medical image classification", Nature Communications (2023)
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -193,18 +194,22 @@ class _Comparison:
 
     def at(self, log_scale: float, offset: float) -> tuple[float, float]:
         """Return the prevalence that fits best, and the distance that is left."""
-        moved = np.exp(log_scale) * self._grid + offset
-        seen = np.abs(moved) < MAX_LOG_ODDS  # beyond, the site's scores are 0 or 1
-        if np.count_nonzero(seen) < _MIN_VALID_POINTS:
+        moved = math.exp(log_scale) * self._grid + offset
+        # Ascending, so that what is seen is one piece; beyond, the site's scores are 0 or 1.
+        first = int(np.searchsorted(moved, -MAX_LOG_ODDS, "right"))
+        last = int(np.searchsorted(moved, MAX_LOG_ODDS, "left"))
+        number = last - first
+        if number < _MIN_VALID_POINTS:
             return 0.0, _WORST
-        share = np.searchsorted(self._site, moved[seen], "right") / self._site.size
-        normal, difference = self._normal[seen], self._difference[seen]
+        share = np.searchsorted(self._site, moved[first:last], "right") / self._site.size
+        above = share - self._normal[first:last]
+        difference = self._difference[first:last]
         if self._prevalence is not None:
             fitted = self._prevalence
         else:
             power = float(difference @ difference)
             if power <= 0.0:
                 return 0.0, _WORST
-            fitted = float(np.clip((share - normal) @ difference / power, 0.0, 1.0))
-        left = share - normal - fitted * difference
-        return fitted, float(np.sqrt(np.mean(left**2)))
+            fitted = min(max(float(above @ difference) / power, 0.0), 1.0)
+        left = above - fitted * difference
+        return fitted, math.sqrt(float(left @ left) / number)
