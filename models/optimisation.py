@@ -37,8 +37,8 @@ def compile_for_training(
         optimizer=_create_optimizer(network, settings, learning_rate or settings.learning_rate),
         loss=keras.losses.BinaryCrossentropy(label_smoothing=settings.label_smoothing),
         weighted_metrics=[],  # Keras asks for it where records carry weights
-        # Keras would have XLA compile the step where there is a GPU: minutes, for each shape of a
-        # batch (docs/scale.md), which a training of a few minutes does not earn back.
+        # Keras would have XLA compile the step where there is a GPU, for each shape of a batch: not
+        # done after 90 s (docs/scale.md), which a training of a few minutes does not earn back.
         jit_compile=False,
         metrics=[
             keras.metrics.BinaryAccuracy(name="accuracy"),

@@ -335,7 +335,15 @@ def create_judgement(
     *,
     synthetic: bool,
 ) -> Judgement:
-    """Build what judges the selected candidate, the gate last; see `create_release`."""
+    """Build what judges the selected candidate, the gate last.
+
+    Args:
+        settings: The whole configuration.
+        places: Where the run reads and writes.
+        data: What the data nodes gave.
+        candidates: What was trained.
+        synthetic: Whether the records were drawn.
+    """
     model = candidates.selected[MODEL]
     baseline = Baseline(
         push_dir=places.push_dir,

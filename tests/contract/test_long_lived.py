@@ -12,7 +12,6 @@ from contract.long_lived import end_program, lasting_imports
 def as_before():
     was_enabled = gc.isenabled()
     yield
-    gc.unfreeze()
     gc.freeze()  # as the tests have it: what is imported is not searched
     (gc.enable if was_enabled else gc.disable)()
 
