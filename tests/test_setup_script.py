@@ -31,6 +31,7 @@ TOOLS = [
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
 *version_info*) exit {wrong_version} ;;
+*enable-optimizations*) exit {unoptimised} ;;
 *'import farmhash'*) exit 1 ;;
 *'-m venv'*) mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
 *'-m pip'*) echo "$*" >>calls; if [ -e pip-fails ]; then echo "no space left"; exit 3; fi ;;
@@ -60,19 +61,24 @@ def add_program(checkout: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
-def add_python(checkout: Path, name: str = "python3.11", wrong_version: int = 0) -> None:
-    add_program(checkout, name, FAKE_PYTHON.format(wrong_version=wrong_version))
+def add_python(
+    checkout: Path, name: str = "python3.11", wrong_version: int = 0, unoptimised: int = 0
+) -> None:
+    text = FAKE_PYTHON.format(wrong_version=wrong_version, unoptimised=unoptimised)
+    add_program(checkout, name, text)
 
 
 def add_compiler(checkout: Path) -> None:
     add_program(checkout, "c++", "#!/bin/sh\n")
 
 
-def set_up(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def set_up(
+    checkout: Path, *arguments: str, path: str | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(checkout / "bin" / "sh"), "scripts/setup.sh", *arguments],
         cwd=checkout,
-        env={"PATH": str(checkout / "bin")},
+        env={"PATH": path or str(checkout / "bin")},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -111,6 +117,26 @@ def test_no_compiler_gives_one_line(checkout: Path):
     add_python(checkout)
     assert_one_line_of_error(set_up(checkout), "C++ compiler", "pyfarmhash")
     assert pip_calls(checkout) == []
+
+
+def test_an_optimised_python_is_preferred(checkout: Path):
+    add_compiler(checkout)
+    add_python(checkout, "python3.11", unoptimised=1)
+    (checkout / "system bin").mkdir()
+    add_python(checkout, "../system bin/python3.11")
+    path = f"{checkout / 'bin'}:{checkout / 'system bin'}"
+    assert set_up(checkout, path=path).returncode == 0
+    found = (checkout / ".venv" / "bin" / "python").read_text(encoding="utf-8")
+    assert found == (checkout / "system bin" / "python3.11").read_text(encoding="utf-8")
+
+
+def test_a_python_that_is_not_optimised_will_do(checkout: Path):
+    add_compiler(checkout)
+    add_python(checkout, "python3.11", wrong_version=1)
+    add_python(checkout, "python3", unoptimised=1)
+    assert set_up(checkout).returncode == 0
+    found = (checkout / ".venv" / "bin" / "python").read_text(encoding="utf-8")
+    assert found == (checkout / "bin" / "python3").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["python3.11", "python3", "python"])
