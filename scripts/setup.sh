@@ -29,11 +29,13 @@ is_python_311() { # COMMAND
     "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1
 }
 
-is_optimised() { # COMMAND: built with the compiler's profile, and complete for a .venv?
+is_optimised() { # COMMAND: built with --enable-optimizations, and complete for a .venv?
+    # Debian's build has the profile, too, but not in CONFIG_ARGS: see its debian/rules.
     "$1" -c 'import ensurepip, os, sys, sysconfig, venv
 headers = os.path.join(sysconfig.get_paths()["include"], "Python.h")
 built_with = sysconfig.get_config_var("CONFIG_ARGS") or ""
-sys.exit(not ("--enable-optimizations" in built_with and os.path.exists(headers)))' >/dev/null 2>&1
+is_fast = sys.base_prefix == "/usr" or "--enable-optimizations" in built_with
+sys.exit(not (is_fast and os.path.exists(headers)))' >/dev/null 2>&1
 }
 
 # A run takes a fifth longer with a Python that was built without optimisation, as pyenv builds it
