@@ -50,7 +50,7 @@ def case_of(name: str, sizes: Sizes) -> Case:
     """Return one of `CASES`.
 
     Args:
-        name: Of `CASES`, or of another backbone with the words of `FEATURES`.
+        name: Of `CASES`.
         sizes: Of the whole run.
     """
     architecture = name.removesuffix(_FEATURES_SUFFIX)

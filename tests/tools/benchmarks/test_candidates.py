@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.models.conftest import tiny_applications  # noqa: F401 - a fixture
 from tools.benchmarks.candidate_cases import FEATURES
 from tools.benchmarks.candidates import measure
 from tools.benchmarks.images import Sizes
@@ -22,11 +23,11 @@ def test_figures_come_out_and_are_positive(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("tiny_applications")
 def test_features_that_are_computed_once_have_figures(
     drawn_images: str, tmp_path: Path, tiny_sizes: Sizes
 ) -> None:
-    smallest = FEATURES.replace("efficientnet_v2_b0", "efficientnet_lite0")
-    figures = measure(drawn_images, tmp_path, tiny_sizes, lambda _: None, smallest)
-    assert figures.case == smallest
+    figures = measure(drawn_images, tmp_path, tiny_sizes, lambda _: None, FEATURES)
+    assert figures.case == FEATURES
     assert "compute features once" in figures.ours
     assert figures.ratio().median > 0
