@@ -12,15 +12,16 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import IO, Literal
-
-from tfx.components.trainer.fn_args_utils import FnArgs
+from typing import IO, TYPE_CHECKING, Literal
 
 from contract import features
 from contract.settings import STATISTICS_KEY, CandidateRun
 from models.class_counts import read_class_counts
 from models.input_data import Split, count_classes, find_files, is_whole, load_split
 from models.streamed_split import open_stream
+
+if TYPE_CHECKING:  # it brings all of TFX
+    from tfx.components.trainer.fn_args_utils import FnArgs
 
 Cache = Literal["memory", "disk", "none"]
 

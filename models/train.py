@@ -7,12 +7,12 @@ import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras_tuner
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
-from tfx.components.trainer.fn_args_utils import FnArgs
 
 from contract import features
 from contract.settings import CUSTOM_CONFIG_KEY, CandidateRun
@@ -38,6 +38,9 @@ from models.reference_scores import ReferenceScores
 from models.search_spaces import HYPERPARAMETERS, Value, apply_hyperparameters
 from models.trained import save_network
 from models.training import train_network
+
+if TYPE_CHECKING:  # it brings all of TFX
+    from tfx.components.trainer.fn_args_utils import FnArgs
 
 
 def run_fn(fn_args: FnArgs) -> None:

@@ -3,10 +3,10 @@
 import json
 import sys
 from pathlib import Path
-
-from tfx.components.trainer.fn_args_utils import FnArgs
+from types import SimpleNamespace
 
 from models.train import run_fn
 
 if __name__ == "__main__":
-    run_fn(FnArgs(**json.loads(Path(sys.argv[1]).read_text())))
+    # Not TFX's class, which would bring all of TFX: seconds in each process.
+    run_fn(SimpleNamespace(hyperparameters=None, **json.loads(Path(sys.argv[1]).read_text())))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from contract import features
-from contract.progress import LOGGER_NAME
+from contract.progress import LOGGER_NAME, Progress
 from contract.settings import CandidateSettings, ReportSettings
 from evaluation.selection import SELECTION_FILE, select
 from evaluation.training_report import NETWORK_FILE, REPORT_FILE
@@ -33,8 +33,8 @@ NUM_EXPLAINED = 4  # at two of each kind
 BLURRING = "Without detail: the answers to blurred images"
 
 
-@pytest.fixture
-def make_sources_of(tmp_path, tiny_set: TinySet):  # noqa: F811
+@pytest.fixture(scope="module")
+def make_sources_of(tmp_path_factory, tiny_set: TinySet):  # noqa: F811
     def make(
         names=("ann_small", "cnn_baseline"),
         explained_images=2,
@@ -42,6 +42,7 @@ def make_sources_of(tmp_path, tiny_set: TinySet):  # noqa: F811
         blurred_images=100,
         bias=0.0,
     ):
+        tmp_path = tmp_path_factory.mktemp("sources")
         reports = []
         for seed, name in enumerate(names):
             keras.utils.set_random_seed(seed)
@@ -81,6 +82,31 @@ def make_sources_of(tmp_path, tiny_set: TinySet):  # noqa: F811
     return make
 
 
+@pytest.fixture(scope="module")
+def explained(make_sources_of):
+    """Two images of each kind by both candidates, and the progress that was reported."""
+    progress: list[Progress] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: progress.append(record.progress)
+    handler.addFilter(lambda record: hasattr(record, "progress"))
+    logger = logging.getLogger(LOGGER_NAME)
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        return explanations.build(make_sources_of()), progress
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+@pytest.fixture(scope="module")
+def alone(make_sources_of):
+    """The sources of a single candidate, and its section."""
+    sources = make_sources_of(names=("cnn_baseline",), explained_images=1)
+    return sources, explanations.build(sources)
+
+
 def groups_of(section):
     return {part.title: part for part in section.parts if isinstance(part, Group)}
 
@@ -89,9 +115,8 @@ def galleries_of(part):
     return [each for each in flatten([part]) if isinstance(each, Gallery)]
 
 
-def test_each_kind_is_explained_by_both_candidates(make_sources_of, caplog):
-    with caplog.at_level(logging.INFO, LOGGER_NAME):
-        section = explanations.build(make_sources_of())
+def test_each_kind_is_explained_by_both_candidates(explained):
+    section, counted = explained
     assert (section.anchor, section.title) == ("explanations", "Explanations")
     assert not [part for part in flatten(section.parts) if isinstance(part, Failure)]
     groups = groups_of(section)
@@ -114,13 +139,12 @@ def test_each_kind_is_explained_by_both_candidates(make_sources_of, caplog):
     assert [part.title for part in miss.parts] == ["ann_small", "cnn_baseline"]
     # Image, mask, heat-map, curves; and Grad-CAM with its curves where there are maps.
     assert [len(gallery.pictures) for gallery in galleries_of(miss)] == [4, 6]
-    counted = [record.progress for record in caplog.records if hasattr(record, "progress")]
     assert [each.done for each in counted] == list(range(1, 2 * NUM_EXPLAINED + 1))
     assert {each.total for each in counted} == {2 * NUM_EXPLAINED}
 
 
-def test_the_check_is_told_in_words_and_as_a_table(make_sources_of):
-    section = explanations.build(make_sources_of())
+def test_the_check_is_told_in_words_and_as_a_table(explained):
+    section, _ = explained
     caution, words, _ = (part for part in section.parts if isinstance(part, Text))
     assert caution.tone == "warning"
     assert "can mislead" in caution.text
@@ -194,23 +218,22 @@ def test_explanations_without_blurred_answers(make_sources_of):
     assert len(groups_of(section)["Misses"].parts) == 1
 
 
-def test_the_same_seed_gives_the_same_section(make_sources_of):
-    sources = make_sources_of(names=("cnn_baseline",), explained_images=1)
-    section = explanations.build(sources)
+def test_the_same_seed_gives_the_same_section(alone):
+    sources, section = alone
     assert explanations.build(sources) == section
     other = dataclasses.replace(sources, run=sources.run.model_copy(update={"seed": 99}))
     other.__dict__["predictions"] = sources.predictions
     assert explanations.build(other) != section
 
 
-def test_a_single_candidate_is_explained_alone(make_sources_of):
-    section = explanations.build(make_sources_of(names=("cnn_baseline",), explained_images=1))
+def test_a_single_candidate_is_explained_alone(alone):
+    _, section = alone
     (miss,) = groups_of(section)["Misses"].parts
     assert [part.title for part in miss.parts] == ["cnn_baseline"]
 
 
-def test_feature_maps_are_of_the_convolutions_that_there_are(make_sources_of):
-    section = explanations.build(make_sources_of(explained_images=1))
+def test_feature_maps_are_of_the_convolutions_that_there_are(explained):
+    section, _ = explained
     groups = groups_of(section)
     (dense,) = groups["Feature maps of ann_small"].parts
     assert "no convolution" in dense.text
