@@ -17,7 +17,7 @@ IMAGE ?= pneumonia-pipeline:$(VERSION)$(if $(filter-out cpu,$(VARIANT)),-$(VARIA
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run serve test test-fast test-serving test-export-2-19 test-flink lint format types kubeflow-local bench ablation flink-up flink-down lock image image-test image-bom image-audit ci clean setup setup-dev
+.PHONY: help run serve test test-tools test-fast test-serving test-export-2-19 test-flink lint format types kubeflow-local bench ablation flink-up flink-down lock image image-test image-bom image-audit ci clean setup setup-dev
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,8 +32,11 @@ serve: setup ## Serve the newest pushed model: make serve ARGS="--port 9000"
 # written whatever the environment says: some hundred processes would compile the project again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-test: setup-dev ## Run the tests: make test ARGS="tests/models" picks
-	@$(PYTEST) $(ARGS)
+test: setup-dev ## Run the tests of all that is delivered: make test ARGS="tests/models" picks
+	@$(PYTEST) $(or $(ARGS),--ignore=tests/tools)
+
+test-tools: setup-dev ## Run the tests of benchmarks, ablation and KFP's emulation
+	@$(PYTEST) tests/tools $(ARGS)
 
 test-fast: setup-dev ## Run the tests but whole runs
 	@$(PYTEST) -m "not slow" $(ARGS)
@@ -79,7 +82,7 @@ flink-up: setup ## Start a Flink cluster on this machine (Java, Maven), for runs
 flink-down: ## End it, and empty its folder
 	@$(PYTHON) -m tools.flink_cluster down
 
-ci: lint types test ## All that CI checks: lint, types and tests
+ci: lint types test test-tools ## All that CI checks: lint, types and tests
 
 LEFT_OUT = $(addprefix --no-emit-package ,$(shell sed '/^\#/d' requirements-image-left-out.txt))
 

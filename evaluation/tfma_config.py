@@ -59,15 +59,18 @@ def create_eval_config(settings: GateSettings) -> config_pb2.EvalConfig:
     overall = config_pb2.SlicingSpec()
     return config_pb2.EvalConfig(
         # By TFX's names. Cases are the candidate's: nothing is sliced by what a baseline refers.
+        # Without its type TFMA first tries to load each as a Keras model, which it is not.
         model_specs=[
             config_pb2.ModelSpec(
                 name=constants.CANDIDATE_KEY,
+                model_type=constants.TF_GENERIC,
                 signature_name=features.EXAMPLES_SIGNATURE,
                 label_key=features.LABEL,
                 preprocessing_function_names=[features.CASE_SIGNATURE],
             ),
             config_pb2.ModelSpec(
                 name=constants.BASELINE_KEY,
+                model_type=constants.TF_GENERIC,
                 signature_name=features.EXAMPLES_SIGNATURE,
                 label_key=features.LABEL,
                 is_baseline=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_specs
 from tensorflow_model_analysis.proto import config_pb2
+from tensorflow_model_analysis.utils import model_util
 
 from contract.settings import GateSettings
 from evaluation.tfma_config import create_eval_config
@@ -66,3 +67,10 @@ def test_only_the_candidate_is_asked_what_it_refers() -> None:
     config = create_eval_config(SETTINGS)
     asked = {model.name: list(model.preprocessing_function_names) for model in config.model_specs}
     assert asked == {"candidate": ["cases"], "baseline": ["model_information"]}
+
+
+def test_no_model_is_tried_as_a_keras_model_first():
+    for spec in create_eval_config(SETTINGS).model_specs:
+        # TFMA finds out, by loading it, where the type is "".
+        assert model_util.get_model_type(spec, model_path="nowhere") == spec.model_type
+        assert spec.model_type == tfma.TF_GENERIC
