@@ -35,7 +35,7 @@ PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest -n auto --dist loadfile --
 test: setup-dev ## Run the tests of all that is delivered: make test ARGS="tests/models" picks
 	@$(PYTEST) $(or $(ARGS),--ignore=tests/tools)
 
-test-tools: setup-dev ## Run the tests of benchmarks, ablation and KFP's emulation
+test-tools: setup-dev ## Run the tests of the tools, and Kubeflow runs under KFP's emulation
 	@$(PYTEST) tests/tools $(ARGS)
 
 test-fast: setup-dev ## Run the tests but whole runs

@@ -18,7 +18,7 @@ import pytest
 from pipeline.kubeflow.compilation import write_pipeline
 from pipeline.kubeflow.run_folder import read_summary
 from pipeline.load_config import load_settings
-from tests.pipeline.kubeflow.test_emulated_runs import LENIENT
+from tests.tools.kfp_emulator.test_emulated_runs import LENIENT
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("CONTAINER_IMAGE", "")

@@ -15,8 +15,8 @@ import local_runner
 from contract.errors import InputError
 from contract.settings import MetadataSettings
 from pipeline.metadata_store import connection_config, explained
-from tests.pipeline.kubeflow.test_emulated_runs import LENIENT, OVERRIDES
 from tests.pipeline.mariadb_server import PASSWORD, USER, MariaDb, is_installed
+from tests.tools.kfp_emulator.test_emulated_runs import LENIENT, OVERRIDES
 
 pytestmark = pytest.mark.skipif(
     not is_installed(), reason="no MariaDB: apt-get install mariadb-server"

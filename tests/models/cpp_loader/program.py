@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,7 @@ class CppLoader:
     """
 
     def __init__(self, python: str, folder: Path) -> None:
-        told = subprocess.run([python, "-c", _FLAGS], capture_output=True, text=True, check=True)
-        flags, library = json.loads(told.stdout.splitlines()[-1])
+        flags, library = _flags_and_library(python)
         self._folder = folder
         self._program = folder / "ask_saved_model"
         # Linked also to what the program names nothing of: sessions register themselves there.
@@ -70,6 +70,14 @@ class CppLoader:
             number, _, name = output.name.partition("/")
             answers[int(number)][name] = tf.make_ndarray(output.tensor)
         return answers
+
+
+def _flags_and_library(python: str) -> tuple[list[str], str]:
+    if python == sys.executable:
+        return tf.sysconfig.get_compile_flags(), tf.sysconfig.get_lib()
+    told = subprocess.run([python, "-c", _FLAGS], capture_output=True, text=True, check=True)
+    flags, library = json.loads(told.stdout.splitlines()[-1])
+    return flags, library
 
 
 def compiler() -> str | None:
