@@ -39,7 +39,7 @@ def arguments(tiny_set, folder: Path, batch_size: int, cache: str) -> Path:
             architecture="cnn_baseline",
             training=TrainingSettings(
                 augmentation=AugmentationSettings(enabled=False),
-                batch_size=batch_size, epochs=6, dropout=0.0, cache=cache,
+                batch_size=batch_size, epochs=9, dropout=0.0, cache=cache,
             ),
         ),
         tuner=TunerSettings(),
@@ -102,7 +102,7 @@ def test_two_processes_learn_what_one_does_with_twice_the_batch(tiny_set, tmp_pa
     )
     assert (together.num_replicas, alone.num_replicas) == (2, 1)
     assert (together.cache, alone.cache) == ("none", "memory")
-    assert together.num_epochs == alone.num_epochs == 6
+    assert together.num_epochs == alone.num_epochs == 9
     for figure in ("loss", "val_loss"):
         np.testing.assert_allclose(
             together.history[figure], alone.history[figure], rtol=0, atol=1e-4
