@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 SETTINGS = TransformSettings(image_size_px=64)
 CANDIDATE = CandidateSettings(normalisation="none", training=TrainingSettings(epochs=8))
-NUM_TRAINING, NUM_VALIDATION, NUM_ENLARGED = 300, 100, 8
+NUM_TRAINING, NUM_VALIDATION, NUM_ENLARGED = 250, 100, 8
 # A network of fewer real X-rays is unsure of adults, and answers to little: docs/adr/0008.
 NUM_REAL = 1700
 SIDES_PX = (769, 1024, 2000, 2003)

@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import shutil
 import threading
 
 import httpx
@@ -20,10 +21,12 @@ IMAGE = draw_image(1)
 DOCUMENT = {"instances": [b64(IMAGE)]}
 
 
-@pytest.fixture
-def served(push_dir):
+@pytest.fixture(scope="module")
+def served(exports, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served") / "pneumonia"
+    shutil.copytree(exports.first, folder / "1")
     limits = Limits(max_body_bytes=20_000, max_instances=3, max_image_pixels=48 * 60)
-    with serve(ServerSettings(push_dir, limits=limits)) as running:
+    with serve(ServerSettings(folder, limits=limits)) as running:
         yield running
 
 
