@@ -30,7 +30,7 @@ is_python_311() { # COMMAND
 }
 
 is_optimised() { # COMMAND: built with --enable-optimizations, and complete for a .venv?
-    # Debian's build has the profile, too, but not in CONFIG_ARGS: see its debian/rules.
+    # Distributions optimise theirs without saying so there: docs/adr/0001 has Debian's figures.
     "$1" -c 'import ensurepip, os, sys, sysconfig, venv
 headers = os.path.join(sysconfig.get_paths()["include"], "Python.h")
 built_with = sysconfig.get_config_var("CONFIG_ARGS") or ""
