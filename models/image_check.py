@@ -6,8 +6,9 @@ TensorFlow Serving, pass neither, so the graph checks them itself instead of jud
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from contract import features
@@ -17,11 +18,19 @@ _JPEG_START = b"\xff\xd8\xff"
 _NUM_NAMED = 5  # a batch of other files would fill the answer
 
 _PNG_DEPTH_AT = 24  # signature 8, chunk header 8, width 4, height 4
-# Far more than any file has before its EXIF block; a file made of stray bytes ends here.
-_MAX_JPEG_STEPS = 2_000
-_MAX_PNG_CHUNKS = 20_000
-_MARKER, _SCAN, _END, _APP1 = 0xFF, 0xDA, 0xD9, 0xE1
+_PNG_EXIF, _PNG_END = (int.from_bytes(mark, "big") for mark in (b"eXIf", b"IEND"))
+_JPEG_EXIF = int.from_bytes(b"Exif\0\0", "big")
+_LITTLE_ENDIAN, _BIG_ENDIAN = (int.from_bytes(mark, "big") for mark in (b"II*\0", b"MM\0*"))
+# A PNG's chunks may hold 8 KB each; a file made of stray bytes ends here.
+_MAX_STEPS = 20_000
+_BEYOND = 2**40  # the end of any file
+_SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
 _WITHOUT_LENGTH = (0x00, 0x01, *range(0xD0, 0xD9))  # stuffing, TEM, RST0-7, SOI
+# How to go on in a JPEG, by the code behind the byte 0xFF, and in the first row where that byte is
+# missing: so many bytes, and whether the length that follows is added. Two bytes 0xFF are a fill.
+_JPEG_STEPS = np.array([[1, 0]] + [[2, 1]] * 255 + [[1, 0]], np.int64)
+_JPEG_STEPS[np.add(_WITHOUT_LENGTH, 1)] = [2, 0]
+_JPEG_STEPS[[_SCAN + 1, _END + 1]] = [_BEYOND, 0]
 _NO_EXIF = -1
 _ORIENTATION_TAG, _SHORT = 0x0112, 3
 _MAX_EXIF_ENTRIES = 128  # the orientation is among the first: entries are in the order of their tag
@@ -117,7 +126,8 @@ def _lacks_high_bits(image_bytes: tf.Tensor, is_png: tf.Tensor) -> tf.Tensor:
 
     By the distribution of the grey levels: one bright letter on it does not make a picture.
     """
-    depth = _bytes_at(image_bytes, tf.fill(tf.shape(image_bytes), _PNG_DEPTH_AT), 1)[:, 0]
+    head = tf.strings.substr(image_bytes, 0, _PNG_DEPTH_AT + 1)
+    depth = tf.io.decode_raw(head, tf.uint8, fixed_length=_PNG_DEPTH_AT + 1)[:, _PNG_DEPTH_AT]
     indexes = tf.where(is_png & (depth == 16))
 
     def is_dark(encoded: tf.Tensor) -> tf.Tensor:
@@ -133,141 +143,133 @@ def exif_orientations(image_bytes: tf.Tensor) -> tf.Tensor:
     """Read the EXIF orientation of encoded images.
 
     Args:
-        image_bytes: string [n], of anything.
+        image_bytes: string [n], of anything; what does not begin as a PNG is read as a JPEG.
 
     Returns:
         int32 [n], 1 to 8; 1 where an image has none, or none that exists.
     """
-    exif_at = tf.maximum(_exif_of_jpeg(image_bytes), _exif_of_png(image_bytes))
-    start = _bytes_at(image_bytes, tf.maximum(exif_at, 0), 8)
-    is_little = tf.reduce_all(start[:, :4] == tf.constant([0x49, 0x49, 0x2A, 0]), axis=1)
-    is_big = tf.reduce_all(start[:, :4] == tf.constant([0x4D, 0x4D, 0, 0x2A]), axis=1)
-
-    def number(values: tf.Tensor) -> tf.Tensor:
-        """Return the number that the last axis, of 2 or 4 bytes, holds in the file's order."""
-        weights = [256**power for power in range(values.shape[-1])]
-        little = tf.reduce_sum(tf.cast(values, tf.int64) * weights, axis=-1)
-        big = tf.reduce_sum(tf.cast(values, tf.int64) * weights[::-1], axis=-1)
-        is_first = tf.reshape(is_little, [-1] + [1] * (len(values.shape) - 2))
-        return tf.where(is_first, little, big)
-
-    directory_at = tf.maximum(exif_at, 0) + _bounded(number(start[:, 4:8]))
-    num_bytes = _EXIF_ENTRY_BYTES * _MAX_EXIF_ENTRIES
-    directory = _bytes_at(image_bytes, directory_at, 2 + num_bytes)
-    num_entries = number(directory[:, :2])
-    entries = tf.reshape(directory[:, 2:], [-1, _MAX_EXIF_ENTRIES, _EXIF_ENTRY_BYTES])
-    is_wanted = (
-        (number(entries[..., 0:2]) == _ORIENTATION_TAG)
-        & (number(entries[..., 2:4]) == _SHORT)
-        & (tf.range(_MAX_EXIF_ENTRIES, dtype=tf.int64) < num_entries[:, tf.newaxis])
+    lengths = tf.cast(tf.strings.length(image_bytes), tf.int64)
+    exif_at = _exif_positions(image_bytes, lengths)
+    begin = tf.maximum(exif_at, 0)
+    order, little, big = _numbers(
+        _bytes_at(image_bytes, lengths, begin, 8), [(0, 1, 2, 3), (7, 6, 5, 4), (4, 5, 6, 7)]
     )
-    value = tf.reduce_max(tf.where(is_wanted, number(entries[..., 8:10]), 0), axis=1)
+    is_little, is_big = order == _LITTLE_ENDIAN, order == _BIG_ENDIAN
+
+    def in_order(little: Sequence[tf.Tensor], big: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Return the numbers as the order of each file's bytes has them."""
+        is_first = tf.reshape(is_little, [-1] + [1] * (len(little[0].shape) - 1))
+        return [tf.where(is_first, *both) for both in zip(little, big, strict=True)]
+
+    (offset,) = in_order([little], [big])
+    num_bytes = _EXIF_ENTRY_BYTES * _MAX_EXIF_ENTRIES
+    directory = _bytes_at(image_bytes, lengths, begin + offset, 2 + num_bytes)
+    little, big = _numbers(directory[:, :2], [(1, 0), (0, 1)])
+    (num_entries,) = in_order([little], [big])
+    entries = tf.reshape(directory[:, 2:], [-1, _MAX_EXIF_ENTRIES, _EXIF_ENTRY_BYTES])
+    numbers = _numbers(entries, [(1, 0), (3, 2), (9, 8), (0, 1), (2, 3), (8, 9)])
+    tag, kind, value = in_order(numbers[:3], numbers[3:])
+    is_wanted = (
+        (tag == _ORIENTATION_TAG)
+        & (kind == _SHORT)
+        & (tf.range(_MAX_EXIF_ENTRIES, dtype=tf.int64) < tf.expand_dims(num_entries, 1))
+    )
+    value = tf.reduce_max(tf.where(is_wanted, value, 0), axis=1)
     exists = (is_little | is_big) & (exif_at > _NO_EXIF) & (value >= 1) & (value <= 8)
     return tf.cast(tf.where(exists, value, 1), tf.int32)
 
 
-def _exif_of_jpeg(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Return where the EXIF block of each image starts, int32 [n]; `_NO_EXIF` for none."""
-    is_jpeg = tf.strings.substr(image_bytes, 0, len(_JPEG_START)) == _JPEG_START
-    is_likely = is_jpeg & _mentions(image_bytes, r"Exif\x00\x00")
+def _exif_positions(image_bytes: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Return where the EXIF block of each image starts, int64 [n]; `_NO_EXIF` for none.
 
-    def step(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        head = _bytes_at(image_bytes, position, 10)
-        code = head[:, 1]
-        is_marker = (head[:, 0] == _MARKER) & (code != _MARKER)
-        is_bare = tf.reduce_any(code[:, tf.newaxis] == tf.constant(_WITHOUT_LENGTH), axis=1)
-        is_exif = tf.reduce_all(head[:, 4:] == tf.constant(list(b"Exif\0\0")), axis=1)
-        is_found = is_marker & (code == _APP1) & is_exif
-        is_last = is_marker & ((code == _SCAN) | (code == _END))
-        length = tf.where(is_bare, 2, 2 + head[:, 2] * 256 + head[:, 3])
-        return is_found, is_last, position + tf.where(is_marker, length, 1)
-
-    return _walk(image_bytes, is_likely, 2, 10, step, _MAX_JPEG_STEPS)
-
-
-def _exif_of_png(image_bytes: tf.Tensor) -> tf.Tensor:
-    """Return where the EXIF block of each image starts, int32 [n]; `_NO_EXIF` for none."""
+    From segment to segment of a JPEG and from chunk to chunk of a PNG, in all images at once.
+    """
     is_png = tf.strings.substr(image_bytes, 0, len(_PNG_START)) == _PNG_START
-    is_likely = is_png & _mentions(image_bytes, "eXIf")
+    # The first segment, and the block in the segment that holds it.
+    first_at = tf.where(is_png, tf.constant(len(_PNG_START), tf.int64), 2)
+    block_at = tf.where(is_png, tf.constant(8, tf.int64), 10)
 
-    def step(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        head = _bytes_at(image_bytes, position, 8)
-        is_found = tf.reduce_all(head[:, 4:] == tf.constant(list(b"eXIf")), axis=1)
-        is_last = tf.reduce_all(head[:, 4:] == tf.constant(list(b"IEND")), axis=1)
-        weights = tf.constant([256**3, 256**2, 256, 1], tf.int64)
-        length = tf.reduce_sum(tf.cast(head[:, :4], tf.int64) * weights, axis=1)
-        return is_found, is_last, position + 12 + _bounded(length)
-
-    return _walk(image_bytes, is_likely, len(_PNG_START), 8, step, _MAX_PNG_CHUNKS)
-
-
-def _mentions(image_bytes: tf.Tensor, mark: str) -> tf.Tensor:
-    """Return which images, bool [n], hold a mark anywhere: far cheaper to know than the walk.
-
-    Replaced rather than matched: only a search that may start anywhere skips to the mark's first
-    byte, and is five times faster.
-    """
-    without = tf.strings.regex_replace(image_bytes, mark, "", replace_global=False)
-    return tf.strings.length(without) < tf.strings.length(image_bytes)
-
-
-def _walk(
-    image_bytes: tf.Tensor,
-    is_walked: tf.Tensor,
-    first_at: int,
-    block_at: int,
-    step: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]],
-    max_steps: int,
-) -> tf.Tensor:
-    """Go from segment to segment in all images at once.
-
-    Args:
-        image_bytes: string [n].
-        is_walked: Those to look at, bool [n].
-        first_at: Where the first segment is.
-        block_at: Where the EXIF block is in the segment that holds it.
-        step: From where segments are, int32 [n], to whether they hold the block, whether they are
-            the last, and where the next ones are.
-        max_steps: After which the block counts as absent.
-
-    Returns:
-        Where the blocks are, int32 [n], or `_NO_EXIF`.
-    """
-    lengths = tf.strings.length(image_bytes)
-
-    def go(
+    def step(
         position: tf.Tensor, is_walking: tf.Tensor, found_at: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        is_found, is_last, following = step(position)
-        found_at = tf.where(is_walking & is_found, position + block_at, found_at)
-        is_walking &= ~is_found & ~is_last & (following < lengths)
+        head = _bytes_at(image_bytes, lengths, position, 10)
+        marker, segment_length, segment_mark, chunk_length, chunk_mark = _numbers(
+            head, [(0, 1), (2, 3), (4, 5, 6, 7, 8, 9), (0, 1, 2, 3), (4, 5, 6, 7)]
+        )
+        own, with_length = tf.unstack(
+            tf.gather(_JPEG_STEPS, tf.maximum(marker - 0xFF00, -1) + 1), axis=1
+        )
+        following = position + tf.where(
+            is_png,
+            tf.where(chunk_mark == _PNG_END, tf.constant(_BEYOND), 12 + chunk_length),
+            own + with_length * segment_length,
+        )
+        is_exif = tf.where(
+            is_png,
+            chunk_mark == _PNG_EXIF,
+            (marker == 0xFF00 + _APP1) & (segment_mark == _JPEG_EXIF),
+        )
+        found_at = tf.where(is_walking & is_exif, position + block_at, found_at)
+        is_walking &= ~is_exif & (following < lengths)
         return tf.where(is_walking, following, position), is_walking, found_at
 
     _, _, found_at = tf.while_loop(
         lambda position, is_walking, found_at: tf.reduce_any(is_walking),
-        go,
+        step,
         (
-            tf.fill(tf.shape(image_bytes), first_at),
-            is_walked & (lengths > first_at),
-            tf.fill(tf.shape(image_bytes), _NO_EXIF),
+            first_at,
+            _mentions_exif(image_bytes, lengths) & (lengths > first_at),
+            tf.fill(tf.shape(lengths), tf.constant(_NO_EXIF, tf.int64)),
         ),
-        maximum_iterations=max_steps,
+        maximum_iterations=_MAX_STEPS,
     )
     return found_at
 
 
-def _bytes_at(image_bytes: tf.Tensor, position: tf.Tensor, num_bytes: int) -> tf.Tensor:
-    """Return bytes of each image from its `position`, int32 [n], on; zeros beyond its end.
+def _mentions_exif(image_bytes: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Return which images, bool [n], hold a mark anywhere: far cheaper to know than the walk.
+
+    Replaced rather than matched: only a search that may start anywhere skips to the mark's first
+    byte, and is five times faster. A pattern for both marks would not skip either.
+    """
+    without = image_bytes
+    for mark in (r"Exif\x00\x00", "eXIf"):
+        without = tf.strings.regex_replace(without, mark, "", replace_global=False)
+    return tf.cast(tf.strings.length(without), tf.int64) < lengths
+
+
+def _bytes_at(
+    image_bytes: tf.Tensor, lengths: tf.Tensor, position: tf.Tensor, num_bytes: int
+) -> tf.Tensor:
+    """Return bytes of each image from its `position`, int64 [n], on; zeros beyond its end.
 
     Returns:
-        int32 [n, num_bytes], in [0, 255].
+        int64 [n, num_bytes], in [0, 255].
     """
-    within = tf.minimum(position, tf.strings.length(image_bytes))
-    cut = tf.strings.substr(image_bytes, within, tf.fill(tf.shape(within), num_bytes))
-    values = tf.io.decode_raw(cut, tf.uint8, fixed_length=num_bytes)
-    return tf.cast(tf.ensure_shape(values, [None, num_bytes]), tf.int32)
+    within = tf.minimum(position, lengths)
+    num = tf.fill(tf.shape(within), tf.constant(num_bytes, tf.int64))
+    values = tf.io.decode_raw(
+        tf.strings.substr(image_bytes, within, num), tf.uint8, fixed_length=num_bytes
+    )
+    values.set_shape([None, num_bytes])
+    return tf.cast(values, tf.int64)
 
 
-def _bounded(number: tf.Tensor) -> tf.Tensor:
-    """Return what a file claims, int64, as an int32 to which positions can be added."""
-    return tf.cast(tf.minimum(number, 2**30), tf.int32)
+def _numbers(values: tf.Tensor, wanted: Sequence[Sequence[int]]) -> list[tf.Tensor]:
+    """Read numbers from bytes, all in one operation.
+
+    Every operation makes a model slower to load, not only to ask: TensorFlow prepares the graph of
+    each signature anew.
+
+    Args:
+        values: int64 [..., k], in [0, 255].
+        wanted: For each number, which bytes it is made of, the highest first; below 2**63.
+
+    Returns:
+        For each, int64 [...].
+    """
+    weights = np.zeros((values.shape[-1], len(wanted)), np.int64)
+    for column, indexes in enumerate(wanted):
+        for power, index in enumerate(reversed(indexes)):
+            weights[index, column] = 256**power
+    return list(tf.unstack(tf.matmul(values, weights), axis=-1))

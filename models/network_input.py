@@ -60,7 +60,7 @@ def to_network_input(images: tf.Tensor, normalisation: str, *, compiled: bool = 
 
 
 def _repeat(images: tf.Tensor) -> tf.Tensor:
-    return tf.repeat(images, 3, axis=-1)
+    return tf.concat([images] * 3, axis=-1)
 
 
 _compiled_repeat = tf.function(_repeat, jit_compile=True, autograph=False)
@@ -81,7 +81,7 @@ def views(images: tf.Tensor, num_views: int) -> list[tf.Tensor]:
         num_images = tf.shape(images)[0]
         copies.append(
             tf.image.crop_and_resize(
-                images, tf.repeat(box, num_images, axis=0), tf.range(num_images), [side_px] * 2
+                images, tf.tile(box, [num_images, 1]), tf.range(num_images), [side_px] * 2
             )
         )
     return copies

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 # One standard deviation of a standardised image is this part of full scale; 2.5 of them to each
@@ -110,22 +111,24 @@ def _blend(levels: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
     # What was cut off is spread evenly, so that every table still ends at 1.
     clipped += tf.reduce_sum(counts - clipped, axis=1, keepdims=True) / _NUM_LEVELS
     tables = tf.reshape(_cumulative(clipped), [-1])
-    position = (tf.range(side_px, dtype=tf.float32) + 0.5) / tile_px - 0.5
-    position = tf.clip_by_value(position, 0.0, _CLAHE_TILES - 1.0)
-    lower = tf.cast(tf.floor(position), tf.int32)
-    upper = tf.minimum(lower + 1, _CLAHE_TILES - 1)
-    part = position - tf.cast(lower, tf.float32)
-    first_tile = tf.range(tf.shape(levels)[0])[:, tf.newaxis, tf.newaxis] * _CLAHE_TILES**2
+    # What depends on the sides alone is computed here, not in the graph of every model.
+    position = (np.arange(side_px, dtype=np.float32) + 0.5) / tile_px - 0.5
+    position = np.clip(position, 0.0, _CLAHE_TILES - 1.0)
+    lower = np.floor(position).astype(np.int32)
+    upper = np.minimum(lower + 1, _CLAHE_TILES - 1)
+    across = position - lower.astype(np.float32)
+    down = across[:, np.newaxis]
+    # Where a pixel's level is in the tables of its image's first tile.
+    first_table = tf.range(tf.shape(levels)[0]) * (_CLAHE_TILES**2 * _NUM_LEVELS)
+    first = tf.reshape(first_table, [-1, 1, 1]) + levels
 
-    def looked_up(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-        tile = rows[:, tf.newaxis] * _CLAHE_TILES + columns[tf.newaxis, :]
-        return tf.gather(tables, (first_tile + tile) * _NUM_LEVELS + levels)
+    def looked_up(rows: np.ndarray, columns: np.ndarray) -> tf.Tensor:
+        row_tables = rows[:, np.newaxis] * (_CLAHE_TILES * _NUM_LEVELS)
+        return tf.gather(tables, first + row_tables + columns * _NUM_LEVELS)
 
-    across = part[tf.newaxis, tf.newaxis, :]
     top = (1.0 - across) * looked_up(lower, lower) + across * looked_up(lower, upper)
     bottom = (1.0 - across) * looked_up(upper, lower) + across * looked_up(upper, upper)
-    down = part[tf.newaxis, :, tf.newaxis]
-    return ((1.0 - down) * top + down * bottom)[..., tf.newaxis]
+    return tf.expand_dims((1.0 - down) * top + down * bottom, -1)
 
 
 _compiled_tiles = tf.function(_tiles, jit_compile=True, autograph=False)
@@ -148,8 +151,12 @@ def _levels(images: tf.Tensor) -> tf.Tensor:
 
 def _histogram(levels: tf.Tensor) -> tf.Tensor:
     """Count the levels of each row: int32 [n, p] -> float32 [n, 256]."""
-    counts = tf.math.bincount(levels, minlength=_NUM_LEVELS, maxlength=_NUM_LEVELS, axis=-1)
-    return tf.cast(tf.ensure_shape(counts, [None, _NUM_LEVELS]), tf.float32)
+    # The operation of `tf.math.bincount`, which checks what is known here with a dozen others.
+    counts = tf.raw_ops.DenseBincount(
+        input=levels, size=_NUM_LEVELS, weights=tf.constant([], tf.int32)
+    )
+    counts.set_shape([None, _NUM_LEVELS])
+    return tf.cast(counts, tf.float32)
 
 
 def _cumulative(counts: tf.Tensor) -> tf.Tensor:
@@ -157,9 +164,9 @@ def _cumulative(counts: tf.Tensor) -> tf.Tensor:
     # Sums within sixteen levels, and sums of sixteens: products with two triangular matrices take
     # a third of the time of `tf.cumsum`.
     root = math.isqrt(_NUM_LEVELS)
-    ones_above = tf.linalg.band_part(tf.ones([root, root]), 0, -1)  # the diagonal included
+    ones_above = np.triu(np.ones([root, root], np.float32))  # the diagonal included
     within = tf.reshape(tf.matmul(tf.reshape(counts, [-1, root]), ones_above), [-1, root, root])
-    before = tf.matmul(within[:, :, -1], ones_above - tf.eye(root))
+    before = tf.matmul(within[:, :, -1], np.triu(ones_above, 1))
     sums = tf.reshape(within + before[:, :, tf.newaxis], [-1, _NUM_LEVELS])
     return sums / sums[:, -1:]
 

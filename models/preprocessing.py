@@ -136,24 +136,28 @@ def decode_grey(image_bytes: tf.Tensor, wanted_px: int) -> DecodedImage:
     is_enough = tf.reduce_min(jpeg_sides_px) >= tf.constant(least_px)
     num_halvings = tf.reduce_sum(tf.cast(is_enough, tf.int32))
 
-    def at_ratio(ratio: int) -> Callable[[], DecodedImage]:
-        def reduced() -> DecodedImage:
-            image = tf.io.decode_jpeg(image_bytes, channels=1, ratio=ratio)
-            sides_px = tf.cast(jpeg_sides_px, tf.float32) / ratio
-            return DecodedImage(
-                image=_weigh_last(image, sides_px),
-                sides_px=sides_px,
-                excess=tf.constant(_FAST_TRANSFORM_LOSS),
-            )
+    def decode_jpeg(ratio: int) -> Callable[[], tuple[tf.Tensor, tf.Tensor]]:
+        return lambda: (
+            tf.io.decode_jpeg(image_bytes, channels=1, ratio=ratio),
+            tf.constant(float(ratio)),
+        )
 
-        return reduced
+    def reduced() -> DecodedImage:
+        # What follows the decoder is outside its branches: a graph with it in each loads slowly.
+        image, ratio = tf.switch_case(num_halvings - 1, list(map(decode_jpeg, _JPEG_RATIOS)))
+        sides_px = tf.cast(jpeg_sides_px, tf.float32) / ratio
+        return DecodedImage(
+            image=_weigh_last(image, sides_px),
+            sides_px=sides_px,
+            excess=tf.constant(_FAST_TRANSFORM_LOSS),
+        )
 
     def whole() -> DecodedImage:
         image = tf.io.decode_image(image_bytes, channels=1, expand_animations=False)
         image = tf.ensure_shape(image, [None, None, 1])
         return DecodedImage(image=image, sides_px=_sides(image), excess=tf.constant(0.0))
 
-    return DecodedImage(*tf.switch_case(num_halvings, [whole, *map(at_ratio, _JPEG_RATIOS)]))
+    return DecodedImage(*tf.cond(num_halvings > 0, reduced, whole))
 
 
 def _weigh_last(image: tf.Tensor, sides_px: tf.Tensor) -> tf.Tensor:
@@ -162,9 +166,9 @@ def _weigh_last(image: tf.Tensor, sides_px: tf.Tensor) -> tf.Tensor:
     What is beyond the original repeats its edge, so that a border that is a pixel thin would count
     up to eight times.
     """
-    for axis in (0, 1):
+    shares = tf.unstack(sides_px - (_sides(image) - 1.0))
+    for axis, share in enumerate(shares):
         others, last_but_one, last = tf.split(image, [-1, 1, 1], axis)
-        share = sides_px[axis] - tf.cast(tf.shape(image)[axis] - 1, tf.float32)
         mixed = share * tf.cast(last, tf.float32) + (1.0 - share) * tf.cast(
             last_but_one, tf.float32
         )
