@@ -56,14 +56,13 @@ print("after:", sorted(node.id for node in counter.upstream_nodes))
 """
 
 
-@pytest.fixture
-def copy(repository: Path, tmp_path: Path) -> Path:
-    """A copy of the rooms."""
+def copy_of(repository: Path, folder: Path) -> Path:
+    """Copy the rooms."""
     for room in ROOMS:
         shutil.copytree(
-            repository / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__")
+            repository / room, folder / room, ignore=shutil.ignore_patterns("__pycache__")
         )
-    return tmp_path
+    return folder
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -90,7 +89,7 @@ def run(copy: Path, code: str) -> str:
     return result.stdout
 
 
-def test_a_new_architecture_is_a_row_and_its_network(copy: Path, repository: Path) -> None:
+def add_architecture(copy: Path) -> None:
     edit(
         copy / "contract" / "architectures.py",
         '    "ann_deep": ',
@@ -101,14 +100,9 @@ def test_a_new_architecture_is_a_row_and_its_network(copy: Path, repository: Pat
         '    "ann_deep": ',
         '    "ann_tiny": DenseStack((2,)),\n    "ann_deep": ',
     )
-    assert changed(copy, repository) == [
-        "contract/architectures.py",
-        "models/architectures/dense.py",
-    ]
-    assert f"parameters: {16 * 16 * 3 * 2 + 2 + 2 + 1}" in run(copy, BUILD)
 
 
-def test_a_new_node_is_its_file_and_a_place_in_the_dag(copy: Path, repository: Path) -> None:
+def add_node(copy: Path) -> None:
     (copy / "components" / "counter.py").write_text(NODE, encoding="utf-8")
     dag = copy / "pipeline" / "pipeline.py"
     edit(
@@ -124,7 +118,20 @@ def test_a_new_node_is_its_file_and_a_place_in_the_dag(copy: Path, repository: P
         "    )\n"
         "    nodes: list[BaseNode] = [servability, counter]\n",
     )
-    assert changed(copy, repository) == ["components/counter.py", "pipeline/pipeline.py"]
-    printed = run(copy, DAG)
+
+
+def test_a_new_architecture_is_a_row_and_its_network_and_a_node_its_file_and_a_place_in_the_dag(
+    repository: Path, tmp_path: Path
+) -> None:
+    copy = copy_of(repository, tmp_path)
+    add_architecture(copy)
+    of_architecture = ["contract/architectures.py", "models/architectures/dense.py"]
+    assert changed(copy, repository) == of_architecture
+    add_node(copy)
+    of_node = ["components/counter.py", "pipeline/pipeline.py"]
+    assert changed(copy, repository) == sorted(of_architecture + of_node)
+    # One process for both: TensorFlow and TFX take seconds to import.
+    printed = run(copy, BUILD + DAG)
+    assert f"parameters: {16 * 16 * 3 * 2 + 2 + 2 + 1}" in printed
     assert "version: 16" in printed
     assert "after: ['ModelGate']" in printed

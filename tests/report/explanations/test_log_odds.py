@@ -44,7 +44,7 @@ def shift(network, logits):
         ("cnn_deep", 3),
         ("compact_resnet", 1),
         ("compact_resnet", 3),
-        ("efficientnet_v2_b0", 1),
+        ("efficientnet_lite0", 1),
     ],
 )
 def test_they_are_those_of_the_predictors_probability(architecture, num_views):
