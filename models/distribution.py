@@ -126,7 +126,7 @@ def prepare_for_processes(network: keras.Model) -> None:
     strategy = network.distribute_strategy
 
     def function_of(step: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def run(iterator: Any) -> dict[str, Any]:
             figures = strategy.run(step, args=(next(iterator),))
             return {

@@ -36,6 +36,7 @@ def pytest_configure() -> None:
 def pytest_collection_finish() -> None:
     """Search for garbage from here on: in each process that runs tests, as xdist's workers do."""
     gc.freeze()
+    gc.set_threshold(10_000, *gc.get_threshold()[1:])  # graphs are made of many small objects
     gc.enable()
 
 

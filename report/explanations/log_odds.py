@@ -54,6 +54,8 @@ class NetworkLogOdds:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return float64 [n] for uint8 [n, s, s, 1]."""
+        # One graph for every number of images.
+        self._view_logits.get_concrete_function(tf.TensorSpec([None, *images.shape[1:]], tf.uint8))
         batches = [
             self._view_logits(tf.constant(images[start : start + _BATCH_SIZE])).numpy()
             for start in range(0, len(images), _BATCH_SIZE)
@@ -61,7 +63,7 @@ class NetworkLogOdds:
         logits = np.concatenate(batches, axis=1).astype(np.float64)
         return calibrated_log_odds(mean_log_odds(logits), self._calibration)
 
-    @tf.function(reduce_retracing=True, autograph=False)  # the last batch may be smaller
+    @tf.function(autograph=False)
     def _view_logits(self, pixels: tf.Tensor) -> tf.Tensor:
         inputs = to_network_input(
             crop_and_resize(pixels, self._candidate), self._candidate.normalisation

@@ -15,7 +15,12 @@ from evaluation.training_report import PREDICTIONS_FILE, REPORT_FILE, TrainingRe
 from ingestion.tfrecord_file import read_folder
 from models.familiarity import familiarity
 from models.input_data import find_files, read_chunks
-from models.predictor import EnsemblePredictor, Predictor
+from models.predictor import (
+    EnsemblePredictor,
+    Predictor,
+    predict_answers,
+    predict_probabilities,
+)
 from models.trained import load_predictor
 from serving.servability.report import TrainerAnswers
 
@@ -106,13 +111,13 @@ def trainer_answers(
     if rows:
         with tf.device("/CPU:0"):
             alone = np.concatenate(
-                [predictor(tf.constant(image)).numpy() for image in pixels.values()]
+                [predict_probabilities(predictor, image) for image in pixels.values()]
             )
-            asked = tf.constant(np.concatenate([pixels[digest] for digest in known]))
-            together = predictor(asked).numpy()
+            asked = np.concatenate([pixels[digest] for digest in known])
+            together = predict_probabilities(predictor, asked)
             if distances is not None:
                 measured = tf.constant(np.sort(distances))
-                share = familiarity(predictor.answer(asked)[1], measured).numpy()
+                share = familiarity(predict_answers(predictor, asked)[1], measured).numpy()
     return TrainerAnswers(
         threshold=report.threshold,
         alone=dict(zip(rows, map(float, alone), strict=True)),

@@ -62,7 +62,7 @@ def predictor_of(architecture, seed):
 # By the names of exports.
 MEMBERS = {
     "compact_resnet": ["compact_resnet"],
-    "ensemble": ["efficientnet_v2_b0", "cnn_deep"],
+    "ensemble": ["efficientnet_lite0", "cnn_deep"],
 }
 
 

@@ -111,8 +111,8 @@ def test_networks_on_a_backbone_answer_in_the_session(tiny_applications, tiny_se
 
 
 def test_real_backbones_answer_in_the_session(tiny_set, tmp_path):
-    # EfficientNetV2 is asked in TensorFlow's C++ library: test_cpp_loader.
-    names = ["convnext_tiny", "efficientnet_lite0"]
+    # EfficientNet-Lite0 is asked in TensorFlow's C++ library: test_cpp_loader.
+    names = ["convnext_tiny", "efficientnet_v2_b0"]
     # Each signature's first answer takes seconds, and both call the same function.
     check_all(names, tiny_set, tmp_path / "m", [features.SERVING_SIGNATURE])
 
