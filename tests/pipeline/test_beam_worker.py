@@ -118,6 +118,8 @@ def test_a_stage_that_hands_over_more_than_the_runner_takes_gets_to_its_end():
         stage.join(in_s)
         return not stage.is_alive()
 
-    assert not has_its_end(in_s=1.0), "Beam waits no longer: is keep_what_is_not_sent() still needed?"
+    assert not has_its_end(in_s=1.0), (
+        "Beam waits no longer: is keep_what_is_not_sent() still needed?"
+    )
     beam_worker.keep_what_is_not_sent()
     assert has_its_end(in_s=60.0)

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from ml_metadata.metadata_store import MetadataStore
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
 from tfx.proto.orchestration import pipeline_pb2
 from tfx.types.standard_artifacts import Model
 
@@ -17,19 +20,18 @@ from pipeline.local_dag_runner import LocalDagRunner
 from pipeline.node_events import listen
 from tests.pipeline.test_node_events_of_tfx import Recorder
 
-Parameter = tfx.dsl.components.Parameter
 PATIENCE_S = 60.0
 
 
-@tfx.dsl.components.component
-def Source(made: tfx.dsl.components.OutputArtifact[Model]):  # noqa: N802 (a class after decoration)
+@component
+def Source(made: OutputArtifact[Model]):  # noqa: N802 (a class after decoration)
     Path(made.uri).mkdir(parents=True, exist_ok=True)
 
 
-@tfx.dsl.components.component
+@component
 def Waiting(  # noqa: N802
-    given: tfx.dsl.components.InputArtifact[Model],
-    made: tfx.dsl.components.OutputArtifact[Model],
+    given: InputArtifact[Model],
+    made: OutputArtifact[Model],
     sign: Parameter[str],
 ):
     """Wait until a later node has left a sign."""
@@ -40,26 +42,26 @@ def Waiting(  # noqa: N802
         time.sleep(0.01)
 
 
-@tfx.dsl.components.component
+@component
 def Signing(  # noqa: N802
-    given: tfx.dsl.components.InputArtifact[Model],
-    made: tfx.dsl.components.OutputArtifact[Model],
+    given: InputArtifact[Model],
+    made: OutputArtifact[Model],
     sign: Parameter[str],
 ):
     Path(sign).touch()
 
 
-@tfx.dsl.components.component
+@component
 def Failing(  # noqa: N802
-    given: tfx.dsl.components.InputArtifact[Model],
-    made: tfx.dsl.components.OutputArtifact[Model],
+    given: InputArtifact[Model],
+    made: OutputArtifact[Model],
 ):
     raise ArithmeticError("failed on purpose")
 
 
 def run(folder: Path, components: list[BaseComponent], recorder: Recorder, beside: str) -> None:
     """Run a pipeline while a recorder listens."""
-    pipeline = tfx.dsl.Pipeline(
+    pipeline = Pipeline(
         pipeline_name="beside",
         pipeline_root=str(folder / "root"),
         components=components,
@@ -71,9 +73,7 @@ def run(folder: Path, components: list[BaseComponent], recorder: Recorder, besid
 
 
 def connection(folder: Path) -> Any:
-    return tfx.orchestration.metadata.sqlite_metadata_connection_config(
-        str(folder / "metadata.sqlite")
-    )
+    return metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))
 
 
 def chain(folder: Path) -> list[BaseComponent]:
@@ -141,7 +141,7 @@ def test_a_last_node_beside_the_others_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_nodes_beside_that_follow_each_other_are_refused(tmp_path: Path) -> None:
-    pipeline = tfx.dsl.Pipeline(
+    pipeline = Pipeline(
         pipeline_name="beside",
         pipeline_root=str(tmp_path / "root"),
         components=chain(tmp_path),

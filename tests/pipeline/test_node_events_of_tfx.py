@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 
 from absl import flags
-from tfx import v1 as tfx
+from tfx.dsl.component.experimental.annotations import Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.orchestration import metadata
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.orchestration.pipeline import Pipeline
 
 from contract.progress import Progress, report_progress
 from pipeline.node_events import listen
@@ -36,8 +40,8 @@ class Recorder:
         self.events.append(("progress", progress))
 
 
-@tfx.dsl.components.component
-def Work(fail: tfx.dsl.components.Parameter[int]):  # noqa: N802 (a class after decoration)
+@component
+def Work(fail: Parameter[int]):  # noqa: N802 (a class after decoration)
     # TFX's Beam executors parse absl's flags in the middle of a run.
     flags.FLAGS([sys.argv[0], "--runner=x"], known_only=True)
     report_progress("Working", 1, 2, "step", {"loss": 0.5})
@@ -47,18 +51,16 @@ def Work(fail: tfx.dsl.components.Parameter[int]):  # noqa: N802 (a class after 
 
 def run_pipeline(folder: Path, fail: int) -> list[tuple[str, object]]:
     recorder = Recorder()
-    metadata = tfx.orchestration.metadata.sqlite_metadata_connection_config(
-        str(folder / "metadata.sqlite")
-    )
-    pipeline = tfx.dsl.Pipeline(
+    database = str(folder / "metadata.sqlite")
+    pipeline = Pipeline(
         pipeline_name="events",
         pipeline_root=str(folder / "root"),
         components=[Work(fail=fail).with_id("Worker")],
         enable_cache=True,
-        metadata_connection_config=metadata,
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(database),
     )
     with contextlib.suppress(ArithmeticError), listen(recorder):
-        tfx.orchestration.LocalDagRunner().run(pipeline)
+        LocalDagRunner().run(pipeline)
     return recorder.events
 
 

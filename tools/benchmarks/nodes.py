@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tfx import v1 as tfx
 from tfx.dsl.components.base import base_beam_executor
+from tfx.orchestration.pipeline import Pipeline
 from tfx.types import Artifact, artifact_utils, standard_artifacts
 
 from contract import features
@@ -16,7 +16,7 @@ from models.schema import SCHEMA_FILE
 from pipeline.pipeline import Places, create_pipeline
 
 
-def build_dag(settings: PipelineSettings, records_dir: Path, work_dir: Path) -> tfx.dsl.Pipeline:
+def build_dag(settings: PipelineSettings, records_dir: Path, work_dir: Path) -> Pipeline:
     """Build the DAG as a run does, with its places under `work_dir`.
 
     Args:
@@ -85,7 +85,7 @@ def schema_artifact(uri: Path) -> Artifact:
 
 
 def run_node(
-    dag: tfx.dsl.Pipeline,
+    dag: Pipeline,
     node_id: str,
     inputs: Mapping[str, Artifact],
     output_dir: Path,
