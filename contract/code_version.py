@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from contract.installed import version_of
@@ -55,41 +55,58 @@ def imported_modules(*entries: str, root: Path = _ROOT) -> frozenset[str]:
     Raises:
         ModuleNotFoundError: An entry is not a module below `root`.
     """
-    found: set[str] = set()
-    waiting = list(entries)
-    for entry in entries:
-        if _file_of(entry, root) is None:
-            raise ModuleNotFoundError(f"Expected a module {entry} below {root}, found no file.")
-    while waiting:
-        module = waiting.pop()
-        if module in found or module in _BY_VALUE:
-            continue
-        found.add(module)
-        package, _, _ = module.rpartition(".")
-        names = [package] if package else []  # importing a module runs its package
-        file = _file_of(module, root)
-        if file is not None:
-            names += _imports(file.read_text(encoding="utf-8"))
-        waiting += [name for name in names if _file_of(name, root) is not None]
-    return frozenset(found)
+    return frozenset(_imported_files(entries, root))
 
 
 def _files(entries: tuple[str, ...], root: Path) -> set[Path]:
     files: set[Path] = set()
-    for module in imported_modules(*entries, root=root):
-        file = _file_of(module, root)
+    for file in _imported_files(entries, root).values():
         if file is not None:
             files.add(file)
             files.update(each for each in file.parent.iterdir() if each.suffix in _DATA_SUFFIXES)
     return files
 
 
-def _file_of(module: str, root: Path) -> Path | None:
-    place = root.joinpath(*module.split("."))
-    for file in (place.with_suffix(".py"), place / "__init__.py"):
-        if file.is_file():
-            return file
-    return None
+def _imported_files(entries: tuple[str, ...], root: Path) -> dict[str, Path | None]:
+    """Return the file of each of the modules of `imported_modules`; packages may have none."""
+    file_of = _finder(root)
+    for entry in entries:
+        if file_of(entry) is None:
+            raise ModuleNotFoundError(f"Expected a module {entry} below {root}, found no file.")
+    found: dict[str, Path | None] = {}
+    waiting = list(entries)
+    while waiting:
+        module = waiting.pop()
+        if module in found or module in _BY_VALUE:
+            continue
+        found[module] = file = file_of(module)
+        package, _, _ = module.rpartition(".")
+        names = [package] if package else []  # importing a module runs its package
+        if file is not None:
+            names += _imports(file.read_text(encoding="utf-8"))
+        waiting += [name for name in names if file_of(name) is not None]
+    return found
+
+
+def _finder(root: Path) -> Callable[[str], Path | None]:
+    """Return a function from a module's name to its file below `root`, None where it has none.
+
+    It looks for each name once, and for none of other packages: a DAG asks for thousands.
+    """
+    own = {each.stem for each in root.iterdir()}
+
+    @functools.cache
+    def file_of(module: str) -> Path | None:
+        first, *others = module.split(".")
+        if first not in own:
+            return None
+        place = root.joinpath(first, *others)
+        for file in (place.with_suffix(".py"), place / "__init__.py"):
+            if file.is_file():
+                return file
+        return None
+
+    return file_of
 
 
 @functools.cache

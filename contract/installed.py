@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import metadata
 
 # The image for processors has TensorFlow without its CUDA kernels: the same version and modules.
 _VARIANTS = {"tensorflow": ("tensorflow", "tensorflow-cpu")}
 
 
+@functools.cache  # reading what a package says of itself takes milliseconds
 def version_of(package: str) -> str:
     """Return the version of an installed package.
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import metadata
 
 import pytest
 
 from contract.installed import version_of
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    """Let each test ask anew."""
+    version_of.cache_clear()
+    yield
+    version_of.cache_clear()
 
 
 def test_a_package_has_the_version_that_is_installed() -> None:
