@@ -18,15 +18,15 @@ from typing import NoReturn
 def lasting_imports() -> Iterator[None]:
     """Import libraries in the block, as what stays.
 
-    Nothing is searched in the block, and later nothing that there was at its end: garbage of before
-    is collected first. A block that finds everything imported keeps nothing.
+    Nothing is searched in the block, and later nothing that there was at its end: young garbage of
+    before is collected first. A block that finds everything imported keeps nothing.
 
     Example:
         >>> with lasting_imports():
         ...     import json
     """
     was_enabled, num_modules = gc.isenabled(), len(sys.modules)
-    gc.collect()
+    gc.collect(1)
     gc.disable()
     try:
         yield

@@ -50,6 +50,12 @@ def predictor_of(
     return Predictor(network, candidate)
 
 
+@pytest.fixture(scope="module")
+def trained() -> Predictor:
+    """Return a network that was trained, which tests only export."""
+    return predictor_of("cnn_deep")
+
+
 def export(predictor: Predictor | EnsemblePredictor, tiny_set, folder: Path) -> Path:
     export_model(
         ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5)), folder
@@ -145,21 +151,19 @@ def test_a_network_trained_on_several_devices_answers_in_the_session(tiny_set, t
     check(predictor, tiny_set, tmp_path / "model")
 
 
-def test_only_what_is_served_is_saved(tiny_set, tmp_path):
-    predictor = predictor_of("cnn_deep")
-    folder = export(predictor, tiny_set, tmp_path / "model")
+def test_only_what_is_served_is_saved(trained, tiny_set, tmp_path):
+    folder = export(trained, tiny_set, tmp_path / "model")
     saved = tf.train.list_variables(str(folder / "variables" / "variables"))
     sizes = [int(np.prod(shape)) for name, shape in saved if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
     of_rule = 3  # the threshold and the ends of the band around it
     # Neither a second copy nor the optimizer's state, which would be twice as much again.
-    assert sum(sizes) == predictor.network.count_params() + of_rule
+    assert sum(sizes) == trained.network.count_params() + of_rule
 
 
-def test_a_model_whose_weights_are_not_restored_is_found(tiny_set, tmp_path):
+def test_a_model_whose_weights_are_not_restored_is_found(trained, tiny_set, tmp_path):
     """The fault of https://github.com/tensorflow/serving/issues/2226, put back."""
-    predictor = predictor_of("cnn_deep")
-    served = ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5))
-    put_back_tracking_by_keras(served, predictor)
+    served = ServedModel(trained, tiny_set.transform_output, SIZE, OperatingRule(0.5))
+    put_back_tracking_by_keras(served, trained)
     export_model(served, tmp_path / "model")
 
     eager = tf.saved_model.load(str(tmp_path / "model"))
@@ -169,7 +173,7 @@ def test_a_model_whose_weights_are_not_restored_is_found(tiny_set, tmp_path):
 
     session = SessionModel(tmp_path / "model")
     unrestored = session.unrestored()
-    assert len(unrestored[features.SERVING_SIGNATURE]) == len(predictor.network.variables)
+    assert len(unrestored[features.SERVING_SIGNATURE]) == len(trained.network.variables)
     assert features.TRANSFORM_SIGNATURE not in unrestored
     with pytest.raises(tf.errors.FailedPreconditionError):
         session.run(features.SERVING_SIGNATURE, {features.IMAGE_BYTES: tiny_set.image_bytes})
