@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.made_once import made_once
+
 if TYPE_CHECKING:
     import tensorflow_transform as tft
 
@@ -76,7 +78,10 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def transform_output(tmp_path_factory: pytest.TempPathFactory) -> tft.TFTransformOutput:
     """Return what Transform saves of one drawn record: it takes seconds."""
-    # Imported here: it brings TensorFlow and TFX.
+    # Imported here: they bring TensorFlow and TFX.
+    import tensorflow_transform as tft
+
     from tests.serving.contract.model import write_transform
 
-    return write_transform(tmp_path_factory.mktemp("transform_output"))
+    folder = made_once(tmp_path_factory, "transform_output", write_transform)
+    return tft.TFTransformOutput(str(folder / "graph"))

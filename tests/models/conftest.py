@@ -21,6 +21,7 @@ from tfx_bsl.tfxio import tf_example_record
 from contract import features
 from contract.settings import CUSTOM_CONFIG_KEY, BeamSettings, TransformSettings
 from models.preprocessing import preprocessing_fn
+from tests.made_once import made_once
 
 # Two devices for the tests of training on several: it has to be said before TensorFlow starts, and
 # conftest files are imported before any test runs.
@@ -85,7 +86,6 @@ def raw_record(image_bytes: bytes, label: int, index: int) -> bytes:
 
 @pytest.fixture(scope="session")
 def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> TinySet:
-    folder = tmp_path_factory.mktemp("tiny_set")
     rng = np.random.default_rng(11)
     labels = [index % 2 for index in range(NUM_RECORDS)]
     image_bytes = [draw(rng, label) for label in labels]
@@ -93,6 +93,13 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> TinySet:
         raw_record(data, label, index)
         for index, (data, label) in enumerate(zip(image_bytes, labels, strict=True))
     ]
+    folder = made_once(tmp_path_factory, "tiny_set", lambda empty: transform(records, empty))
+    return TinySet(
+        image_bytes, labels, records, str(folder / "graph"), str(folder / "transformed*.gz")
+    )
+
+
+def transform(records: list[bytes], folder: Path) -> None:
     schema = text_format.Parse(SCHEMA_FILE.read_text(), schema_pb2.Schema())
     tfxio = tf_example_record.TFExampleBeamRecord(
         physical_format="inmemory", telemetry_descriptors=["test"], schema=schema
@@ -117,9 +124,6 @@ def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> TinySet:
                 str(folder / "transformed"), file_name_suffix=".gz", num_shards=2
             )
         )
-    return TinySet(
-        image_bytes, labels, records, str(folder / "graph"), str(folder / "transformed*.gz")
-    )
 
 
 def build_tiny_application(

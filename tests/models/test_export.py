@@ -70,6 +70,17 @@ def test_the_export_answers_what_the_predictor_says_of_the_transformed_image(
     np.testing.assert_allclose(np.sort(served), np.sort(expected), atol=1e-5)
 
 
+def num_operations(function: tf.types.experimental.PolymorphicFunction) -> int:
+    graph = function.get_concrete_function().graph.as_graph_def()
+    return len(graph.node) + sum(len(each.node_def) for each in graph.library.function)
+
+
+def test_from_bytes_to_pixels_there_are_few_operations(predictor, tiny_set):
+    """A server that loads a model prepares all of them anew for each of its signatures."""
+    served = ServedModel(predictor, tiny_set.transform_output, SIZE, OperatingRule(0.5))
+    assert num_operations(served.transform) < 550
+
+
 @pytest.mark.parametrize("threshold", [0.0, 0.37, 1.0])
 def test_the_label_follows_the_shipped_threshold(predictor, tiny_set, tmp_path, threshold):
     export_model(

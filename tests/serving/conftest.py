@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.made_once import made_once
+
 
 @dataclasses.dataclass(frozen=True)
 class Exports:
@@ -25,12 +27,15 @@ def exports(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     from models.warmup import write_warm_up
     from tests.serving.contract.model import export_contract_model
 
-    folder = tmp_path_factory.mktemp("exports")
     transform_output = request.getfixturevalue("transform_output")
-    for name, seed in (("first", 5), ("second", 6)):
-        export_contract_model(folder / name, transform_output, seed)
-        # As every pushed model; a first request is slow without.
-        write_warm_up(folder / name, (features.SERVING_SIGNATURE, features.EXAMPLES_SIGNATURE))
+
+    def make(folder: Path) -> None:
+        for name, seed in (("first", 5), ("second", 6)):
+            export_contract_model(folder / name, transform_output, seed)
+            # As every pushed model; a first request is slow without.
+            write_warm_up(folder / name, (features.SERVING_SIGNATURE, features.EXAMPLES_SIGNATURE))
+
+    folder = made_once(tmp_path_factory, "exports", make)
     return Exports(folder / "first", folder / "second")
 
 
