@@ -21,8 +21,9 @@ _PNG_DEPTH_AT = 24  # signature 8, chunk header 8, width 4, height 4
 _PNG_EXIF, _PNG_END = (int.from_bytes(mark, "big") for mark in (b"eXIf", b"IEND"))
 _JPEG_EXIF = int.from_bytes(b"Exif\0\0", "big")
 _LITTLE_ENDIAN, _BIG_ENDIAN = (int.from_bytes(mark, "big") for mark in (b"II*\0", b"MM\0*"))
-# A PNG's chunks may hold 8 KB each; a file made of stray bytes ends here.
-_MAX_STEPS = 20_000
+# Far more than any file has before its EXIF block; a file made of stray bytes ends here.
+_MAX_JPEG_STEPS = 2_000
+_MAX_PNG_CHUNKS = 20_000
 _BEYOND = 2**40  # the end of any file
 _SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
 _WITHOUT_LENGTH = (0x00, 0x01, *range(0xD0, 0xD9))  # stuffing, TEM, RST0-7, SOI
@@ -156,19 +157,16 @@ def exif_orientations(image_bytes: tf.Tensor) -> tf.Tensor:
     )
     is_little, is_big = order == _LITTLE_ENDIAN, order == _BIG_ENDIAN
 
-    def in_order(little: Sequence[tf.Tensor], big: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        """Return the numbers as the order of each file's bytes has them."""
-        is_first = tf.reshape(is_little, [-1] + [1] * (len(little[0].shape) - 1))
-        return [tf.where(is_first, *both) for both in zip(little, big, strict=True)]
+    def in_order(little: tf.Tensor, big: tf.Tensor) -> tf.Tensor:
+        """Return a number as the order of each file's bytes has it."""
+        return tf.where(tf.reshape(is_little, [-1] + [1] * (len(little.shape) - 1)), little, big)
 
-    (offset,) = in_order([little], [big])
     num_bytes = _EXIF_ENTRY_BYTES * _MAX_EXIF_ENTRIES
-    directory = _bytes_at(image_bytes, lengths, begin + offset, 2 + num_bytes)
-    little, big = _numbers(directory[:, :2], [(1, 0), (0, 1)])
-    (num_entries,) = in_order([little], [big])
+    directory = _bytes_at(image_bytes, lengths, begin + in_order(little, big), 2 + num_bytes)
+    num_entries = in_order(*_numbers(directory[:, :2], [(1, 0), (0, 1)]))
     entries = tf.reshape(directory[:, 2:], [-1, _MAX_EXIF_ENTRIES, _EXIF_ENTRY_BYTES])
     numbers = _numbers(entries, [(1, 0), (3, 2), (9, 8), (0, 1), (2, 3), (8, 9)])
-    tag, kind, value = in_order(numbers[:3], numbers[3:])
+    tag, kind, value = map(in_order, numbers[:3], numbers[3:])
     is_wanted = (
         (tag == _ORIENTATION_TAG)
         & (kind == _SHORT)
@@ -188,10 +186,11 @@ def _exif_positions(image_bytes: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
     # The first segment, and the block in the segment that holds it.
     first_at = tf.where(is_png, tf.constant(len(_PNG_START), tf.int64), 2)
     block_at = tf.where(is_png, tf.constant(8, tf.int64), 10)
+    max_steps = tf.where(is_png, _MAX_PNG_CHUNKS, _MAX_JPEG_STEPS)
 
     def step(
-        position: tf.Tensor, is_walking: tf.Tensor, found_at: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        num_steps: tf.Tensor, position: tf.Tensor, is_walking: tf.Tensor, found_at: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         head = _bytes_at(image_bytes, lengths, position, 10)
         marker, segment_length, segment_mark, chunk_length, chunk_mark = _numbers(
             head, [(0, 1), (2, 3), (4, 5, 6, 7, 8, 9), (0, 1, 2, 3), (4, 5, 6, 7)]
@@ -210,18 +209,19 @@ def _exif_positions(image_bytes: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
             (marker == 0xFF00 + _APP1) & (segment_mark == _JPEG_EXIF),
         )
         found_at = tf.where(is_walking & is_exif, position + block_at, found_at)
-        is_walking &= ~is_exif & (following < lengths)
-        return tf.where(is_walking, following, position), is_walking, found_at
+        num_steps += 1
+        is_walking &= ~is_exif & (following < lengths) & (num_steps < max_steps)
+        return num_steps, tf.where(is_walking, following, position), is_walking, found_at
 
-    _, _, found_at = tf.while_loop(
-        lambda position, is_walking, found_at: tf.reduce_any(is_walking),
+    *_, found_at = tf.while_loop(
+        lambda num_steps, position, is_walking, found_at: tf.reduce_any(is_walking),
         step,
         (
+            tf.constant(0),
             first_at,
             _mentions_exif(image_bytes, lengths) & (lengths > first_at),
             tf.fill(tf.shape(lengths), tf.constant(_NO_EXIF, tf.int64)),
         ),
-        maximum_iterations=_MAX_STEPS,
     )
     return found_at
 

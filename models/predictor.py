@@ -212,7 +212,7 @@ def familiar_images(predictor: Predictor, images: Iterable[np.ndarray]) -> Famil
         predictor: Of the trained network.
         images: Parts of them, uint8 [n, side, side, 1] each, as Transform made them.
     """
-    seen = [_in_batches(predictor.features, part)[0] for part in images]
+    seen = [in_batches(predictor.features, part)[0] for part in images]
     return FamiliarImages.fit(np.concatenate(seen))
 
 
@@ -228,7 +228,7 @@ def predict_answers(
     Returns:
         float32 [n] each; see `Predictor.answer`.
     """
-    probabilities, distances = _in_batches(predictor.answer, images)
+    probabilities, distances = in_batches(predictor.answer, images)
     return probabilities, distances
 
 
@@ -244,14 +244,19 @@ def predict_probabilities(
     Returns:
         float32 [n], in [0, 1].
     """
-    (probabilities,) = _in_batches(predictor.__call__, images)
+    (probabilities,) = in_batches(predictor.__call__, images)
     return probabilities
 
 
-def _in_batches(
+def in_batches(
     function: tf.types.experimental.PolymorphicFunction, images: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    """Return the outputs of a method of a predictor for all images, float32 [n, ...] each."""
+    """Return the outputs of a function of the graph for all images, [n, ...] each.
+
+    Args:
+        function: From uint8 [b, side, side, 1], as Transform makes them.
+        images: uint8 [n, side, side, 1].
+    """
     # One graph for every number of images: it would be traced for whole batches, and again where
     # the last one is smaller.
     function.get_concrete_function(tf.TensorSpec([None, *images.shape[1:]], tf.uint8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,8 +28,7 @@ def made_once(
     with (root / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            unfinished = root / f"{name}-{os.getpid()}"
-            unfinished.mkdir()
+            unfinished = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=root))
             make(unfinished)
             unfinished.rename(folder)
     return folder

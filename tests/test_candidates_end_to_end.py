@@ -42,7 +42,7 @@ candidates:
     tune: false
     training: {epochs: 2, restore_best_weights: false}
 ensemble: {num_members: 2}
-report: {explained_images: 0, bootstrap_samples: 200}
+report: {explained_images: 1, lime_samples: 100, bootstrap_samples: 200}
 serving: {check_images: 2}
 operating_point: {target_sensitivity: 0.8}
 # Bounds that any model passes: this is about the way, not the verdict.

@@ -21,10 +21,8 @@ from evaluation.calibration import Calibration
 from evaluation.training_report import REPORT_FILE, TrainingReport
 from models.inner_maps import tap
 from models.network_input import crop_and_resize, to_network_input, views
+from models.predictor import in_batches
 from models.trained import load_candidate
-
-_BATCH_SIZE = 64
-
 
 LogOdds = Callable[[np.ndarray], np.ndarray]
 """uint8 [n, s, s, 1], as Transform makes them -> log-odds of pneumonia, float64 [n]."""
@@ -54,14 +52,8 @@ class NetworkLogOdds:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return float64 [n] for uint8 [n, s, s, 1]."""
-        # One graph for every number of images.
-        self._view_logits.get_concrete_function(tf.TensorSpec([None, *images.shape[1:]], tf.uint8))
-        batches = [
-            self._view_logits(tf.constant(images[start : start + _BATCH_SIZE])).numpy()
-            for start in range(0, len(images), _BATCH_SIZE)
-        ]
-        logits = np.concatenate(batches, axis=1).astype(np.float64)
-        return calibrated_log_odds(mean_log_odds(logits), self._calibration)
+        (logits,) = in_batches(self._view_logits, images)
+        return calibrated_log_odds(mean_log_odds(logits.T.astype(np.float64)), self._calibration)
 
     @tf.function(autograph=False)
     def _view_logits(self, pixels: tf.Tensor) -> tf.Tensor:
@@ -72,7 +64,7 @@ class NetworkLogOdds:
             self._tapped.maps_and_logits(view)[1]
             for view in views(inputs, self._candidate.num_views)
         ]
-        return tf.stack(answers)
+        return tf.stack(answers, axis=1)
 
 
 class EnsembleLogOdds:

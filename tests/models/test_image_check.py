@@ -94,6 +94,13 @@ def test_an_orientation_behind_the_pixels_of_a_png_is_read():
     assert exif_orientations(tf.constant([moved])).numpy().tolist() == [6]
 
 
+@pytest.mark.parametrize(("num_stray", "orientation"), [(1_900, 6), (2_100, 1)])
+def test_a_jpeg_of_stray_bytes_is_not_walked_to_its_end(num_stray, orientation):
+    image = with_segment(encode("JPEG"), 0xE1, big_endian_exif(6))
+    stray = image[:2] + bytes([0xFF]) * num_stray + image[2:]
+    assert exif_orientations(tf.constant([stray])).numpy().tolist() == [orientation]
+
+
 def test_damaged_files_have_an_orientation_or_none_but_never_another_error():
     dice = np.random.default_rng(3)
     images = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\xff\xd8" + b"\xff" * 5_000]

@@ -105,7 +105,7 @@ def test_messages_to_the_runner_are_small():
 
 
 def test_a_stage_that_hands_over_more_than_the_runner_takes_gets_to_its_end():
-    def has_its_end(in_s: float) -> bool:
+    def has_its_end() -> bool:
         stream = data_plane._GrpcDataChannel().output_stream("1", "read")  # whom nobody listens to
 
         def hand_over() -> None:
@@ -115,11 +115,9 @@ def test_a_stage_that_hands_over_more_than_the_runner_takes_gets_to_its_end():
 
         stage = threading.Thread(target=hand_over, daemon=True)
         stage.start()
-        stage.join(in_s)
+        stage.join(5.0)
         return not stage.is_alive()
 
-    assert not has_its_end(in_s=1.0), (
-        "Beam waits no longer: is keep_what_is_not_sent() still needed?"
-    )
+    assert not has_its_end(), "Beam waits no longer: is keep_what_is_not_sent() still needed?"
     beam_worker.keep_what_is_not_sent()
-    assert has_its_end(in_s=60.0)
+    assert has_its_end()
